@@ -1,0 +1,216 @@
+"""Builds what a config describes: the only place that instantiates."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning import Callback, Trainer
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from unrolled.callbacks.batch_seed import BatchSeed
+from unrolled.callbacks.checkpoint import BestAndLast
+from unrolled.callbacks.checkpoint_io import DurableCheckpointIO
+from unrolled.callbacks.exact_resume import ExactResume
+from unrolled.callbacks.finite import StopNotFinite
+from unrolled.callbacks.stop_signals import StopSignals
+from unrolled.callbacks.throughput import Throughput
+from unrolled.classifier import SequenceClassifier
+from unrolled.config_values import resolve
+from unrolled.contracts import Head
+from unrolled.data.module import SequenceDataModule
+from unrolled.errors import ConfigError
+from unrolled.hot_path import skip_empty_hooks
+from unrolled.instantiation import make
+from unrolled.metrics_csv import MetricsCSV
+from unrolled.process import seed_everything
+from unrolled.run_folder import RunFolder
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Experiment:
+    """Everything a run is made of."""
+
+    config: DictConfig
+    data: SequenceDataModule
+    classifier: SequenceClassifier
+    trainer: Trainer
+    checkpoint: BestAndLast
+    throughput: Throughput
+    resume: ExactResume
+    signals: StopSignals
+    finite: StopNotFinite
+
+
+def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Experiment:
+    """Return the experiment that the config describes; data is loaded, weights are fresh.
+
+    first_step: where the history of scores goes on when a run is continued.
+
+    Raises:
+        ConfigError: a setting cannot work.
+        DataError: the data cannot be trained on.
+    """
+    data: SequenceDataModule = make(config, "data", seed=config.seed)
+    data.prepare_data()
+    data.setup()
+    if data.parts.val is None and "monitor" in config.scheduler:
+        raise ConfigError("scheduler.monitor: there is no val part to watch; data.val_size=0.1")
+    seed_everything(config.seed)
+    classifier = build_classifier(
+        config,
+        num_features=data.num_features,
+        num_classes=data.num_classes,
+        class_weights=_class_weights(config.loss.class_weights, data),
+    )
+    signals, finite, throughput = StopSignals(), StopNotFinite(), Throughput()
+    resume = ExactResume(identity={**resolve(config), "data_fingerprint": data.fingerprint})
+    checkpoint = BestAndLast(
+        monitor=config.monitor.metric,
+        mode=config.monitor.mode,
+        every_minutes=config.checkpoint.every_minutes,
+        every_n_steps=config.checkpoint.every_n_steps,
+        finite=finite,
+        signals=signals,
+    )
+    trainer = build_trainer(
+        config,
+        folder,
+        callbacks=[
+            resume,
+            signals,
+            BatchSeed(seed=config.seed),
+            throughput,
+            finite,
+            *_callbacks(config, throughput, has_val=data.parts.val is not None),
+            checkpoint,
+        ],
+        loggers=_loggers(config, folder, first_step=first_step),
+    )
+    skip_empty_hooks(trainer, classifier)
+    return Experiment(
+        config, data, classifier, trainer, checkpoint, throughput, resume, signals, finite
+    )
+
+
+def build_classifier(
+    config: DictConfig,
+    *,
+    num_features: int,
+    num_classes: int,
+    class_weights: Tensor | None,
+) -> SequenceClassifier:
+    """Return encoder and head with fresh weights; sizes flow from the data through both."""
+    encoder = make(config, "model", input_size=num_features)
+    head: Head = make(
+        config,
+        "head",
+        input_size=encoder.output_size,
+        backward_size=encoder.backward_size,
+        num_classes=num_classes,
+    )
+    return SequenceClassifier(
+        encoder=encoder,
+        head=head,
+        num_classes=num_classes,
+        class_weights=class_weights,
+        label_smoothing=config.loss.label_smoothing,
+        make_optimizer=make(config, "optimizer"),
+        make_schedule=make(config, "scheduler"),
+    )
+
+
+def build_trainer(
+    config: DictConfig, folder: RunFolder, *, callbacks: list[Callback], loggers: list[Logger]
+) -> Trainer:
+    """Return Lightning's Trainer.
+
+    Raises:
+        ConfigError: a GPU is asked for that torch cannot use.
+    """
+    if config.trainer.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise ConfigError(
+            "trainer.accelerator=gpu: torch sees no GPU here; use trainer=cpu or trainer=auto"
+        )
+    trainer: Trainer = make(
+        config,
+        "trainer",
+        callbacks=callbacks,
+        logger=loggers,
+        plugins=[DurableCheckpointIO()],
+        default_root_dir=str(folder.path),
+    )
+    return trainer
+
+
+def load_classifier(config: DictConfig, folder: RunFolder) -> SequenceClassifier:
+    """Return the classifier of a run with the weights of its best checkpoint, on the CPU."""
+    preprocessing = folder.preprocessing()
+    classifier = build_classifier(
+        config,
+        num_features=preprocessing["num_features"],
+        num_classes=len(preprocessing["class_names"]),
+        class_weights=None,
+    )
+    load_weights(classifier, folder)
+    return classifier.eval()
+
+
+def load_weights(classifier: SequenceClassifier, folder: RunFolder) -> None:
+    """Put the weights of a run's best checkpoint into the classifier."""
+    classifier.load_state_dict(folder.load_checkpoint(folder.best_checkpoint)["state_dict"])
+
+
+def _loggers(config: DictConfig, folder: RunFolder, *, first_step: int) -> list[Logger]:
+    """Return the loggers; what an interrupted run logged from first_step on, they drop."""
+    made: list[Logger] = []
+    for name in config.logger:
+        purge = {}
+        if config.logger[name]._target_.endswith(".TensorBoardLogger") and first_step:
+            purge = {"purge_step": first_step}
+        made.append(make(config.logger, name, save_dir=str(folder.path), **purge))
+        if isinstance(made[-1], MetricsCSV) and first_step:
+            made[-1].continue_before(first_step)
+    return made
+
+
+def _callbacks(config: DictConfig, throughput: Throughput, *, has_val: bool) -> list[Callback]:
+    made: list[Callback] = []
+    for name, node in (config.callbacks or {}).items():
+        if node is None:
+            continue
+        if str(node.get("monitor", "")).startswith("val/") and not has_val:
+            log.warning("callbacks.%s is left out: there is no val part", name)
+        elif name == "progress":
+            if config.trainer.enable_progress_bar:
+                made.append(make(config.callbacks, "progress", throughput=throughput))
+        else:
+            made.append(make(config.callbacks, str(name)))
+    return made
+
+
+def _class_weights(setting: Any, data: SequenceDataModule) -> Tensor | None:
+    """Return the weights of the classes: None, given, or n / (c * count) for `balanced`.
+
+    Raises:
+        ConfigError: another word, or not one positive number per class.
+    """
+    if setting is None:
+        return None
+    if setting == "balanced":
+        counts = torch.bincount(data.parts.train.y, minlength=data.num_classes)
+        return len(data.parts.train) / (data.num_classes * counts.clamp(min=1).float())
+    if OmegaConf.is_list(setting):
+        numbers = list(setting)
+        if len(numbers) == data.num_classes and all(
+            isinstance(n, int | float) and n > 0 for n in numbers
+        ):
+            return torch.tensor(numbers, dtype=torch.float32)
+    raise ConfigError(
+        f"loss.class_weights={setting}: need null, balanced or {data.num_classes} numbers > 0, "
+        "one per class"
+    )

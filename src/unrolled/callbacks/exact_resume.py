@@ -1,0 +1,132 @@
+"""What Lightning's checkpoints lack to continue a run bit for bit."""
+
+import logging
+from time import perf_counter
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
+
+from unrolled.callbacks.history import log_newest_scores
+from unrolled.config_values import is_longer
+from unrolled.data.batches import Batches
+from unrolled.schedules import catch_up
+
+log = logging.getLogger(__name__)
+
+KEY = "unrolled"  # in a checkpoint
+
+
+def first_step(checkpoint: dict[str, Any]) -> int:
+    """Return the step from which the history of scores is written again."""
+    step: int = checkpoint["global_step"]
+    return step - 1 if checkpoint[KEY]["validating"] else step
+
+
+class ExactResume(Callback):
+    """Saves and restores the place in the epoch, the scores so far, and whether to stop.
+
+    Lightning restores weights, optimiser, schedule, callbacks and its counters. It begins an epoch
+    that was interrupted with its first batch, forgets sums, scores and the wish to stop, and
+    where trainer.max_steps is set it runs the end of a finished epoch twice.
+
+    identity: plain values that say what the run computes; see `unrolled.resuming`.
+    """
+
+    def __init__(self, *, identity: dict[str, Any]) -> None:
+        self.identity = identity
+        self.seconds = 0.0  # of training before this process took over
+        self._started_at = perf_counter()
+        self._state: dict[str, Any] | None = None
+        self._max_steps = -1
+
+    @property
+    def fit_seconds(self) -> float:
+        """Seconds of training, those of earlier processes included."""
+        return self.seconds + perf_counter() - self._started_at
+
+    def on_save_checkpoint(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        checkpoint: dict[str, Any],
+    ) -> None:
+        """Add our state to the checkpoint."""
+        checkpoint[KEY] = {
+            "identity": self.identity,
+            "scores": {name: score.clone() for name, score in trainer.callback_metrics.items()},
+            "sums": pl_module.training_sums(),  # type: ignore[operator]
+            "should_stop": trainer.should_stop,
+            "validating": trainer.validating,
+            "seconds": self.fit_seconds,
+        }
+
+    def on_load_checkpoint(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        checkpoint: dict[str, Any],
+    ) -> None:
+        """Keep our state until training starts."""
+        self._state = checkpoint[KEY]
+        self.seconds = checkpoint[KEY]["seconds"]
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Hide trainer.max_steps while Lightning restores its loops."""
+        self._started_at = perf_counter()
+        self._max_steps = trainer.max_steps
+        trainer.fit_loop.epoch_loop.max_steps = -1
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Restore our state; begin with the batch that comes next."""
+        trainer.fit_loop.epoch_loop.max_steps = self._max_steps
+        if self._state is None:
+            return
+        trainer.callback_metrics.update(self._state["scores"])
+        pl_module.continue_sums(self._state["sums"])  # type: ignore[operator]
+        longer = is_longer(self._state["identity"], self.identity)
+        trainer.should_stop = _stopped_early(trainer) if longer else self._state["should_stop"]
+        if self._state["validating"]:
+            log_newest_scores(trainer, part="val")
+        loop = trainer.fit_loop.epoch_loop
+        if loop.restarting:  # within an epoch
+            num_done = trainer.fit_loop.batch_idx + 1
+            _batches(trainer).first_batch = num_done % int(trainer.num_training_batches)
+
+        if longer:
+            self._tell_of_length(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin the next epoch with its first batch."""
+        _batches(trainer).first_batch = 0
+
+    def _tell_of_length(self, trainer: Trainer) -> None:
+        if trainer.should_stop:
+            log.warning(
+                "early stopping ended this run: more epochs change nothing; "
+                "`unrolled train init_from=RUN` starts a new run from its weights"
+            )
+            return
+        groups = trainer.optimizers[0].param_groups
+        before = groups[0]["lr"]
+        for config in trainer.lr_scheduler_configs:
+            catch_up(config.scheduler)
+        log.info(
+            "the length of the run has changed: from step %d on the schedule is that of a run of "
+            "the new length; the learning rate goes from %g to %g",
+            trainer.global_step,
+            before,
+            groups[0]["lr"],
+        )
+
+
+def _stopped_early(trainer: Trainer) -> bool:
+    return any(
+        callback.stopping_reason is not EarlyStoppingReason.NOT_STOPPED
+        for callback in trainer.early_stopping_callbacks
+    )
+
+
+def _batches(trainer: Trainer) -> Batches:
+    assert isinstance(trainer.train_dataloader, Batches)
+    return trainer.train_dataloader

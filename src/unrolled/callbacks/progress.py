@@ -1,0 +1,134 @@
+"""What a person sees while training runs: one bar for the whole run, or a line an epoch."""
+
+import logging
+import math
+import sys
+from datetime import timedelta
+from time import perf_counter
+from typing import Any
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from unrolled.callbacks.throughput import Throughput
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_UPDATES = 0.2  # of the bar; each update reads a loss from the device
+
+
+class RunProgress(ProgressBar):
+    """Shows epoch, loss, val accuracy, sequences per second and the time left.
+
+    style: bar, lines (one per epoch, also in the log) or auto (a bar on a terminal, else lines).
+    throughput: counts the sequences.
+    """
+
+    def __init__(self, *, style: str, throughput: Throughput) -> None:
+        super().__init__()
+        if style not in ("auto", "bar", "lines"):
+            raise ValueError(f"need callbacks.progress.style auto, bar or lines, got {style!r}")
+        self.uses_bar = style == "bar" or (style == "auto" and sys.stdout.isatty())
+        self.throughput = throughput
+        self._bar: Progress | None = None
+        self._started_at = 0.0
+        self._updated_at = 0.0
+        self._num_done_at_start = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the bar."""
+        self._started_at = perf_counter()
+        self._num_done_at_start = trainer.fit_loop.total_batch_idx + 1
+        if not self.uses_bar:
+            return
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[scores]}"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+        )
+        total = _num_batches(trainer)
+        self._bar.add_task("epoch", total=total if math.isfinite(total) else None, scores="")
+        self._bar.start()
+
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Move the bar, a few times a second at most."""
+        now = perf_counter()
+        if self._bar is None or now - self._updated_at < SECONDS_BETWEEN_UPDATES:
+            return
+        self._updated_at = now
+        loss = outputs["loss"] if isinstance(outputs, dict) else outputs
+        self._update_bar(trainer, float(loss) if isinstance(loss, Tensor) else math.nan)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Move the bar, or write the line of the epoch."""
+        loss = float(pl_module.running_scores()["train/loss"])  # type: ignore[operator]
+        if self._bar is not None:
+            self._update_bar(trainer, loss)
+        elif not self.uses_bar:
+            num_epochs = "?" if trainer.max_epochs in (None, -1) else trainer.max_epochs
+            log.info(
+                "Epoch [%d/%s], Loss: %.4f%s, %s left",
+                trainer.current_epoch + 1,
+                num_epochs,
+                loss,
+                self._scores(trainer),
+                self._time_left(trainer),
+            )
+
+    def on_train_end(self, *_: Any) -> None:
+        """Leave the bar as it stands."""
+        self._close()
+
+    def on_exception(self, *_: Any) -> None:
+        """Give the terminal back."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _update_bar(self, trainer: Trainer, loss: float) -> None:
+        assert self._bar is not None
+        num_epochs = "" if trainer.max_epochs in (None, -1) else f"/{trainer.max_epochs}"
+        self._bar.update(
+            self._bar.task_ids[0],
+            completed=trainer.fit_loop.total_batch_idx + 1,
+            description=f"epoch {trainer.current_epoch + 1}{num_epochs}",
+            scores=f"loss {loss:.4f}{self._scores(trainer)}",
+        )
+
+    def _scores(self, trainer: Trainer) -> str:
+        accuracy = trainer.callback_metrics.get("val/accuracy")
+        shown = "" if accuracy is None else f", val accuracy {float(accuracy):.4f}"
+        return f"{shown}, {self.throughput.sequences_per_second:,.0f} sequences/s"
+
+    def _time_left(self, trainer: Trainer) -> str:
+        num_done = trainer.fit_loop.total_batch_idx + 1 - self._num_done_at_start
+        num_left = _num_batches(trainer) - (trainer.fit_loop.total_batch_idx + 1)
+        if not math.isfinite(num_left) or num_done <= 0:
+            return "?"
+        seconds = (perf_counter() - self._started_at) / num_done * max(num_left, 0)
+        return str(timedelta(seconds=round(seconds)))
+
+
+def _num_batches(trainer: Trainer) -> float:
+    """Return the batches of the whole run; infinite where nothing but time or scores ends it."""
+    if trainer.max_epochs is None or trainer.max_epochs < 0:
+        epochs = math.inf
+    else:
+        epochs = float(trainer.max_epochs * trainer.num_training_batches)
+    if trainer.max_steps < 0:
+        return epochs
+    return min(epochs, trainer.max_steps * trainer.accumulate_grad_batches)

@@ -1,0 +1,50 @@
+"""What TensorBoard shows beyond one curve a chart."""
+
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from matplotlib.figure import Figure
+from sklearn.metrics import ConfusionMatrixDisplay
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+CHARTS = {
+    name: {name: ["Multiline", [f"train/{name}", f"val/{name}"]]} for name in ("loss", "accuracy")
+}
+
+
+class TensorBoardViews(Callback):
+    """Charts with train and val together (Custom Scalars), and confusion matrices (Images)."""
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Describe the charts."""
+        for writer in _writers(trainer):
+            writer.add_custom_scalars(CHARTS)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the confusion matrix of the last validation."""
+        _draw(trainer, pl_module, part="val")
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the confusion matrix of the test part."""
+        _draw(trainer, pl_module, part="test")
+
+
+def _writers(trainer: Trainer) -> list[SummaryWriter]:
+    return [
+        logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)
+    ]
+
+
+def _draw(trainer: Trainer, pl_module: LightningModule, *, part: str) -> None:
+    confusion: dict[str, Tensor] = pl_module.confusion  # type: ignore[assignment]
+    writers = _writers(trainer)
+    if part not in confusion or not writers:
+        return
+    names = trainer.datamodule.class_names  # type: ignore[attr-defined]
+    figure = Figure(figsize=(2 + 0.5 * len(names), 2 + 0.5 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    matrix = ConfusionMatrixDisplay(confusion[part].cpu().numpy(), display_labels=names)
+    matrix.plot(ax=axes, cmap="Blues", colorbar=False, xticks_rotation="vertical")
+    axes.set_title(f"{part}: counts")
+    for writer in writers:
+        writer.add_figure(f"{part}/confusion", figure, global_step=trainer.global_step)

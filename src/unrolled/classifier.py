@@ -1,0 +1,205 @@
+"""The LightningModule: an encoder, a head, their loss, metrics and optimiser."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float, Int
+from lightning import LightningModule
+from lightning.pytorch.utilities.types import (
+    LRSchedulerConfigType,
+    OptimizerLRSchedulerConfig,
+)
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Optimizer
+from torchmetrics import MetricCollection
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassCalibrationError,
+    MulticlassConfusionMatrix,
+    MulticlassF1Score,
+)
+
+from unrolled.contracts import Batch, Encoder, Head
+
+
+class SequenceClassifier(LightningModule):
+    """Classifies whole sequences: logits = head(encoder(x)).
+
+    In training only sums on the device are kept, and read at the end of the epoch; validation and
+    test keep their logits until the end and compute every metric once.
+
+    encoder, head: the two halves; see `unrolled.contracts`.
+    num_classes: classes (c), >= 2.
+    class_weights: weight of each class in the training loss, (c,), or None for equal ones.
+    label_smoothing: probability taken from the label and spread over all classes, in [0, 1).
+    make_optimizer: builds an optimiser from torch's parameter groups when training starts.
+    make_schedule: builds Lightning's `lr_scheduler` dictionary then; see `unrolled.schedules`.
+    """
+
+    class_weights: Tensor | None
+
+    def __init__(
+        self,
+        *,
+        encoder: Encoder,
+        head: Head,
+        num_classes: int,
+        class_weights: Float[Tensor, " c"] | None,
+        label_smoothing: float,
+        make_optimizer: Callable[[list[dict[str, Any]]], Optimizer],
+        make_schedule: Callable[..., dict[str, Any]],
+    ) -> None:
+        super().__init__()
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"need 0 <= loss.label_smoothing < 1, got {label_smoothing}")
+        self.encoder = encoder
+        self.head = head
+        self.label_smoothing = label_smoothing
+        self.make_optimizer = make_optimizer
+        self.make_schedule = make_schedule
+        self.register_buffer("class_weights", class_weights, persistent=False)
+        self.num_classes = num_classes
+        self.confusion: dict[str, Int[Tensor, "c c"]] = {}
+        self._outputs: list[tuple[Tensor, Tensor]] = []
+        self._sums = torch.zeros(0)  # of loss, correct, sequences, gradient norm, steps
+        self._largest_gradient = torch.zeros(0)
+        self.gradient_norm = torch.zeros(())  # of the newest step, before clipping
+
+    def forward(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b c"]:
+        """Return logits of standardised sequences."""
+        return self.head(self.encoder(x, lengths), lengths)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; the name of the hook, set 30 times a step, without further checks."""
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
+    # training
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the mean loss of the batch."""
+        if batch_idx == 0:  # not in on_train_epoch_start, which a resumed run skips
+            self._sums = torch.zeros(5, device=batch.x.device)
+            self._largest_gradient = torch.zeros((), device=batch.x.device)
+        logits = self(batch.x, batch.lengths)
+        loss = functional.cross_entropy(
+            logits, batch.y, weight=self.class_weights, label_smoothing=self.label_smoothing
+        )
+        with torch.no_grad():
+            num = len(batch.y)
+            correct = (logits.argmax(dim=1) == batch.y).sum()
+            self._sums[:3] += torch.stack([loss * num, correct, torch.full_like(loss, num)])
+        return loss
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip, and keep the norm before clipping: it explains most of what goes wrong."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        self.gradient_norm = norm = nn.utils.get_total_norm(gradients)
+        self._sums[3] += norm
+        self._sums[4] += 1
+        self._largest_gradient = torch.maximum(self._largest_gradient, norm)
+        if gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
+            nn.utils.clip_grads_with_norm_(parameters, gradient_clip_val, norm)
+        elif gradient_clip_val:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def running_scores(self) -> dict[str, Tensor]:
+        """Return the training scores of the epoch so far, on the device."""
+        loss, correct, num, norm, num_steps = self._sums.unbind()
+        return {
+            "train/loss": loss / num,
+            "train/accuracy": correct / num,
+            "train/gradient_norm": norm / num_steps,
+            "train/gradient_norm_max": self._largest_gradient,
+        }
+
+    def on_train_epoch_end(self) -> None:
+        """Make the scores of the epoch known; `history` gives them to the loggers."""
+        self.log_dict(self.running_scores(), sync_dist=True, logger=False)
+
+    def training_sums(self) -> tuple[Tensor, Tensor]:
+        """Return what `running_scores` is computed from."""
+        return self._sums, self._largest_gradient
+
+    def continue_sums(self, sums: tuple[Tensor, Tensor]) -> None:
+        """Continue an epoch from what `training_sums` returned."""
+        self._sums, self._largest_gradient = (part.to(self.device) for part in sums)
+
+    # validation, test and prediction
+
+    def validation_step(self, batch: Batch) -> None:
+        """Keep the logits of the batch."""
+        self._outputs.append((self(batch.x, batch.lengths), batch.y))
+
+    def test_step(self, batch: Batch) -> None:
+        """Keep the logits of the batch."""
+        self._outputs.append((self(batch.x, batch.lengths), batch.y))
+
+    def on_validation_epoch_end(self) -> None:
+        """Compute and log all metrics of the validation part."""
+        self._evaluate("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Compute and log all metrics of the test part."""
+        self._evaluate("test")
+
+    def _evaluate(self, part: str) -> None:
+        logits = torch.cat([logits for logits, _ in self._outputs]).float()
+        y = torch.cat([y for _, y in self._outputs])
+        self._outputs.clear()
+        metrics = _metrics(self.num_classes).to(logits.device)
+        metrics.update(logits, y)
+        scores = metrics.compute()
+        self.confusion[part] = scores.pop("confusion")
+        scores = {"loss": functional.cross_entropy(logits, y), **scores}
+        self.log_dict({f"{part}/{name}": value for name, value in scores.items()}, sync_dist=True)
+
+    # optimisation
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Return the optimiser over the groups of encoder and head, and the schedule."""
+        optimizer = self.make_optimizer(self._parameter_groups())
+        for group in optimizer.param_groups:
+            group["lr"] *= group.pop("lr_scale")
+            group["weight_decay"] *= group.pop("decay")
+        self.trainer.fit_loop.setup_data()  # only now are the batches of an epoch counted
+        num_steps = int(self.trainer.estimated_stepping_batches)
+        steps_per_epoch = int(self.trainer.num_training_batches)
+        schedule = self.make_schedule(
+            optimizer, num_steps=num_steps, steps_per_epoch=steps_per_epoch
+        )
+        return {"optimizer": optimizer, "lr_scheduler": cast("LRSchedulerConfigType", schedule)}
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        assert isinstance(self.head, nn.Module)
+        matrices = [p for p in self.head.parameters() if p.ndim > 1]
+        vectors = [p for p in self.head.parameters() if p.ndim <= 1]
+        return [
+            *self.encoder.parameter_groups(),
+            {"params": matrices, "lr_scale": 1.0, "decay": True},
+            {"params": vectors, "lr_scale": 1.0, "decay": False},
+        ]
+
+
+def _metrics(num_classes: int) -> MetricCollection:
+    """Return fresh metrics; they are no part of the module, whose tree is walked in every step."""
+    return MetricCollection(
+        {
+            "accuracy": MulticlassAccuracy(num_classes, average="micro", validate_args=False),
+            "f1": MulticlassF1Score(num_classes, average="macro", validate_args=False),
+            "calibration_error": MulticlassCalibrationError(num_classes, validate_args=False),
+            "confusion": MulticlassConfusionMatrix(num_classes, validate_args=False),
+        }
+    )

@@ -1,0 +1,1 @@
+"""Commands: one short file each, with `run(arguments)`. Listed in `unrolled.cli.COMMANDS`."""

@@ -1,0 +1,30 @@
+"""`unrolled evaluate run=DIR [data=...] [trainer=...]`: test scores of a run's best checkpoint."""
+
+from pathlib import Path
+
+from unrolled.commands.arguments import take
+from unrolled.composition import override
+from unrolled.errors import ConfigError
+from unrolled.instantiation import prepare_source
+from unrolled.run_folder import find_run
+
+
+def run(arguments: list[str]) -> None:
+    """Evaluate; everything but what is overridden comes from the run folder.
+
+    Raises:
+        UnrolledError: no such run, or data that does not fit it.
+    """
+    name, rest = take(arguments, "run")
+    root, rest = take(rest, "root")
+    if name is None:
+        raise ConfigError("evaluate needs run=DIR or run=latest; `unrolled list` shows runs")
+    folder = find_run(name, root=Path(root or "outputs"))
+    config = override(folder.config(), rest, groups=("data", "trainer"))
+    prepare_source(config)
+    config.trainer.enable_progress_bar = False  # a pass over the test part, and a table
+    from unrolled import experiment
+    from unrolled.tables import show_scores
+
+    show_scores(experiment.evaluate(config, folder)["scores"])
+    print(f"run: {folder.path}", flush=True)

@@ -1,0 +1,20 @@
+"""`unrolled list [root=outputs]`: what has been run, newest first."""
+
+from pathlib import Path
+
+from unrolled.commands.arguments import take
+from unrolled.errors import ConfigError
+from unrolled.run_folder import find_runs
+from unrolled.tables import show_runs
+
+
+def run(arguments: list[str]) -> None:
+    """Show the runs under a folder.
+
+    Raises:
+        ConfigError: an argument other than root=DIR.
+    """
+    root, rest = take(arguments, "root")
+    if rest:
+        raise ConfigError(f"list takes root=DIR only, got {' '.join(rest)}")
+    show_runs(list(find_runs(Path(root or "outputs"))), root=Path(root or "outputs"))

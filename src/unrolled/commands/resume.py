@@ -1,0 +1,65 @@
+"""`unrolled resume run=DIR [trainer.max_epochs=40]`: continue a run in its own folder."""
+
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import configure_log
+from omegaconf import open_dict, read_write
+
+from unrolled.checks import check_config
+from unrolled.commands.arguments import take
+from unrolled.composition import compose_config, override_keys
+from unrolled.config_values import is_longer, resolve
+from unrolled.errors import ConfigError, RunInterruptedError
+from unrolled.resuming import refuse_changes
+from unrolled.run_folder import RunFolder, find_run, find_runs
+
+
+def run(arguments: list[str]) -> None:
+    """Continue a run; everything comes from its folder.
+
+    Raises:
+        UnrolledError: no such run, nothing to continue from, or another change than is allowed.
+    """
+    name, rest = take(arguments, "run")
+    root, rest = take(rest, "root")
+    if name is None:
+        raise ConfigError("resume needs run=DIR or run=latest; `unrolled list` shows runs")
+    folder = _newest(Path(root or "outputs")) if name == "latest" else find_run(name, root=Path())
+    before = folder.config()
+    config = override_keys(before, rest)
+    refuse_changes(resolve(before), resolve(config))
+    check_config(config)
+    result = folder.result() or {}
+    from unrolled.tables import show_scores
+
+    if result.get("state") == "done" and not is_longer(before, config):
+        print(f"already complete: {result['num_epochs']} epochs, {result['num_steps']} steps")
+    else:
+        with folder.held():
+            _log_into(folder)
+            from unrolled import experiment
+
+            try:
+                result = experiment.resume(config, folder, overrides=rest)
+            except RunInterruptedError:
+                print(f"run: {folder.path}", flush=True)
+                raise
+    show_scores(result["scores"])
+    print(f"run: {folder.path}", flush=True)
+
+
+def _newest(root: Path) -> RunFolder:
+    folder = next(find_runs(root), None)
+    if folder is None:
+        raise ConfigError(f"no run under {root}; `unrolled train` makes one")
+    return folder
+
+
+def _log_into(folder: RunFolder) -> None:
+    """Let messages go to the terminal and to the run's train.log, as in its first part."""
+    config = compose_config([])
+    HydraConfig.instance().set_config(config)  # which job_logging refers to
+    with read_write(config.hydra), open_dict(config.hydra):
+        config.hydra.runtime.output_dir = str(folder.path)
+    configure_log(config.hydra.job_logging)

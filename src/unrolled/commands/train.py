@@ -1,0 +1,114 @@
+"""`unrolled train [key=value ...]`: one run, or with -m a sweep; a Hydra application."""
+
+import os
+import sys
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import configure_log
+from hydra.types import RunMode
+from omegaconf import DictConfig, open_dict, read_write
+
+from unrolled.checks import check_config
+from unrolled.commands.sweep import earlier_result, tell_of_rest
+from unrolled.composition import CONF, compose_config
+from unrolled.config_values import register_resolvers
+from unrolled.durable import naming_storage
+from unrolled.errors import RunInterruptedError, UnrolledError
+from unrolled.instantiation import prepare_source
+from unrolled.run_folder import RunFolder
+
+_errors: list[UnrolledError] = []  # of the job of a single run
+
+
+def run(arguments: list[str]) -> None:
+    """Compose, check, and hand over to Hydra.
+
+    Raises:
+        UnrolledError: whatever keeps the run from being done.
+    """
+    register_resolvers()
+    if not any(argument.startswith("-") for argument in arguments):
+        config = compose_config(arguments)
+        if any(argument.startswith("hydra.run.dir=") for argument in arguments):
+            RunFolder(config.hydra.run.dir).require_free()  # before Hydra writes into it
+        check_config(_without_hydra(config))  # before a folder is made
+        prepare_source(config)
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises rather than exits; cli.py explains
+    completing = "-sc" in arguments or "--shell-completion" in arguments
+    sys.argv = ["unrolled" if completing else "unrolled train", *arguments]
+    _errors.clear()
+    try:
+        with naming_storage():
+            hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(task)()
+    except _SweepStopped as stop:
+        tell_of_rest(arguments, stopped_at=stop.job, folder=stop.folder)
+        raise stop.error from stop
+    if _errors:
+        raise _errors[0]
+
+
+class _SweepStopped(BaseException):  # Hydra goes on with the next job after any Exception
+    def __init__(self, *, job: int, folder: RunFolder, error: RunInterruptedError) -> None:
+        self.job, self.folder, self.error = job, folder, error
+
+
+def task(config: DictConfig) -> float | None:
+    """Carry out one job of Hydra's; return the best value of the monitored score."""
+    settings = HydraConfig.get()
+    folder = RunFolder(settings.runtime.output_dir)
+    overrides = list(settings.overrides.task)
+    if settings.mode != RunMode.MULTIRUN:
+        try:
+            return train(config, folder, overrides=overrides)
+        except UnrolledError as error:
+            _errors.append(error)  # kept from Hydra, which would add a message of its own
+            return None
+    try:
+        result = earlier_result(config, folder, overrides=overrides)
+        if result is None:
+            return train(config, folder, overrides=overrides)
+        value: float | None = result["best"]["value"]
+    except RunInterruptedError as error:
+        job = int(settings.job.num)
+        raise _SweepStopped(job=job, folder=folder, error=error) from error
+    return value
+
+
+def train_here(overrides: list[str]) -> Path:
+    """Carry out one run without Hydra's command line, for notebooks; return its folder."""
+    config = compose_config(overrides)
+    HydraConfig.instance().set_config(config)  # names the folder
+    path = Path(config.hydra.run.dir).absolute()
+    with naming_storage():
+        path.mkdir(parents=True, exist_ok=True)
+    with read_write(config.hydra), open_dict(config.hydra):
+        config.hydra.runtime.output_dir = str(path)  # job_logging writes there
+    configure_log(config.hydra.job_logging)
+    train(_without_hydra(config), RunFolder(path), overrides=overrides)
+    return path
+
+
+def train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> float | None:
+    """Train, show the scores, and return the best value of the monitored score."""
+    check_config(config)
+    with folder.claimed():
+        from unrolled import experiment
+        from unrolled.tables import show_scores
+
+        try:
+            result = experiment.train(config, folder, overrides=overrides)
+        except RunInterruptedError:
+            print(f"run: {folder.path}", flush=True)
+            raise
+    show_scores(result["scores"])
+    print(f"run: {folder.path}", flush=True)
+    value: float | None = result["best"]["value"]
+    return value
+
+
+def _without_hydra(config: DictConfig) -> DictConfig:
+    with open_dict(config):
+        config.pop("hydra")
+    return config

@@ -1,0 +1,135 @@
+"""What the rooms of the house promise each other.
+
+Letters, everywhere: b sequences in a batch, n sequences in a set, t steps, d features per step,
+h hidden units, c classes.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+class Batch(NamedTuple):
+    """Sequences padded to a common number of steps; what lies behind a length means nothing."""
+
+    x: Float[Tensor, "b t d"]
+    lengths: Int[Tensor, " b"]
+    y: Int[Tensor, " b"]
+    ids: Int[Tensor, " b"]  # row of each sequence in its source, to name it in messages
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """A set of labelled sequences, padded and in memory.
+
+    x: features, (n, t, d).
+    lengths: real steps of each sequence, 1 <= lengths <= t, (n,).
+    y: classes, 0 <= y < c, (n,).
+    ids: row of each sequence in its source, (n,).
+    """
+
+    x: Float[Tensor, "n t d"]
+    lengths: Int[Tensor, " n"]
+    y: Int[Tensor, " n"]
+    ids: Int[Tensor, " n"]
+
+    @classmethod
+    def of_equal_length(
+        cls, x: Float[Tensor, "n t d"], y: Int[Tensor, " n"], *, first_id: int
+    ) -> "Sequences":
+        """Return the set in which every step of x is real; ids count from first_id."""
+        num, num_steps = x.shape[:2]
+        lengths = torch.full((num,), num_steps)
+        return cls(x=x, lengths=lengths, y=y.long(), ids=torch.arange(first_id, first_id + num))
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return x, lengths, y, ids."""
+        return self.x, self.lengths, self.y, self.ids
+
+    def take(self, rows: Int[Tensor, " m"]) -> "Sequences":
+        """Return the sequences of the given rows, in that order."""
+        return Sequences(*(tensor[rows] for tensor in self.tensors()))
+
+    def to(self, device: torch.device) -> "Sequences":
+        """Return the set on a device; tensors that are there already are shared, not copied."""
+        return Sequences(*(tensor.to(device) for tensor in self.tensors()))
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory of all tensors, in bytes."""
+        return sum(tensor.nbytes for tensor in self.tensors())
+
+
+@dataclass(frozen=True)
+class SourceData:
+    """What a source holds: the parts that are given, and the names of the classes.
+
+    A part that is None is split off the training part by the data module.
+    """
+
+    train: Sequences
+    val: Sequences | None
+    test: Sequences | None
+    class_names: Sequence[str]
+
+    def parts(self) -> dict[str, Sequences]:
+        """Return the parts that are given, by name."""
+        named = {"train": self.train, "val": self.val, "test": self.test}
+        return {name: part for name, part in named.items() if part is not None}
+
+
+class Source(ABC):
+    """Where labelled sequences come from. No randomness but from an argument called seed."""
+
+    def prepare(self) -> None:  # noqa: B027 - most sources have nothing to fetch
+        """Fetch what `load` needs onto this machine; called once per machine."""
+
+    @abstractmethod
+    def load(self) -> SourceData:
+        """Return raw sequences: before layout, split and standardisation."""
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Reads sequences step by step.
+
+    output_size: features per step that it returns (h).
+    backward_size: how many of them, the last ones, come from a right-to-left reader, which has
+        seen the whole sequence at step 0 rather than at the last step.
+    """
+
+    output_size: int
+    backward_size: int
+
+    def __call__(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b t h"]:
+        """Return the hidden states; no real step depends on padding."""
+        ...
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return every parameter exactly once, grouped by how it is to be optimised.
+
+        Each group has params (a list), lr_scale (a factor on the learning rate, > 0) and
+        decay (whether weight decay applies).
+        """
+        ...
+
+
+@runtime_checkable
+class Head(Protocol):
+    """Reads hidden states and says how likely each class is."""
+
+    def __call__(
+        self, hidden: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b c"]:
+        """Return logits; they depend on real steps only."""
+        ...

@@ -1,0 +1,45 @@
+"""What is refused before the first step: data on which no honest training is possible."""
+
+import torch
+from torch import Tensor
+
+from unrolled.contracts import Sequences
+from unrolled.errors import DataError
+
+
+def check_sequences(sequences: Sequences, *, part_name: str, num_classes: int) -> None:
+    """Refuse a part that is empty, or has wrong lengths or labels, or numbers that are not finite.
+
+    Raises:
+        DataError: names the part, the first row (and step and feature) at fault, and how many.
+    """
+    if len(sequences) == 0:
+        raise DataError(f"the {part_name} part is empty")
+    num_steps = sequences.x.shape[1]
+    rule = f"a length must be 1 to {num_steps}, the padded number of steps"
+    wrong = (sequences.lengths < 1) | (sequences.lengths > num_steps)
+    _refuse(wrong, sequences.lengths, sequences.ids, part_name=part_name, rule=rule)
+    rule = f"a label must be 0 to {num_classes - 1} ({num_classes} classes)"
+    wrong = (sequences.y < 0) | (sequences.y >= num_classes)
+    _refuse(wrong, sequences.y, sequences.ids, part_name=part_name, rule=rule)
+    if bool(torch.isfinite(sequences.x.sum())):
+        return  # a sum is finite only if every term is; one pass and no copy
+    real = torch.arange(num_steps) < sequences.lengths[:, None]  # (n, t)
+    wrong = ~torch.isfinite(sequences.x) & real[:, :, None]
+    if not bool(wrong.any()):
+        return
+    row, step, feature = wrong.nonzero()[0].tolist()
+    raise DataError(
+        f"{part_name} part, row {int(sequences.ids[row])}, step {step}, feature {feature}: "
+        f"{sequences.x[row, step, feature].item()} is not a finite number "
+        f"({int(wrong.sum())} such values in {int(wrong.any(2).any(1).sum())} sequences)"
+    )
+
+
+def _refuse(wrong: Tensor, values: Tensor, ids: Tensor, *, part_name: str, rule: str) -> None:
+    if bool(wrong.any()):
+        row = int(wrong.nonzero()[0])
+        raise DataError(
+            f"{part_name} part, row {int(ids[row])}: {int(values[row])}; {rule} "
+            f"({int(wrong.sum())} rows are wrong)"
+        )

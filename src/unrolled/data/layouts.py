@@ -1,0 +1,69 @@
+"""How the numbers of a sequence of equal length are laid out in time."""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from unrolled.errors import ConfigError, DataError
+
+LAYOUTS = ("rows", "columns", "pixels", "permuted")
+PUBLISHED_PERMUTATIONS = ("torch_5544", "numpy_92916")
+
+
+def permutation(name: int | str, *, size: int) -> Int[Tensor, " size"]:
+    """Return an order of `size` pixels.
+
+    name: a seed of ours (int >= 0), or a published permutation: `torch_5544`
+        (torch.manual_seed(5544), then torch.randperm; used by UnICORNN, coRNN and LEM) or
+        `numpy_92916` (numpy.random.RandomState(92916).permutation; used by expRNN).
+
+    Raises:
+        ConfigError: another name.
+    """
+    if name == "numpy_92916":
+        return torch.from_numpy(np.random.RandomState(92916).permutation(size))
+    if name == "torch_5544":
+        return torch.randperm(size, generator=torch.Generator().manual_seed(5544))
+    if isinstance(name, int) and name >= 0:
+        return torch.randperm(size, generator=torch.Generator().manual_seed(name))
+    raise ConfigError(
+        f"data.permutation={name!r}: need a seed >= 0 or one of {', '.join(PUBLISHED_PERMUTATIONS)}"
+    )
+
+
+def lay_out(
+    x: Float[Tensor, "n t d"], *, layout: str, permutation_name: int | str
+) -> Float[Tensor, "n t2 d2"]:
+    """Return x as rows (as it is), columns (t and d swapped), pixels or permuted (d = 1).
+
+    An image is a sequence of its rows, so rows, columns and pixels mean what they say.
+
+    Raises:
+        ConfigError: an unknown layout.
+    """
+    match layout:
+        case "rows":
+            return x
+        case "columns":
+            return x.transpose(1, 2).contiguous()
+        case "pixels":
+            return x.flatten(1)[:, :, None]
+        case "permuted":
+            pixels = x.flatten(1)
+            order = permutation(permutation_name, size=pixels.shape[1])
+            return pixels[:, order][:, :, None]
+    raise ConfigError(f"data.layout={layout!r}: need one of {', '.join(LAYOUTS)}")
+
+
+def require_equal_lengths(lengths: Int[Tensor, " n"], *, layout: str, num_steps: int) -> None:
+    """Refuse a layout that would mix padding with real steps.
+
+    Raises:
+        DataError: the layout is not rows and a sequence is shorter than num_steps.
+    """
+    if layout != "rows" and bool((lengths != num_steps).any()):
+        raise DataError(
+            f"data.layout={layout} needs sequences of equal length, these have "
+            f"{int(lengths.min())} to {int(lengths.max())} steps; use data.layout=rows"
+        )

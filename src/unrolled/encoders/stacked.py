@@ -1,0 +1,153 @@
+"""Stacks of torch's recurrent modules that treat lengths right, shared by RNN, LSTM and GRU.
+
+Each layer and direction is a torch module of one layer, so that dropout between layers is ours:
+cuDNN's own keeps a state on the GPU that cannot be reseeded per batch without a synchronisation.
+The right-to-left reader gets each sequence reversed within its own length, so that it starts at
+the sequence's end and never in the padding; nothing is packed, and every exporter can follow.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def reverse_within_length(x: Float[Tensor, "b t f"], lengths: Int[Tensor, " b"]) -> Tensor:
+    """Return x with the real steps of each sequence in reverse order and padding in place."""
+    steps = torch.arange(x.shape[1], device=x.device)
+    mirrored = lengths[:, None] - 1 - steps  # (b, t)
+    source = torch.where(mirrored >= 0, mirrored, steps)
+    return x.gather(1, source[:, :, None].expand_as(x))
+
+
+def torch_key(key: str) -> str:
+    """Return where torch's own stacked module keeps the parameter that is called `key` here.
+
+    `layers.1.0.weight_hh_l0` is torch's `weight_hh_l1`, `layers.1.1.…` its `weight_hh_l1_reverse`.
+    """
+    _, layer, direction, name = key.split(".")
+    return name.removesuffix("0") + layer + ("_reverse" if direction == "1" else "")
+
+
+class Stacked(nn.Module):
+    """Layers of one torch recurrent module, one or two directions each.
+
+    make_layer: builds a one-layer, one-direction, batch-first torch module for an input size.
+    input_size: features per step (d).
+    hidden_size: units per layer and direction, >= 1.
+    num_layers: layers, >= 1.
+    bidirectional: whether a second reader goes from right to left; h is then twice hidden_size.
+    dropout: fraction of units silenced between layers, 0 <= dropout < 1.
+    learn_initial_state: whether the state before the first step is learnt; it is zero otherwise.
+    initialization: torch (all as torch does it), or the recurrent weights of each gate
+        orthogonal (Saxe et al. 2014) or identity (Le et al. 2015), with input weights after
+        Glorot & Bengio (2010) and biases zero.
+    forget_bias: bias of the forget gate (Jozefowicz et al. 2015), or None for cells without one
+        and to leave it as `initialization` has it.
+    """
+
+    def __init__(
+        self,
+        make_layer: Callable[[int], nn.RNNBase],
+        *,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        bidirectional: bool,
+        dropout: float,
+        learn_initial_state: bool,
+        initialization: str,
+        forget_bias: float | None,
+    ) -> None:
+        super().__init__()
+        if hidden_size < 1 or num_layers < 1:
+            raise ValueError(
+                "need hidden_size >= 1 and num_layers >= 1, "
+                f"got hidden_size={hidden_size}, num_layers={num_layers}"
+            )
+        if not 0 <= dropout < 1:
+            raise ValueError(f"need 0 <= dropout < 1, got dropout={dropout}")
+        num_directions = 2 if bidirectional else 1
+        self.output_size = hidden_size * num_directions
+        self.backward_size = hidden_size if bidirectional else 0
+        self.dropout = dropout
+        sizes = [input_size] + [self.output_size] * (num_layers - 1)
+        self.layers = nn.ModuleList(
+            nn.ModuleList(make_layer(size) for _ in range(num_directions)) for size in sizes
+        )
+        for module in self.modules():
+            if isinstance(module, nn.RNNBase):
+                _initialize(module, recurrent=initialization)
+                if forget_bias is not None:
+                    _set_forget_bias(module, forget_bias)
+        num_states = 2 if any(isinstance(module, nn.LSTM) for module in self.modules()) else 1
+        self.initial_state = (
+            nn.Parameter(torch.zeros(num_layers, num_directions, num_states, hidden_size))
+            if learn_initial_state
+            else None
+        )
+
+    def forward(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b t h"]:
+        """Return the hidden states of the last layer, forward half first."""
+        hidden = x
+        for index, directions in enumerate(self.layers):
+            if index:
+                hidden = functional.dropout(hidden, self.dropout, self.training)
+            assert isinstance(directions, nn.ModuleList)
+            outputs = directions[0](hidden, self._state(index, 0, len(x)))[0]
+            if self.backward_size:
+                mirrored = reverse_within_length(hidden, lengths)
+                backward = directions[1](mirrored, self._state(index, 1, len(x)))[0]
+                outputs = torch.cat([outputs, reverse_within_length(backward, lengths)], dim=-1)
+            hidden = outputs
+        return hidden
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return weight matrices, which decay, and biases and initial states, which do not."""
+        weights = [p for name, p in self.named_parameters() if ".weight_" in name]
+        others = [p for name, p in self.named_parameters() if ".weight_" not in name]
+        return [
+            {"params": weights, "lr_scale": 1.0, "decay": True},
+            {"params": others, "lr_scale": 1.0, "decay": False},
+        ]
+
+    def _state(
+        self, layer: int, direction: int, batch_size: int
+    ) -> Tensor | tuple[Tensor, Tensor] | None:
+        if self.initial_state is None:
+            return None  # zero
+        states = self.initial_state[layer, direction, :, None, None, :]  # (states, 1, 1, h)
+        expanded = states.expand(-1, -1, batch_size, -1).contiguous()
+        return (expanded[0], expanded[1]) if len(expanded) == 2 else expanded[0]
+
+
+@torch.no_grad()
+def _initialize(module: nn.RNNBase, *, recurrent: str) -> None:
+    if recurrent == "torch":
+        return
+    fill = {"orthogonal": nn.init.orthogonal_, "identity": nn.init.eye_}.get(recurrent)
+    if fill is None:
+        raise ValueError(
+            f"need initialization torch, orthogonal or identity, got initialization={recurrent!r}"
+        )
+    for name, parameter in module.named_parameters():
+        if name.startswith("bias_"):
+            parameter.zero_()
+            continue
+        for gate in torch.split(parameter, module.hidden_size):
+            if name.startswith("weight_hh_"):
+                fill(gate)
+            else:
+                nn.init.xavier_uniform_(gate)
+
+
+@torch.no_grad()
+def _set_forget_bias(module: nn.RNNBase, value: float) -> None:
+    second_gate = slice(module.hidden_size, 2 * module.hidden_size)  # torch's order: i, f, g, o
+    module.get_parameter("bias_ih_l0")[second_gate] = value
+    module.get_parameter("bias_hh_l0")[second_gate] = 0.0  # torch adds the two

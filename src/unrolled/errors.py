@@ -1,0 +1,71 @@
+"""Errors that name a remedy; each carries the exit code of the command line.
+
+Codes: 2 config, 3 data, 4 checkpoint, 5 not finite, 6 storage, 7 memory, 128 + n signal n,
+1 anything else.
+"""
+
+import signal
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class UnrolledError(Exception):
+    """What went wrong, with the value, the place and what to type instead."""
+
+    exit_code: int = 1
+
+
+class ConfigError(UnrolledError, ValueError):
+    """A setting that cannot work."""
+
+    exit_code = 2
+
+
+class DataError(UnrolledError, ValueError):
+    """Data that is missing, damaged or not what the run expects."""
+
+    exit_code = 3
+
+
+class CheckpointError(UnrolledError):
+    """A checkpoint or run folder that is missing, damaged or does not fit."""
+
+    exit_code = 4
+
+
+class NotFiniteError(UnrolledError, ArithmeticError):
+    """A loss, gradient or weight that became NaN or infinite."""
+
+    exit_code = 5
+
+
+class StorageError(UnrolledError, OSError):
+    """A disk that is full, or a folder that cannot be written."""
+
+    exit_code = 6
+
+
+class OutOfMemoryError(UnrolledError, MemoryError):
+    """Memory of the machine or of the GPU ran out."""
+
+    exit_code = 7
+
+
+class RunInterruptedError(UnrolledError):
+    """A signal asked the run to end; what it had done is kept.
+
+    signum: the signal's number.
+    """
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"interrupted by {signal.Signals(signum).name}")
+        self.exit_code = 128 + signum
+
+
+def did_you_mean(word: str, known: "Iterable[str]") -> str:
+    """Return "; did you mean 'x'?" for the closest of the known words, else an empty string."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""

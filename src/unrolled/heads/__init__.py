@@ -1,0 +1,1 @@
+"""Heads: (b, t, h) -> (b, c). One file each; the file is the config option."""

@@ -1,0 +1,48 @@
+"""Readout by attention over time. Yang et al. (2016), Hierarchical attention networks, eq. 5-7."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from unrolled.heads.pooled import PooledHead, real_steps
+
+
+class Attention(PooledHead):
+    """pool = sum_t a_t h_t with a = softmax_t(q . tanh(W h_t + b)) over real steps.
+
+    input_size, backward_size, num_classes, dropout, initialization: see PooledHead.
+    attention_size: size of the query q, >= 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_size: int,
+        backward_size: int,
+        num_classes: int,
+        dropout: float,
+        initialization: str,
+        attention_size: int,
+    ) -> None:
+        super().__init__(
+            input_size=input_size,
+            backward_size=backward_size,
+            num_classes=num_classes,
+            dropout=dropout,
+            initialization=initialization,
+        )
+        if attention_size < 1:
+            raise ValueError(f"need attention_size >= 1, got attention_size={attention_size}")
+        self.projection = nn.Linear(input_size, attention_size)  # eq. 5
+        self.query = nn.Linear(attention_size, 1, bias=False)
+
+    def pool(
+        self, hidden: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b h"]:
+        """Return the attention-weighted mean over real steps."""
+        padding = ~real_steps(hidden, lengths)
+        scores = self.query(torch.tanh(self.projection(hidden))).squeeze(-1)  # (b, t)
+        weights = scores.masked_fill(padding, float("-inf")).softmax(dim=1)  # eq. 6
+        real = hidden.masked_fill(padding[:, :, None], 0.0)
+        pooled: Tensor = (weights[:, :, None] * real).sum(dim=1)  # eq. 7
+        return pooled

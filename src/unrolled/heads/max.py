@@ -1,0 +1,20 @@
+"""Readout of the maximum over time. Collobert et al. (2011), section 3.3.2."""
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from unrolled.heads.pooled import PooledHead, real_steps
+
+
+class Max(PooledHead):
+    """pool = max_t h_t over real steps, unit by unit.
+
+    input_size, backward_size, num_classes, dropout, initialization: see PooledHead.
+    """
+
+    def pool(
+        self, hidden: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b h"]:
+        """Return the maximum over real steps."""
+        padding = ~real_steps(hidden, lengths)[:, :, None]
+        return hidden.masked_fill(padding, float("-inf")).amax(dim=1)

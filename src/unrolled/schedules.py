@@ -1,0 +1,109 @@
+"""How the learning rate changes over a run.
+
+A schedule is a function of the optimiser and of the length of the run that returns Lightning's
+`lr_scheduler` dictionary. Lengths are given when training starts, so that no config repeats them.
+"""
+
+import math
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import (
+    ConstantLR,
+    LambdaLR,
+    LRScheduler,
+    ReduceLROnPlateau,
+)
+
+
+def constant(optimizer: Optimizer, *, num_steps: int, steps_per_epoch: int) -> dict[str, Any]:
+    """Return a schedule that keeps the rate."""
+    return _every_step(ConstantLR(optimizer, factor=1.0, total_iters=0))
+
+
+def cosine(
+    optimizer: Optimizer,
+    *,
+    num_steps: int,
+    steps_per_epoch: int,
+    warmup: float,
+    final_factor: float,
+) -> dict[str, Any]:
+    """Return half a cosine from the rate down, after a linear warm-up. Loshchilov & Hutter (2017).
+
+    num_steps: optimiser steps of the run.
+    warmup: fraction of the run with a rising rate, 0 <= warmup < 1.
+    final_factor: factor on the rate at the end, 0 <= final_factor <= 1.
+    """
+    if not (0 <= warmup < 1 and 0 <= final_factor <= 1):
+        raise ValueError(
+            "need 0 <= scheduler.warmup < 1 and 0 <= scheduler.final_factor <= 1, "
+            f"got {warmup} and {final_factor}"
+        )
+    num_warmup = round(warmup * num_steps)
+
+    def factor(step: int) -> float:
+        if step < num_warmup:
+            return (step + 1) / (num_warmup + 1)
+        done = min((step - num_warmup) / max(num_steps - num_warmup, 1), 1.0)
+        return final_factor + (1 - final_factor) * (1 + math.cos(math.pi * done)) / 2
+
+    return _every_step(LambdaLR(optimizer, factor))
+
+
+def step(
+    optimizer: Optimizer,
+    *,
+    num_steps: int,
+    steps_per_epoch: int,
+    drops: list[float],
+    factor: float,
+) -> dict[str, Any]:
+    """Return a rate that is multiplied by `factor` at each of `drops`, fractions of the run."""
+    if not all(0 < drop < 1 for drop in drops):
+        raise ValueError(f"need 0 < drop < 1 for each of scheduler.drops, got {list(drops)}")
+    milestones = [round(drop * num_steps) for drop in drops]
+
+    def so_far(step: int) -> float:  # not MultiStepLR, which saves the milestones of a shorter run
+        return factor ** sum(step >= milestone for milestone in milestones)
+
+    return _every_step(LambdaLR(optimizer, so_far))
+
+
+def plateau(
+    optimizer: Optimizer,
+    *,
+    num_steps: int,
+    steps_per_epoch: int,
+    monitor: str,
+    mode: str,
+    factor: float,
+    patience: int,
+) -> dict[str, Any]:
+    """Return a rate multiplied by `factor` after more than `patience` epochs without a best score.
+
+    It is looked at on the last batch of an epoch rather than after it, because only then is it
+    part of the checkpoint that is written at the end of the epoch.
+    """
+    scheduler = ReduceLROnPlateau(optimizer, mode=mode, factor=factor, patience=patience)  # type: ignore[arg-type]
+    return {
+        "scheduler": scheduler,
+        "monitor": monitor,
+        "interval": "step",
+        "frequency": steps_per_epoch,
+        "strict": False,
+    }
+
+
+def catch_up(scheduler: LRScheduler | ReduceLROnPlateau) -> None:
+    """Set the rates to what the schedule says now, after the length of the run was changed."""
+    if isinstance(scheduler, LambdaLR):
+        factors = [factor(scheduler.last_epoch) for factor in scheduler.lr_lambdas]
+        for group, rate, factor in zip(
+            scheduler.optimizer.param_groups, scheduler.base_lrs, factors, strict=True
+        ):
+            group["lr"] = rate * factor
+
+
+def _every_step(scheduler: LRScheduler) -> dict[str, Any]:
+    return {"scheduler": scheduler, "interval": "step"}

@@ -1,0 +1,108 @@
+"""What all tests share: checked shapes, listed options, composed configs, one finished run."""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from jaxtyping import install_import_hook
+
+CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # int for float
+install_import_hook("unrolled", CHECKER)  # before the package is imported
+
+from omegaconf import DictConfig, open_dict  # noqa: E402
+
+CONF = Path(__file__).parents[1] / "conf"
+
+# A test that asks for `each_model` runs once for every file in conf/model, and so on.
+GROUPS = {f"each_{group}": group for group in ("model", "head", "data", "optimizer", "scheduler")}
+
+MNIST_FILES = (
+    "train-images-idx3-ubyte.gz",
+    "train-labels-idx1-ubyte.gz",
+    "t10k-images-idx3-ubyte.gz",
+    "t10k-labels-idx1-ubyte.gz",
+)
+
+torch.set_num_threads(1)
+
+
+def options(group: str) -> list[str]:
+    """Return the options of a config group; a file that starts with `_` is a parent of others."""
+    return sorted(path.stem for path in (CONF / group).glob("[!_]*.yaml"))
+
+
+@cache
+def _composed(overrides: tuple[str, ...]) -> DictConfig:
+    from unrolled.composition import compose_config
+
+    config = compose_config(list(overrides))
+    with open_dict(config):
+        config.pop("hydra")
+    return config
+
+
+def compose(*overrides: str) -> DictConfig:
+    """Return the config that these overrides give, without Hydra's own node."""
+    return _composed(overrides).copy()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for unfounded in (
+        # OmegaConf's own classes inherit from typing.MutableMapping
+        "ignore::beartype.roar.BeartypeDecorHintPep585DeprecationWarning",
+        # torchmetrics hands matplotlib a tensor
+        "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",
+    ):
+        config.addinivalue_line("filterwarnings", unfounded)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    for argument, group in GROUPS.items():
+        if argument in metafunc.fixturenames:
+            metafunc.parametrize(argument, options(group))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    folder = Path(os.environ.get("UNROLLED_DATA_DIR", "data")) / "mnist"
+    missing = [name for name in MNIST_FILES if not (folder / name).is_file()]
+    if not missing:
+        return
+    skip = pytest.mark.skip(reason=f"{', '.join(missing)} not found in {folder.absolute()}")
+    for item in items:
+        if item.get_closest_marker("mnist"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def _untouched_global_state() -> Any:
+    """Give every test the same start of torch's generator, and take back what a run changes."""
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def train_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SimpleNamespace]:
+    """Train with these overrides in a new folder; return config, folder and record of the run."""
+
+    def train(*overrides: str) -> SimpleNamespace:
+        from unrolled import experiment
+        from unrolled.run_folder import RunFolder
+
+        config = compose("callbacks.progress.style=lines", "trainer=cpu", *overrides)
+        folder = RunFolder(tmp_path_factory.mktemp("run"))
+        record = experiment.train(config, folder, overrides=list(overrides))
+        return SimpleNamespace(config=config, folder=folder, record=record)
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def tiny_run(train_in: Callable[..., SimpleNamespace]) -> SimpleNamespace:
+    """A finished run of two epochs on digits: its config, folder and record. Only to be read."""
+    return train_in("trainer.max_epochs=2", "model.hidden_size=32")

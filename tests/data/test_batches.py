@@ -1,0 +1,170 @@
+"""The in-memory loader: every sequence once, in an order that depends on seed and epoch alone."""
+
+from itertools import chain
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from unrolled.contracts import Sequences
+from unrolled.data.batches import Batches
+
+
+def some_sequences(num: int) -> Sequences:
+    x = torch.arange(num * 6.0).reshape(num, 3, 2)
+    lengths = torch.arange(num) % 3 + 1
+    return Sequences(x=x, lengths=lengths, y=torch.arange(num) % 5, ids=torch.arange(num) + 1000)
+
+
+def make(
+    num: int = 23,
+    *,
+    batch_size: int = 4,
+    shuffle: bool = True,
+    seed: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+) -> Batches:
+    return Batches(
+        some_sequences(num),
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        rank=rank,
+        world_size=world_size,
+    )
+
+
+def ids_of(batches: Batches, *, epoch: int = 0) -> list[int]:
+    batches.set_epoch(epoch)
+    return [int(number) for batch in batches for number in batch.ids]
+
+
+few = settings(deadline=None, max_examples=40)
+sizes = st.integers(1, 40)
+
+
+@few
+@given(num=sizes, batch_size=sizes, shuffle=st.booleans(), epoch=st.integers(0, 5))
+def test_an_epoch_has_every_sequence_once(
+    num: int, batch_size: int, shuffle: bool, epoch: int
+) -> None:
+    batches = make(num, batch_size=batch_size, shuffle=shuffle)
+    assert sorted(ids_of(batches, epoch=epoch)) == list(range(1000, 1000 + num))
+
+
+@few
+@given(num=sizes, batch_size=sizes, shuffle=st.booleans(), world_size=st.integers(1, 4))
+@example(num=1, batch_size=1, shuffle=True, world_size=2)  # a rank without a sequence
+def test_the_length_is_the_number_of_batches(
+    num: int, batch_size: int, shuffle: bool, world_size: int
+) -> None:
+    batches = make(num, batch_size=batch_size, shuffle=shuffle, world_size=world_size)
+    assert len(batches) == len(list(batches))
+
+
+def test_only_the_last_batch_is_smaller() -> None:
+    assert [len(batch.y) for batch in make(23, batch_size=4)] == [4, 4, 4, 4, 4, 3]
+
+
+def test_a_batch_keeps_each_sequence_together() -> None:
+    every = some_sequences(23)
+    for batch in make(23):
+        rows = batch.ids - 1000
+        expected = (every.x[rows], every.lengths[rows], every.y[rows])
+        assert all(map(torch.equal, (batch.x, batch.lengths, batch.y), expected))
+
+
+def test_without_shuffling_the_order_of_the_set_is_kept() -> None:
+    assert ids_of(make(shuffle=False), epoch=3) == list(range(1000, 1023))
+
+
+def test_the_order_changes_from_epoch_to_epoch() -> None:
+    batches = make()
+    orders = {tuple(ids_of(batches, epoch=epoch)) for epoch in range(5)}
+    assert len(orders) == 5
+
+
+def test_the_order_changes_from_seed_to_seed() -> None:
+    orders = {tuple(ids_of(make(seed=seed))) for seed in range(5)}
+    assert len(orders) == 5
+
+
+def test_epochs_of_neighbouring_seeds_are_not_the_same_orders_shifted() -> None:
+    orders = {tuple(ids_of(make(seed=s), epoch=e)) for s in range(6) for e in range(6)}
+    assert len(orders) == 36
+
+
+def test_the_order_is_a_function_of_seed_and_epoch_alone() -> None:
+    fresh = make(seed=7)
+    expected = ids_of(fresh, epoch=4)
+    used = make(seed=7, batch_size=5)
+    for epoch in (0, 9, 2):
+        ids_of(used, epoch=epoch)
+    torch.manual_seed(99)
+    assert ids_of(used, epoch=4) == expected
+
+
+def test_iterating_twice_gives_the_same() -> None:
+    batches = make()
+    assert ids_of(batches, epoch=2) == ids_of(batches, epoch=2)
+
+
+def test_iterating_leaves_torchs_generator_alone() -> None:
+    before = torch.get_rng_state()
+    ids_of(make())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_an_iterator_asked_for_early_takes_the_epoch_of_its_first_batch() -> None:
+    batches = make()
+    early = iter(batches)
+    batches.set_epoch(3)
+    assert [int(n) for batch in early for n in batch.ids] == ids_of(make(), epoch=3)
+
+
+def test_two_iterators_do_not_disturb_each_other() -> None:
+    batches = make()
+    one, other = iter(batches), iter(batches)
+    pairs = list(zip(one, other, strict=True))
+    assert all(torch.equal(a.ids, b.ids) for a, b in pairs)
+
+
+@few
+@given(num=sizes, world_size=st.integers(1, 5))
+def test_in_evaluation_the_ranks_share_every_sequence_without_overlap(
+    num: int, world_size: int
+) -> None:
+    shares = [
+        ids_of(make(num, shuffle=False, rank=rank, world_size=world_size))
+        for rank in range(world_size)
+    ]
+    assert sorted(chain(*shares)) == list(range(1000, 1000 + num))
+
+
+@few
+@given(num=st.integers(5, 40), world_size=st.integers(1, 5), epoch=st.integers(0, 3))
+def test_in_training_every_rank_has_equally_many_and_none_the_same(
+    num: int, world_size: int, epoch: int
+) -> None:
+    shares = [
+        ids_of(make(num, rank=rank, world_size=world_size), epoch=epoch)
+        for rank in range(world_size)
+    ]
+    assert {len(share) for share in shares} == {num // world_size}
+    assert len(set(chain(*shares))) == num // world_size * world_size
+
+
+def test_what_training_ranks_leave_out_changes_from_epoch_to_epoch() -> None:
+    left_out = set()
+    for epoch in range(20):
+        taken = [n for rank in (0, 1) for n in ids_of(make(rank=rank, world_size=2), epoch=epoch)]
+        left_out |= set(range(1000, 1023)) - set(taken)
+    assert len(left_out) > 5
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_lightning_is_told_the_epoch_only_where_there_is_an_order(shuffle: bool) -> None:
+    batches = make(shuffle=shuffle)
+    assert (batches.sampler is batches) == shuffle

@@ -1,0 +1,73 @@
+"""Splits: disjoint, complete, in proportion, and a function of their own seed."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from unrolled.data.splits import SPLITS, hold_out
+from unrolled.errors import ConfigError, DataError
+
+Y = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)[torch.randperm(100)]
+
+few = settings(deadline=None, max_examples=30)
+each_split = pytest.mark.parametrize("split", SPLITS)
+
+
+@few
+@given(
+    size=st.one_of(st.integers(3, 97), st.floats(0.03, 0.97)),
+    split=st.sampled_from(SPLITS),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_kept_and_held_are_disjoint_and_complete(size: float, split: str, seed: int) -> None:
+    kept, held = hold_out(Y, size=size, split=split, seed=seed)
+    assert sorted([*kept.tolist(), *held.tolist()]) == list(range(100))
+
+
+@each_split
+@pytest.mark.parametrize(("size", "num"), [(7, 7), (0.25, 25), (0.031, 3), (99 - 3, 96)])
+def test_as_many_are_held_out_as_asked_for(split: str, size: float, num: int) -> None:
+    _, held = hold_out(Y, size=size, split=split, seed=0)
+    assert len(held) == num
+
+
+@few
+@given(num=st.integers(3, 97), seed=st.integers(0, 1000))
+def test_a_stratified_split_keeps_the_share_of_each_class_within_one(num: int, seed: int) -> None:
+    _, held = hold_out(Y, size=num, split="stratified", seed=seed)
+    counts = torch.bincount(Y[held], minlength=3)
+    expected = torch.bincount(Y) * num / len(Y)
+    assert (counts - expected).abs().max() <= 1
+
+
+@each_split
+def test_the_same_seed_gives_the_same_split(split: str) -> None:
+    one = hold_out(Y, size=20, split=split, seed=5)
+    torch.manual_seed(123)
+    other = hold_out(Y, size=20, split=split, seed=5)
+    assert all(map(torch.equal, one, other))
+
+
+@each_split
+def test_another_seed_gives_another_split(split: str) -> None:
+    held = {tuple(sorted(hold_out(Y, size=20, split=split, seed=s)[1].tolist())) for s in range(5)}
+    assert len(held) == 5
+
+
+@each_split
+@pytest.mark.parametrize("size", [100, 150, 0.999])
+def test_a_split_that_leaves_nothing_is_refused(split: str, size: float) -> None:
+    with pytest.raises(DataError, match=r"cannot hold out \d+ of 100 sequences: none"):
+        hold_out(Y, size=size, split=split, seed=0)
+
+
+def test_a_class_too_small_to_stratify_is_refused_with_a_remedy() -> None:
+    y = torch.tensor([0] * 20 + [1])
+    with pytest.raises(DataError, match=r"in proportion to the classes .*data\.split=random"):
+        hold_out(y, size=5, split="stratified", seed=0)
+
+
+def test_an_unknown_split_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"data\.split='by_hand': need one of stratified, random"):
+        hold_out(Y, size=5, split="by_hand", seed=0)

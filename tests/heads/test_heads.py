@@ -1,0 +1,145 @@
+"""Each head against a plain loop over sequences and steps."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from unrolled.heads.attention import Attention
+from unrolled.heads.last_step import LastStep
+from unrolled.heads.max import Max
+from unrolled.heads.mean import Mean
+from unrolled.heads.pooled import PooledHead
+
+H, BACKWARD, C = 6, 2, 3
+LENGTHS = torch.tensor([4, 1, 7, 5])
+
+DEFAULTS: dict[str, Any] = {
+    "input_size": H,
+    "backward_size": 0,
+    "num_classes": C,
+    "dropout": 0.0,
+    "initialization": "torch",
+}
+
+
+def make(head: type[PooledHead], **changes: Any) -> PooledHead:
+    own = {"attention_size": 5} if head is Attention else {}
+    return head(**{**DEFAULTS, **own, **changes}).double()
+
+
+def some_hidden() -> Tensor:
+    return torch.randn(len(LENGTHS), int(LENGTHS.max()), H, dtype=torch.float64)
+
+
+def last(head: Any, states: list[Tensor]) -> Tensor:
+    return states[-1]
+
+
+def mean(head: Any, states: list[Tensor]) -> Tensor:
+    return sum(states) / len(states)
+
+
+def maximum(head: Any, states: list[Tensor]) -> Tensor:
+    return torch.stack([max(unit) for unit in zip(*states, strict=True)])
+
+
+def attention(head: Any, states: list[Tensor]) -> Tensor:
+    keys = [torch.tanh(head.projection.weight @ h + head.projection.bias) for h in states]
+    scores = [torch.exp(head.query.weight[0] @ key) for key in keys]
+    return sum(score * h for score, h in zip(scores, states, strict=True)) / sum(scores)
+
+
+POOLS = {LastStep: last, Mean: mean, Max: maximum, Attention: attention}
+each_head = pytest.mark.parametrize("head_class", POOLS)
+
+
+def in_a_loop(
+    head: PooledHead, hidden: Tensor, pool: Callable[[PooledHead, list[Tensor]], Tensor]
+) -> Tensor:
+    rows = []
+    for sequence, length in zip(hidden, LENGTHS.tolist(), strict=True):
+        pooled = pool(head, [sequence[step] for step in range(length)])
+        rows.append(head.output.weight @ pooled + head.output.bias)
+    return torch.stack(rows)
+
+
+def assert_same(actual: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(actual, expected, rtol=1e-7, atol=1e-12)
+
+
+@each_head
+def test_logits_are_those_of_a_loop(head_class: type[PooledHead]) -> None:
+    head, hidden = make(head_class), some_hidden()
+    assert_same(head(hidden, LENGTHS), in_a_loop(head, hidden, POOLS[head_class]))
+
+
+@pytest.mark.parametrize("garbage", [1e30, -1e30, float("inf"), float("nan")])
+@each_head
+def test_nothing_in_the_padding_is_read(head_class: type[PooledHead], garbage: float) -> None:
+    head, hidden = make(head_class), some_hidden()
+    spoilt = hidden.masked_fill((torch.arange(7) >= LENGTHS[:, None])[:, :, None], garbage)
+    assert_same(head(spoilt, LENGTHS), head(hidden, LENGTHS))
+
+
+def test_the_last_step_of_a_reader_is_its_own_end() -> None:
+    def own_ends(head: Any, states: list[Tensor]) -> Tensor:
+        return torch.cat([states[-1][:-BACKWARD], states[0][-BACKWARD:]])
+
+    head, hidden = make(LastStep, backward_size=BACKWARD), some_hidden()
+    assert_same(head(hidden, LENGTHS), in_a_loop(head, hidden, own_ends))
+
+
+@pytest.mark.parametrize("head_class", [Mean, Max, Attention])
+def test_a_pool_over_all_steps_is_the_same_for_both_readers(head_class: type[PooledHead]) -> None:
+    head, hidden = make(head_class, backward_size=BACKWARD), some_hidden()
+    assert_same(head(hidden, LENGTHS), in_a_loop(head, hidden, POOLS[head_class]))
+
+
+@each_head
+def test_small_initialization_starts_at_equal_classes(head_class: type[PooledHead]) -> None:
+    head = make(head_class, input_size=200, num_classes=100, initialization="small")
+    assert head.output.weight.std().item() == pytest.approx(0.01, rel=0.05)
+    assert not head.output.bias.any()
+
+
+@each_head
+def test_torch_initialization_is_that_of_a_linear_map(head_class: type[PooledHead]) -> None:
+    torch.manual_seed(1)
+    head = make(head_class, initialization="torch")
+    torch.manual_seed(1)
+    assert torch.equal(head.output.weight, torch.nn.Linear(H, C).weight.double())
+
+
+@each_head
+def test_dropout_silences_pooled_features_in_training_only(head_class: type[PooledHead]) -> None:
+    head, hidden = make(head_class, dropout=0.5), some_hidden()
+    with torch.no_grad():
+        head.output.weight.copy_(torch.eye(C, H))  # logits are the first pooled features
+        head.output.bias.zero_()
+    kept = head.eval()(hidden, LENGTHS)
+    ratios = head.train()(hidden, LENGTHS) / kept
+    assert {round(ratio, 6) for ratio in ratios.flatten().tolist()} == {0.0, 2.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dropout": 1.0}, r"0 <= dropout < 1, got dropout=1\.0"),
+        ({"dropout": -0.5}, r"0 <= dropout < 1, got dropout=-0\.5"),
+        ({"initialization": "zero"}, r"small or torch, got initialization='zero'"),
+    ],
+)
+@each_head
+def test_a_bad_argument_is_refused_with_rule_and_value(
+    head_class: type[PooledHead], changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(head_class, **changes)
+
+
+def test_attention_without_a_query_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"attention_size >= 1, got attention_size=0"):
+        make(Attention, attention_size=0)

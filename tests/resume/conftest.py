@@ -1,0 +1,203 @@
+"""Real processes that are really killed, and what is compared afterwards."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from unrolled import checkpoint_file
+
+SMALL = (
+    "callbacks.progress.style=lines",
+    "trainer=cpu",
+    "data=random",
+    "data.source.num_train=52",
+    "data.source.num_val=20",
+    "data.source.num_test=20",
+    "data.source.num_steps=4",
+    "data.source.num_features=3",
+    "data.source.num_classes=3",
+    "data.batch_size=8",  # 7 batches, the last one smaller
+    "model=rnn",
+    "model.hidden_size=6",
+    "model.num_layers=2",
+    "model.dropout=0.4",
+    "trainer.max_epochs=4",
+    "callbacks.early_stopping.patience=20",
+)
+NUM_BATCHES = 7
+
+
+@dataclass
+class Server:
+    """The client's side of `fork_server`."""
+
+    process: subprocess.Popen[str]
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+@dataclass
+class Run:
+    """A run in a folder of its own, started as often as it is killed."""
+
+    server: Server
+    path: Path
+    overrides: tuple[str, ...]
+    codes: list[int] = field(default_factory=list)
+
+    def train(self, *more: str, **plan: Any) -> int:
+        arguments = ["train", *SMALL, *self.overrides, *more, f"hydra.run.dir={self.path}/run"]
+        return self.wait(self.start(arguments, **plan))
+
+    def resume(self, *more: str, **plan: Any) -> int:
+        return self.wait(self.start(["resume", f"run={self.path}/run", *more], **plan))
+
+    def start(self, arguments: list[str], **plan: Any) -> int:
+        paths = {"output": f"{self.path}/output.txt", "record": f"{self.path}/record.jsonl"}
+        return self.server.ask({"arguments": arguments, **paths, **plan})["pid"]
+
+    def wait(self, pid: int) -> int:
+        code = self.server.ask({"wait": pid})["code"]
+        self.codes.append(code)
+        return code
+
+    @property
+    def folder(self) -> Path:
+        return self.path / "run"
+
+    @property
+    def output(self) -> str:
+        return (self.path / "output.txt").read_text()
+
+    @property
+    def result(self) -> dict[str, Any]:
+        return json.loads((self.folder / "result.json").read_text())
+
+    @property
+    def steps(self) -> list[tuple[int, int, tuple[int, ...], str]]:
+        """Epoch, batch, sequences and loss of every batch that any of the processes computed."""
+        path = self.path / "record.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [(e, b, tuple(ids), loss) for e, b, ids, loss in map(json.loads, lines)]
+
+    def wait_for_steps(self, num: int) -> None:
+        path = self.path / "record.jsonl"
+        for _ in range(4000):
+            if path.exists() and path.read_text().count("\n") >= num:
+                return
+            time.sleep(0.005)
+        raise AssertionError(f"no {num} steps in time: {self.output}")
+
+    def checkpoint(self, name: str) -> dict[str, Any]:
+        """The state that is to be the same, without the times that cannot be."""
+        state = checkpoint_file.load(self.folder / "checkpoints" / f"{name}.ckpt")
+        state["callbacks"].pop("Throughput", None)
+        for key in ("seconds", "identity"):
+            state["unrolled"].pop(key)
+        return state
+
+
+@pytest.fixture(scope="session")
+def server() -> Any:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("fork_server.py"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline()) == {"ready": True}
+    yield Server(process)
+    process.communicate()
+
+
+@pytest.fixture
+def new_run(server: Server, tmp_path: Path) -> Any:
+    """Make a run with these overrides, in a folder of its own."""
+
+    def make(*overrides: str) -> Run:
+        path = tmp_path / str(len(list(tmp_path.iterdir())))
+        path.mkdir()
+        return Run(server, path, overrides)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return the run that these overrides give when nobody interrupts it; made once."""
+    made: dict[tuple[str, ...], Run] = {}
+
+    def get(*overrides: str) -> Run:
+        if overrides not in made:
+            run = Run(server, tmp_path_factory.mktemp("uninterrupted"), overrides)
+            assert run.train() == 0, run.output
+            made[overrides] = run
+        return made[overrides]
+
+    return get
+
+
+def same(left: Any, right: Any) -> bool:
+    """Return whether nested values are equal to the bit."""
+    if isinstance(left, torch.Tensor):
+        return left.dtype == right.dtype and torch.equal(left, right)
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    if isinstance(left, list | tuple):
+        return len(left) == len(right) and all(map(same, left, right))
+    return left == right
+
+
+def differences(left: Any, right: Any, place: str = "") -> list[str]:
+    """Return where nested values differ, to be read when a test fails."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        return [
+            text
+            for key in sorted(left.keys() | right.keys(), key=str)
+            for text in differences(left.get(key), right.get(key), f"{place}.{key}")
+        ]
+    return [] if same(left, right) else [f"{place}: {left} != {right}"]
+
+
+def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Return what TensorBoard shows: step and value of each scalar."""
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    events.Reload()
+    tags = [tag for tag in events.Tags()["scalars"] if not tag.startswith("hp/")]
+    return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in tags}
+
+
+def assert_same_run(run: Run, reference: Run) -> None:
+    """Refuse a run whose end, steps or history differ in one bit from those of the reference."""
+    assert run.result["state"] == "done", run.output
+    for name in ("last", "best"):
+        found = differences(run.checkpoint(name), reference.checkpoint(name))
+        assert not found, found[:10]
+    expected = {step[:2]: step for step in reference.steps}
+    assert len(expected) == len(reference.steps)
+    assert {step[:2]: step for step in run.steps} == expected
+    assert all(step == expected[step[:2]] for step in run.steps), "a step that was redone differs"
+    assert (run.folder / "metrics.csv").read_text() == (
+        reference.folder / "metrics.csv"
+    ).read_text()
+    assert curves(run.folder) == curves(reference.folder)
+    for key in ("scores", "best", "num_epochs", "num_steps", "confusion"):
+        assert run.result[key] == reference.result[key], key
+    assert "Warning" not in run.output, run.output

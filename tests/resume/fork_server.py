@@ -1,0 +1,174 @@
+"""Starts runs in milliseconds: a process that has torch and Lightning loaded forks one per request.
+
+Each run is a process and session of its own, killed by real signals. Requests and answers are
+lines of JSON on standard input and output. What a run computes is recorded from within, and a
+fault can be planted at an exact place: see `Instrument`.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import hydra  # noqa: F401 - loaded before the fork
+import numpy as np
+import torch
+from lightning import Callback
+from lightning.pytorch.loggers import TensorBoardLogger  # noqa: F401
+
+from unrolled import building, cli, durable, experiment, metrics_csv, tables  # noqa: F401
+from unrolled.commands import evaluate, resume, train  # noqa: F401
+from unrolled.contracts import Batch
+from unrolled.data import digits, random  # noqa: F401
+
+
+class Instrument(Callback):
+    """Records (epoch, batch, sequences, loss to the bit), and does harm where it is told to.
+
+    record: file that a line is added to for each batch.
+    fault: {"at": hook, "epoch": int, "batch": int, "seed": int, "do": what}, any but at and do
+        left out; hooks are batch_start, batch_end, validation, epoch_end; what is a signal's
+        name, or a method of this class.
+    """
+
+    def __init__(self, record: str, fault: dict[str, Any]) -> None:
+        self.file = Path(record).open("a")  # noqa: SIM115 - until the process ends
+        self.fault = fault
+
+    def on_train_start(self, trainer, pl_module):
+        self._harm("train_start", trainer, 0)
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self._harm("batch_start", trainer, batch_idx, pl_module)
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch: Batch, batch_idx):
+        loss = outputs["loss"].detach().numpy().tobytes().hex()
+        ids = batch.ids.tolist()
+        self.file.write(json.dumps([trainer.current_epoch, batch_idx, ids, loss]) + "\n")
+        self.file.flush()
+        self._harm("batch_end", trainer, batch_idx)
+
+    def on_validation_epoch_end(self, trainer, pl_module):
+        self._harm("validation", trainer, trainer.fit_loop.batch_idx)
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        self._harm("epoch_end", trainer, trainer.fit_loop.batch_idx)
+
+    def _harm(self, hook, trainer, batch_idx, pl_module=None):
+        fault = self.fault
+        here = {"at": hook, "epoch": trainer.current_epoch, "batch": batch_idx}
+        here["seed"] = trainer.datamodule.seed
+        if any(fault.get(key, here[key]) != here[key] for key in here) or "at" not in fault:
+            return
+        harm = getattr(self, fault["do"], None)
+        if harm is None:
+            os.kill(os.getpid(), getattr(signal, fault["do"]))
+        else:
+            harm(trainer, pl_module)
+
+    def nan(self, trainer, pl_module):
+        with torch.no_grad():
+            next(pl_module.parameters())[0] = np.nan
+
+    def hang(self, trainer, pl_module):
+        time.sleep(self.fault["seconds"])
+
+    def fill_disk(self, trainer, pl_module):
+        with (
+            contextlib.suppress(OSError),
+            Path(trainer.default_root_dir, "ballast").open("wb") as f,
+        ):
+            while True:
+                f.write(bytes(1000))
+                f.flush()
+
+    def forbid(self, trainer, pl_module):
+        path = f"{trainer.default_root_dir}/checkpoints"
+        subprocess.run(["mount", "--bind", "-o", "ro", path, path], check=True)
+
+
+def _kill_at_write(number: int) -> None:
+    """Die at the given call of the file system's sync (each write has two: file, then folder)."""
+    count = 0
+    sync = durable.sync
+
+    def counting(path: Path) -> None:
+        nonlocal count
+        count += 1
+        if count == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        sync(path)
+
+    durable.sync = metrics_csv.sync = counting
+
+
+def _other_data() -> None:
+    """Let the source give other numbers under the same config."""
+    load = random.Random.load
+
+    def loading(self):
+        data = load(self)
+        data.train.x[0, 0, 0] += 1
+        return data
+
+    random.Random.load = loading
+
+
+def _child(request: dict[str, Any]) -> None:
+    os.setsid()
+    output = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = sys.__stderr__ = os.fdopen(2, "w", buffering=1, closefd=False)
+    os.environ.update(request.get("environment", {}))
+    os.chdir(request.get("cwd", "."))
+    instrument = Instrument(request["record"], request.get("fault", {}))
+    build_trainer = building.build_trainer
+
+    def build_instrumented(config, folder, *, callbacks, loggers):
+        callbacks = [instrument, *callbacks] if request.get("first") else [*callbacks, instrument]
+        return build_trainer(config, folder, callbacks=callbacks, loggers=loggers)
+
+    building.build_trainer = build_instrumented
+    if request.get("other_data"):
+        _other_data()
+    if "kill_at_write" in request:
+        _kill_at_write(request["kill_at_write"])
+    sys.argv = ["unrolled", *request["arguments"]]
+    code = cli.run(request["arguments"])
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    torch.set_num_threads(1)
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    print(json.dumps({"ready": True}), file=answers)
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "wait" in request:
+            _, status = os.waitpid(request["wait"], 0)
+            print(json.dumps({"code": os.waitstatus_to_exitcode(status)}), file=answers)
+            continue
+        child = os.fork()
+        if child == 0:
+            try:
+                _child(request)
+            except BaseException:  # noqa: BLE001 - a fork must not return
+                traceback.print_exc()
+                os._exit(99)
+        print(json.dumps({"pid": child}), file=answers)
+
+
+if __name__ == "__main__":
+    main()

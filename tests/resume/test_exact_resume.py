@@ -1,0 +1,59 @@
+"""A run that was killed and resumed is the run that nobody interrupted, to the bit."""
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import NUM_BATCHES, assert_same_run
+
+SCHEDULERS = [path.stem for path in (Path(__file__).parents[2] / "conf/scheduler").glob("*.yaml")]
+
+# What changes how Lightning goes through an epoch.
+LOOPS = {
+    "plain": (),
+    "accumulation": ("trainer.accumulate_grad_batches=3",),
+    "validation_within_epochs": ("trainer.val_check_interval=3",),
+    "fewer_batches": ("trainer.limit_train_batches=5", "trainer.limit_val_batches=1"),
+    "max_steps": ("trainer.max_steps=24",),
+    "unshuffled": ("data.shuffle=false",),
+}
+WITHIN = "checkpoint.every_n_steps=1"
+KILLS = {
+    "first_batch": {"at": "batch_start", "epoch": 1, "batch": 0},
+    "middle_batch": {"at": "batch_end", "epoch": 1, "batch": 3},
+    "last_batch": {"at": "batch_end", "epoch": 1, "batch": NUM_BATCHES - 1},
+    "validation": {"at": "validation", "epoch": 2},
+}
+QUICK = [
+    ("cosine", "accumulation", "validation", True),
+    ("plateau", "validation_within_epochs", "last_batch", True),
+    ("step", "max_steps", "first_batch", False),
+]
+
+
+def check(new_run, uninterrupted, scheduler, loop, kill, *, within):
+    overrides = (f"scheduler={scheduler}", *LOOPS[loop], *([WITHIN] if within else []))
+    reference = uninterrupted(*overrides)
+    run = new_run(*overrides)
+    place = dict(KILLS[kill])
+    if loop == "fewer_batches" and kill == "last_batch":
+        place["batch"] = 4
+    assert run.train(fault={**place, "do": "SIGKILL"}) == -9, run.output
+    assert run.resume() == 0, run.output
+    assert_same_run(run, reference)
+
+
+@pytest.mark.parametrize(("scheduler", "loop", "kill", "within"), QUICK)
+def test_killed_run_resumes_to_the_bit(new_run, uninterrupted, scheduler, loop, kill, within):
+    check(new_run, uninterrupted, scheduler, loop, kill, within=within)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("within", [True, False])
+@pytest.mark.parametrize("kill", KILLS)
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("scheduler", sorted(SCHEDULERS))
+def test_killed_run_resumes_to_the_bit_in_every_case(
+    new_run, uninterrupted, scheduler, loop, kill, within
+):
+    check(new_run, uninterrupted, scheduler, loop, kill, within=within)

@@ -1,0 +1,91 @@
+"""A run whose numbers are no longer finite stops where that began; its last good state stays."""
+
+import math
+from unittest.mock import MagicMock
+
+import pytest
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn, TrainerState
+
+from unrolled import checkpoint_file
+from unrolled.callbacks import finite
+from unrolled.callbacks.checkpoint import BestAndLast
+from unrolled.callbacks.finite import StopNotFinite
+from unrolled.callbacks.stop_signals import StopSignals
+from unrolled.errors import NotFiniteError
+
+
+class Model(LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 2)
+
+
+NAN = {"at": "batch_start", "epoch": 2, "batch": 3, "do": "nan"}
+
+
+def test_not_finite_loss_stops_the_run_and_names_the_place(new_run, uninterrupted):
+    run = new_run()
+    assert run.train(fault=NAN, first=True) == 5, run.output
+    message = run.result["error"]
+    _, _, ids, _ = next(s for s in uninterrupted().steps if s[:2] == (2, 3))
+    assert "not finite at step 18 (epoch 2, learning rate " in message
+    assert ", ".join(map(str, ids)) in message
+    for name in ("best", "last"):
+        state = checkpoint_file.load(run.folder / f"checkpoints/{name}.ckpt")
+        assert state["epoch"] < 2
+        assert all(torch.isfinite(weight).all() for weight in state["state_dict"].values())
+
+
+@pytest.mark.slow
+def test_diverging_run_stops(new_run):
+    run = new_run("optimizer=sgd", "optimizer.lr=1e38", "scheduler=none")
+    assert run.train() == 5
+    assert run.result["state"] == "failed"
+
+
+def test_looks_at_intervals_find_the_first_step_at_fault(monkeypatch):
+    """As on a GPU, where a look at each step would cost a synchronisation."""
+    watch = StopNotFinite()
+    for step in range(10):
+        ids = torch.tensor([step])
+        watch._values.append(torch.tensor(math.nan if step >= 4 else 1.0))
+        watch._places.append((step, 0, 0.1, ids))
+    with pytest.raises(NotFiniteError, match=r"at step 4 .* sequences 4"):
+        watch.look()
+    assert finite.STEPS_BETWEEN_LOOKS > 1
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+def test_score_that_is_not_finite_is_never_best_and_blocks_no_later_one(wrong, tmp_path):
+    saved = []
+    trainer = MagicMock(spec=Trainer)
+    trainer.state = TrainerState(fn=TrainerFn.FITTING)
+    trainer.sanity_checking = False
+    trainer.current_epoch, trainer.global_step = 0, 0
+    trainer.default_root_dir = str(tmp_path)
+    trainer.loggers = []
+    trainer.lightning_module = Model()
+    trainer.save_checkpoint = lambda path: saved.append(float(trainer.callback_metrics[name]))
+    name = "val/accuracy"
+    checkpoint = BestAndLast(
+        monitor=name,
+        mode="max",
+        every_minutes=None,
+        every_n_steps=None,
+        finite=StopNotFinite(),
+        signals=StopSignals(),
+    )
+    for score in (wrong, 0.5, wrong, 0.25, 0.75):
+        trainer.callback_metrics = {name: torch.tensor(score)}
+        checkpoint.on_validation_end(trainer, trainer.lightning_module)
+    assert saved == [0.5, 0.75]
+    assert checkpoint.best["value"] == 0.75
+
+
+def test_weights_that_are_not_finite_are_never_saved():
+    model = Model()
+    model.layer.bias.data[1] = math.inf
+    with pytest.raises(NotFiniteError, match=r"layer\.bias"):
+        StopNotFinite().require_finite_weights(model)

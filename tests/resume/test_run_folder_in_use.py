@@ -1,0 +1,63 @@
+"""No two processes share a run folder."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from .conftest import SMALL
+
+HANG = {"at": "batch_end", "epoch": 1, "batch": 2, "do": "hang", "seconds": 60}
+
+
+def test_second_process_is_refused_and_a_stale_lock_taken_over(new_run):
+    run = new_run()
+    train = ["train", *SMALL, f"hydra.run.dir={run.folder}"]
+    pid = run.start(train, fault=HANG)
+    run.wait_for_steps(10)
+    assert run.resume() == 4
+    assert f"in use by process {pid} on {os.uname().nodename}" in run.output
+    os.kill(pid, signal.SIGKILL)
+    assert run.wait(pid) == -9
+    assert run.resume() == 0, run.output
+
+
+def test_folder_of_a_run_is_never_begun_again(new_run):
+    run = new_run()
+    assert run.train("trainer.max_epochs=1") == 0
+    before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*") if path.is_file()}
+    assert run.train("trainer.max_epochs=1") == 4
+    assert f"holds a run already; continue it with `unrolled resume run={run.folder}`" in run.output
+    after = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*") if path.is_file()}
+    assert after == before
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_fifty_simultaneous_starts_get_a_folder_each(new_run):
+    num = 50
+    run = new_run()
+    brief = ["train", *SMALL, "debug=fast", "logger=none"]
+    pids = [run.start(brief, cwd=str(run.path)) for _ in range(num)]
+    assert [run.wait(pid) for pid in pids] == [0] * num, run.output
+    assert len(list(run.path.glob("outputs/random/rnn/*/result.json"))) == num
+
+
+def test_only_one_of_many_claims_a_folder(tmp_path):
+    code = (
+        "import sys\n"
+        "from unrolled.run_folder import RunFolder\n"
+        "with RunFolder(sys.argv[1]).claimed(): print('mine')"
+    )
+    claims = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, f"{tmp_path}/run"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    assert sorted(claim.communicate()[0] for claim in claims) == [""] * 3 + ["mine\n"]

@@ -1,0 +1,242 @@
+"""The command line: what it refuses and how fast, what it prints, what it leaves behind."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from unrolled.cli import COMMANDS, run
+
+UNROLLED = (sys.executable, "-c", "from unrolled.cli import main; main()")
+
+
+def unrolled(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [*UNROLLED, *arguments],
+        cwd=cwd,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which one short run was made by the command line."""
+    folder = tmp_path_factory.mktemp("workplace")
+    done = unrolled("train", "trainer.max_epochs=1", "model.hidden_size=16", "seed=0", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (folder / "stdout").write_text(done.stdout)
+    (folder / "stderr").write_text(done.stderr)
+    return folder
+
+
+def only_run(workplace: Path) -> Path:
+    (config,) = (workplace / "outputs" / "digits" / "lstm").glob("*/config.yaml")
+    return config.parent
+
+
+REFUSED = {
+    "a mistyped group": (["train", "modle=gru"], "did you mean 'model'"),
+    "a mistyped option": (["train", "model=lsmt"], "did you mean 'lstm'"),
+    "a mistyped key": (["train", "model.hiden_size=3"], "did you mean 'model.hidden_size'"),
+    "a word for a number": (["train", "data.batch_size=abc"], "a whole number >= 1"),
+    "a number out of range": (["train", "model.dropout=1.5"], ">= 0 and < 1"),
+    "a fraction for a count": (["train", "model.num_layers=1.5"], "a whole number"),
+    "a flag for a count": (["train", "model.num_layers=true"], "a whole number"),
+    "a negative seed": (["train", "seed=-1"], "seed=-1"),
+    "a wrong word": (["train", "data.layout=row"], "did you mean 'rows'"),
+    "a foreign target": (["train", "model._target_=os.system"], "model._target_=os.system"),
+    "a parent of options": (["train", "data._target_=null"], "data._target_"),
+    "broken syntax": (["train", "model.hidden_size=[1"], "[1"),
+    "a mistyped command": (["trian"], "did you mean 'train'"),
+    "no run": (["evaluate"], "run=DIR"),
+    "a stray argument": (["list", "all"], "root=DIR"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "hint"), REFUSED.values(), ids=list(REFUSED))
+def test_what_the_config_alone_can_tell_is_refused_with_a_remedy(
+    arguments, hint, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+
+    code = run(arguments)
+
+    assert code == 2
+    error = capsys.readouterr().err
+    assert hint in error
+    assert "Traceback" not in error
+    assert not list(tmp_path.iterdir()), "a refused run leaves no folder"
+
+
+def test_help_and_config_errors_do_not_import_torch(tmp_path):
+    script = (
+        "import sys; from unrolled.cli import run\n"
+        "codes = [run([]), run(['-h']), run(['train', 'model=lsmt']), run(['train', 'seed=x'])]\n"
+        "sys.exit(codes != [0, 0, 2, 2] or 'torch' in sys.modules)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=False, timeout=60)
+
+    assert done.returncode == 0
+
+
+def test_a_key_that_a_class_does_not_have_is_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    code = run(["train", "+model.hiden_size=3"])
+
+    assert code == 2
+    assert "did you mean 'hidden_size'" in capsys.readouterr().err
+
+
+def test_a_gpu_that_is_not_there_is_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("unrolled.checks.GPU_DRIVERS", ("libnothing.so",))
+
+    assert run(["train", "trainer=gpu"]) == 2
+    assert "trainer=auto" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("unrolled ev", {"evaluate"}),
+        ("unrolled ", set(COMMANDS)),
+        ("unrolled train model=", {"model=rnn", "model=lstm", "model=gru"}),
+        ("unrolled train trainer.max_ep", {"trainer.max_epochs="}),
+    ],
+)
+def test_the_shell_completes_commands_options_and_keys(line, expected, tmp_path):
+    environment = {"COMP_LINE": line, "COMP_POINT": str(len(line))}
+
+    done = unrolled("-sc", "query=bash", cwd=tmp_path, **environment)
+
+    assert expected <= set(done.stdout.split())
+
+
+def test_completion_can_be_installed_in_a_shell(tmp_path):
+    done = unrolled("-sc", "install=bash", cwd=tmp_path)
+
+    assert done.stdout.rstrip().endswith("-F hydra_bash_completion unrolled")
+
+
+def test_the_last_line_names_the_run_folder(workplace):
+    last_line = (workplace / "stdout").read_text().splitlines()[-1]
+
+    assert last_line == f"run: {only_run(workplace)}"
+
+
+def test_a_run_says_nothing_twice_and_nothing_on_standard_error(workplace):
+    lines = (workplace / "stdout").read_text().splitlines()
+
+    assert (workplace / "stderr").read_text() == ""
+    said = [line for line in lines if re.search(r"[a-z]", line)]
+    assert len(said) == len(set(said))
+    assert not [line for line in said if re.search(r"[Tt]ip|litlogger|💡|GPU available", line)]
+
+
+def test_a_run_folder_holds_what_it_promises(workplace):
+    folder = only_run(workplace)
+
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+    assert {
+        "config.yaml",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+        "metrics.csv",
+        "result.json",
+        "provenance.json",
+        "train.log",
+    } <= names
+    assert any("events.out.tfevents" in name for name in names)
+
+
+def test_the_result_records_how_the_run_ended(workplace):
+    result = json.loads((only_run(workplace) / "result.json").read_text())
+
+    assert result["state"] == "done"
+    assert result["exit_code"] == 0
+    assert result["seed"] == 0
+    assert result["num_epochs"] == 1
+    assert result["num_steps"] == 41  # 1,294 sequences in batches of 32
+    assert result["best"].keys() == {"monitor", "value", "epoch", "step"}
+    assert result["best"]["value"] == result["scores"]["val/loss"]
+    assert result["seconds"].keys() == {"total", "fit", "test"}
+    assert {"train/loss", "val/loss", "test/loss", "test/accuracy"} <= result["scores"].keys()
+    assert result["num_parameters"] > 0
+    assert result["sequences_per_second"] > 0
+    assert result["config_hash"]
+    assert result["data_fingerprint"]
+    assert result["error"] is None
+
+
+def test_evaluate_in_another_process_gives_the_same_scores_bit_for_bit(workplace):
+    folder = only_run(workplace)
+    in_training = json.loads((folder / "result.json").read_text())["scores"]
+
+    done = unrolled("evaluate", "run=latest", cwd=workplace)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"run: {folder}"
+    evaluated = json.loads((folder / "evaluation.json").read_text())["scores"]
+    assert evaluated == {name: in_training[name] for name in evaluated}
+    assert {"test/loss", "test/accuracy", "test/f1", "test/calibration_error"} <= evaluated.keys()
+
+
+def test_evaluate_refuses_data_of_another_shape(workplace, capsys):
+    assert run(["evaluate", f"run={only_run(workplace)}", "data=random"]) == 3
+    assert "8 features per step" in capsys.readouterr().err
+
+
+def test_evaluate_tests_on_other_data_of_the_same_shape(workplace):
+    shape = ("data.source.num_features=8", "data.source.num_steps=5")
+
+    code = run(["evaluate", f"run={only_run(workplace)}", "data=random", *shape])
+
+    assert code == 0
+    evaluation = json.loads((only_run(workplace) / "evaluation.json").read_text())
+    assert evaluation["num_sequences"] == 1000
+    assert evaluation["scores"]["test/accuracy"] < 0.2
+
+
+def test_evaluate_refuses_to_change_the_model(workplace, capsys):
+    assert run(["evaluate", f"run={only_run(workplace)}", "model.hidden_size=3"]) == 2
+    assert "only data and trainer" in capsys.readouterr().err
+
+
+def test_list_shows_the_run_with_its_scores(workplace, capsys):
+    assert run(["list", f"root={workplace / 'outputs'}"]) == 0
+
+    line = next(line for line in capsys.readouterr().out.splitlines() if "LSTM" in line)
+    assert "done" in line
+    assert only_run(workplace).name in line
+
+
+def test_a_sweep_makes_a_run_per_setting(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    code = run(["train", "-m", "model=rnn,gru", "debug=fast", "seed=0", "hydra.sweep.dir=sweep"])
+
+    assert code == 0
+    names = sorted(path.parent.name for path in Path("sweep").glob("*/result.json"))
+    assert names == ["0-debug-fast-model-rnn-seed-0", "1-debug-fast-model-gru-seed-0"]
+
+
+def test_a_failed_job_of_a_sweep_is_recorded_and_the_others_go_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    code = run(["train", "-m", "seed=-1,0", "debug=fast", "hydra.sweep.dir=sweep"])
+
+    assert code == 2
+    (result,) = Path("sweep").glob("1-*/result.json")
+    assert json.loads(result.read_text())["state"] == "done"

@@ -1,0 +1,296 @@
+"""What every encoder, head and config option promises, tested on every file in conf/."""
+
+import inspect
+import math
+from collections.abc import Callable, Iterable
+from functools import cache
+
+import pytest
+import torch
+from hydra.utils import get_object
+from omegaconf import DictConfig
+from torch import Tensor
+from torch.nn import functional
+
+from conftest import compose, options
+from unrolled.building import build, build_classifier
+from unrolled.classifier import SequenceClassifier
+from unrolled.contracts import Encoder, Head
+from unrolled.data.module import SequenceDataModule
+from unrolled.run_folder import RunFolder
+
+NUM_FEATURES, NUM_CLASSES = 5, 7
+LENGTHS = torch.tensor([1, 9, 4, 9, 2, 6])
+
+Variant = tuple[str, ...]  # the overrides that make it
+
+VARIANTS = {
+    "as_it_is": {},
+    "bidirectional": {"bidirectional": "true"},
+    "two_layers": {"num_layers": "2"},
+    "two_layers_bidirectional": {"num_layers": "2", "bidirectional": "true"},
+    "learnt_initial_state": {"learn_initial_state": "true"},
+}
+
+
+def model_variants() -> Iterable[str]:
+    """Yield the overrides of every variant of every option in conf/model that the option has."""
+    for model in options("model"):
+        keys = compose(f"model={model}").model.keys()
+        for variant, changes in VARIANTS.items():
+            if changes.keys() <= keys:
+                overrides = (f"model={model}", *(f"model.{k}={v}" for k, v in changes.items()))
+                yield pytest.param(overrides, id=f"{model}-{variant}")
+
+
+each_variant = pytest.mark.parametrize("variant", list(model_variants()))
+
+
+def small(variant: Variant) -> Variant:
+    """Return the variant with fewer units, which shows as much and takes less time."""
+    known = compose(variant[0]).model.keys()
+    return (*variant, "model.hidden_size=12") if "hidden_size" in known else variant
+
+
+@cache  # building takes longer than testing; no test changes a weight
+def make(variant: Variant, *, head: str = "last_step") -> SequenceClassifier:
+    torch.manual_seed(0)
+    classifier = build_classifier(
+        compose(*small(variant), f"head={head}"),
+        num_features=NUM_FEATURES,
+        num_classes=NUM_CLASSES,
+        class_weights=None,
+    )
+    with torch.no_grad():  # parameters that start at zero would hide what they do
+        for parameter in classifier.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return classifier.double().eval()
+
+
+def some_input() -> Tensor:
+    return torch.randn(len(LENGTHS), int(LENGTHS.max()), NUM_FEATURES, dtype=torch.float64)
+
+
+def assert_same(actual: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(actual, expected, rtol=1e-7, atol=1e-12)
+
+
+@each_variant
+def test_padding_does_not_change_a_logit(variant: Variant, each_head: str) -> None:
+    classifier, x = make(variant, head=each_head), some_input()
+    logits = classifier(x, LENGTHS)
+    padded = 1e4 * torch.randn(len(x), x.shape[1] + 4, NUM_FEATURES, dtype=torch.float64)
+    for row, length in enumerate(LENGTHS):
+        padded[row, :length] = x[row, :length]
+    assert_same(classifier(padded, LENGTHS), logits)
+
+
+@each_variant
+def test_a_sequence_alone_and_unpadded_has_the_logits_that_it_has_in_a_batch(
+    variant: Variant, each_head: str
+) -> None:
+    classifier, x = make(variant, head=each_head), some_input()
+    alone = [
+        classifier(sequence[None, :length], length[None])
+        for sequence, length in zip(x, LENGTHS, strict=True)
+    ]
+    assert_same(torch.cat(alone), classifier(x, LENGTHS))
+
+
+@each_variant
+def test_a_permuted_batch_has_permuted_logits(variant: Variant, each_head: str) -> None:
+    classifier, x = make(variant, head=each_head), some_input()
+    order = torch.tensor([3, 0, 5, 1, 4, 2])
+    assert_same(classifier(x[order], LENGTHS[order]), classifier(x, LENGTHS)[order])
+
+
+@each_variant
+def test_the_evaluation_batch_size_does_not_change_a_logit(
+    variant: Variant, each_head: str
+) -> None:
+    classifier, x = make(variant, head=each_head), some_input()
+    parts = [
+        classifier(*part) for part in zip(x.split(4), LENGTHS.split(4), strict=True)
+    ]  # the second batch keeps the padding of the first
+    assert_same(torch.cat(parts), classifier(x, LENGTHS))
+
+
+@each_variant
+def test_every_real_step_counts_and_no_other(variant: Variant, each_head: str) -> None:
+    """Guards the tests above: a readout of nothing would pass them all."""
+    classifier, x = make(variant, head=each_head), some_input().requires_grad_()
+    (reached,) = torch.autograd.grad(classifier(x, LENGTHS).square().sum(), x)
+    real = torch.arange(x.shape[1]) < LENGTHS[:, None]
+    reached = reached.any(dim=2)
+    if each_head == "max":  # reads a step only where a unit is largest
+        assert reached.any(dim=1).all()
+        assert not reached[~real].any()
+    else:
+        assert torch.equal(reached, real)
+
+
+@pytest.fixture(scope="module")
+def training_data(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], SequenceDataModule]:
+    made = {}
+
+    def get(name: str) -> SequenceDataModule:
+        if name not in made:
+            config = compose(f"data={name}", "trainer=cpu", "logger=none")
+            made[name] = build(config, RunFolder(tmp_path_factory.mktemp("data"))).data
+        return made[name]
+
+    return get
+
+
+@pytest.mark.parametrize("data_name", ["digits", "random"])
+@each_variant
+def test_the_untrained_loss_is_that_of_guessing(
+    variant: Variant,
+    each_head: str,
+    data_name: str,
+    training_data: Callable[[str], SequenceDataModule],
+) -> None:
+    data = training_data(data_name)
+    classifier = build_classifier(
+        compose(*variant, f"head={each_head}"),
+        num_features=data.num_features,
+        num_classes=data.num_classes,
+        class_weights=None,
+    ).eval()
+    part = data.parts.train.take(torch.arange(250))
+    with torch.no_grad():
+        loss = functional.cross_entropy(classifier(part.x, part.lengths), part.y)
+    assert float(loss) == pytest.approx(math.log(data.num_classes), abs=0.05)
+
+
+# configs
+
+
+def keys_of(node: DictConfig) -> set[str]:
+    return {str(key) for key in node if not str(key).startswith("_")} - {"recipe"}
+
+
+def parameters_of(node: DictConfig) -> dict[str, inspect.Parameter]:
+    return dict(inspect.signature(get_object(node._target_)).parameters)
+
+
+def test_a_model_config_has_the_keys_of_its_constructor(each_model: str) -> None:
+    node = compose(f"model={each_model}").model
+    assert keys_of(node) | {"input_size"} == set(parameters_of(node))
+
+
+def test_a_head_config_has_the_keys_of_its_constructor(each_head: str) -> None:
+    node = compose(f"head={each_head}").head
+    assert keys_of(node) | {"input_size", "backward_size", "num_classes"} == set(
+        parameters_of(node)
+    )
+
+
+def test_a_data_config_has_the_keys_of_its_constructor(each_data: str) -> None:
+    node = compose(f"data={each_data}").data
+    for_source = set(parameters_of(node.source)) - keys_of(node.source)
+    assert keys_of(node) - for_source | {"seed"} == set(parameters_of(node))
+
+
+def test_a_source_config_has_the_keys_of_its_constructor(each_data: str) -> None:
+    data = compose(f"data={each_data}").data
+    parameters = set(parameters_of(data.source))
+    assert keys_of(data.source) | (keys_of(data) & parameters) == parameters
+
+
+def test_a_scheduler_config_has_the_keys_of_its_function(each_scheduler: str) -> None:
+    node = compose(f"scheduler={each_scheduler}").scheduler
+    given = {"optimizer", "num_steps", "steps_per_epoch"}
+    assert keys_of(node) | given == set(parameters_of(node))
+
+
+def test_an_optimizer_config_has_only_keys_of_its_constructor(each_optimizer: str) -> None:
+    node = compose(f"optimizer={each_optimizer}").optimizer
+    assert keys_of(node) <= set(parameters_of(node))
+    assert {"lr", "weight_decay"} <= keys_of(node)  # what parameter groups scale
+
+
+@pytest.mark.parametrize(
+    ("group", "option"),
+    [(g, o) for g in ("model", "head", "data", "scheduler") for o in options(g)],
+)
+def test_a_constructor_has_no_defaults_of_its_own(group: str, option: str) -> None:
+    node = compose(f"{group}={option}")[group]
+    with_default = [p.name for p in parameters_of(node).values() if p.default is not p.empty]
+    assert with_default == []
+
+
+# encoders and heads
+
+
+@each_variant
+def test_parameter_groups_hold_every_encoder_parameter_once(variant: Variant) -> None:
+    encoder = make(variant).encoder
+    grouped = [id(p) for group in encoder.parameter_groups() for p in group["params"]]
+    assert sorted(grouped) == sorted(id(p) for p in encoder.parameters())
+
+
+@each_variant
+def test_parameter_groups_say_how_to_optimise(variant: Variant) -> None:
+    for group in make(variant).encoder.parameter_groups():
+        assert group.keys() == {"params", "lr_scale", "decay"}
+        assert group["lr_scale"] > 0
+        assert isinstance(group["decay"], bool)
+
+
+@each_variant
+def test_every_parameter_of_the_classifier_receives_a_gradient(
+    variant: Variant, each_head: str
+) -> None:
+    classifier = make(variant, head=each_head)
+    names, parameters = zip(*classifier.named_parameters(), strict=True)
+    gradients = torch.autograd.grad(classifier(some_input(), LENGTHS).square().sum(), parameters)
+    assert [name for name, grad in zip(names, gradients, strict=True) if not grad.any()] == []
+
+
+@each_variant
+def test_an_encoder_keeps_the_protocol(variant: Variant) -> None:
+    assert isinstance(make(variant).encoder, Encoder)
+
+
+def test_a_head_keeps_the_protocol(each_head: str) -> None:
+    assert isinstance(make(("model=lstm",), head=each_head).head, Head)
+
+
+@each_variant
+def test_output_size_is_the_size_of_the_output(variant: Variant) -> None:
+    encoder, x = make(variant).encoder, some_input()
+    assert encoder(x, LENGTHS).shape == (*x.shape[:2], encoder.output_size)
+
+
+def reached_by(encoder: Encoder, x: Tensor, *, step: int, seen_at: int) -> Tensor:
+    """Return which units at one step change when the features of another do, for one sequence."""
+    lengths = torch.tensor([x.shape[1]])
+    changed = x.clone()
+    changed[:, step] += 1.0
+    return (encoder(x, lengths) != encoder(changed, lengths))[0, seen_at]
+
+
+@each_variant
+def test_the_last_backward_size_units_have_seen_the_last_step_at_the_first(
+    variant: Variant,
+) -> None:
+    encoder, x = make(variant).encoder, some_input()[:1, :5]
+    reached = reached_by(encoder, x, step=4, seen_at=0)
+    assert reached[encoder.output_size - encoder.backward_size :].all()
+
+
+@each_variant
+def test_the_other_units_have_seen_the_first_step_at_the_last(variant: Variant) -> None:
+    encoder, x = make(variant).encoder, some_input()[:1, :5]
+    reached = reached_by(encoder, x, step=0, seen_at=4)
+    assert reached[: encoder.output_size - encoder.backward_size].all()
+
+
+@pytest.mark.parametrize(
+    "variant", [v for v in model_variants() if not v.id.endswith("two_layers_bidirectional")]
+)  # whose second layer reads the right-to-left half of the first
+def test_a_left_to_right_unit_does_not_see_what_comes(variant: Variant) -> None:
+    encoder, x = make(variant).encoder, some_input()[:1, :5]
+    reached = reached_by(encoder, x, step=4, seen_at=0)
+    assert not reached[: encoder.output_size - encoder.backward_size].any()

@@ -1,0 +1,260 @@
+"""Whole runs: every option composes and trains, and what a run leaves is enough."""
+
+import csv
+import json
+import math
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from omegaconf import OmegaConf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import unrolled
+from conftest import compose, options
+from unrolled import building, experiment
+from unrolled.config_values import config_hash
+from unrolled.errors import CheckpointError, ConfigError, DataError
+from unrolled.run_folder import RunFolder
+
+SMALL = ("debug=fast", "data.batch_size=8")
+RANDOM = np.random.default_rng(0)
+NEEDS_MORE = {"mnist", "wandb", "mlflow", "gpu"}  # files, accounts or hardware
+
+
+def history_of(run) -> list[dict[str, str]]:
+    return list(csv.DictReader((run.folder.path / "metrics.csv").read_text().splitlines()))
+
+
+def choices() -> list[str]:
+    groups = ("model", "head", "data", "optimizer", "scheduler", "recipe", "trainer", "logger")
+    found = [f"{group}={option}" for group in groups for option in options(group)]
+    return [choice for choice in found if not any(word in choice for word in NEEDS_MORE)]
+
+
+@pytest.mark.parametrize("choice", choices())
+def test_every_choice_trains_and_tests(choice, train_in):
+    record = train_in(*SMALL, choice).record
+
+    assert record["state"] == "done"
+    assert 0 <= record["scores"]["test/accuracy"] <= 1
+
+
+@pytest.mark.parametrize("debug", options("debug"))
+def test_every_debug_config_runs(debug, train_in):
+    assert train_in(f"debug={debug}", "trainer.max_epochs=1").record["state"] == "done"
+
+
+def test_overfitting_one_batch_reaches_train_accuracy_one(train_in):
+    assert train_in("debug=overfit").record["scores"]["train/accuracy"] == 1.0
+
+
+@pytest.mark.parametrize("layout", ["rows", "columns", "pixels", "permuted"])
+def test_every_layout_trains(layout, train_in):
+    assert train_in(*SMALL, f"data.layout={layout}").record["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "loss.class_weights=balanced",
+        "loss.class_weights=[1,2,3,4,5,6,7,8,9,10]",
+        "loss.label_smoothing=0.1",
+        "data.val_size=0",
+        "data.test_size=0",
+        "~callbacks.early_stopping",
+        "callbacks.early_stopping.patience=3",
+        "trainer.accumulate_grad_batches=2",
+        "trainer.gradient_clip_val=null",
+        "model.learn_initial_state=true",
+        "recipe=shared",
+    ],
+)
+def test_every_setting_that_the_readme_offers_trains(setting, train_in):
+    assert train_in(*SMALL, setting).record["state"] == "done"
+
+
+def test_class_weights_of_the_wrong_length_are_refused(train_in):
+    with pytest.raises(ConfigError, match="10 numbers > 0"):
+        train_in(*SMALL, "loss.class_weights=[1,2]")
+
+
+def test_without_a_val_part_the_last_epoch_counts_and_the_result_says_so(train_in):
+    record = train_in("trainer.max_epochs=2", "data.val_size=0").record
+
+    assert record["best"]["epoch"] == 1
+    assert "last epoch" in record["selection"]
+
+
+def test_the_best_epoch_is_the_one_that_was_best_on_val(tiny_run):
+    rows = history_of(tiny_run)
+    history = [row for row in rows if row["val/loss"]]
+    by_epoch = {int(row["epoch"]): float(row["val/loss"]) for row in history}
+
+    best = tiny_run.record["best"]
+
+    assert best["value"] == min(by_epoch.values())
+    assert by_epoch[best["epoch"]] == best["value"]
+
+
+def test_the_history_has_one_row_per_epoch(tiny_run):
+    rows = history_of(tiny_run)
+
+    history = [row for row in rows if row["train/loss"]]
+
+    assert [row["epoch"] for row in history] == ["0", "1"]
+    assert all(row["val/loss"] for row in history)
+
+
+def test_a_moved_run_evaluates_to_the_same_scores(tiny_run, tmp_path):
+    moved = RunFolder(shutil.copytree(tiny_run.folder.path, tmp_path / "elsewhere"))
+
+    scores = experiment.evaluate(moved.config(), moved)["scores"]
+
+    assert scores == {name: tiny_run.record["scores"][name] for name in scores}
+
+
+def test_a_run_predicts_without_its_data(tiny_run, monkeypatch):
+    monkeypatch.setattr("unrolled.data.digits.Digits.load", lambda self: pytest.fail("data read"))
+
+    prediction = unrolled.load(tiny_run.folder.path).predict(RANDOM.random((5, 8, 8)))
+
+    assert len(prediction.labels) == 5
+    assert np.allclose(prediction.probabilities.sum(axis=1), 1)
+
+
+def test_predictions_do_not_depend_on_the_company_of_other_lengths(tiny_run):
+    predictor = unrolled.load(tiny_run.folder.path)
+    x = [RANDOM.random((steps, 8)) for steps in (3, 8, 1)]
+
+    together = predictor.predict(x).probabilities
+    alone = np.concatenate([predictor.predict([sequence]).probabilities for sequence in x])
+
+    assert np.allclose(together, alone, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        ([], "no sequence"),
+        ([np.zeros((3, 7))], "sequence 0 has shape"),
+        ([np.zeros((0, 8))], "length"),
+        ([np.full((2, 8), np.nan)], "not a finite number"),
+    ],
+)
+def test_what_cannot_be_predicted_is_refused(x, message, tiny_run):
+    predictor = unrolled.load(tiny_run.folder.path)
+
+    with pytest.raises(DataError, match=message):
+        predictor.predict(x)
+
+
+def test_loading_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match=r"config\.yaml"):
+        unrolled.load(tmp_path)
+
+
+def test_a_notebook_trains_and_loads(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+
+    folder = unrolled.train(["model=gru", "debug=fast"])
+
+    assert folder.parent.parent == tmp_path / "outputs" / "digits"
+    assert unrolled.load("latest").class_names == [str(digit) for digit in range(10)]
+
+
+def test_the_config_is_resolved(tiny_run):
+    assert "${" not in (tiny_run.folder.path / "config.yaml").read_text()
+
+
+def test_a_secret_from_the_environment_is_in_no_file_of_the_run(train_in, monkeypatch):
+    monkeypatch.setenv("MY_TOKEN", "hunter2hunter2")
+
+    folder = train_in(*SMALL, "+data.recipe.token=${oc.env:MY_TOKEN}").folder
+
+    files = [path for path in folder.path.rglob("*") if path.is_file()]
+    assert not [path for path in files if b"hunter2" in path.read_bytes()]
+    assert "${oc.env:MY_TOKEN}" in (folder.path / "config.yaml").read_text()
+
+
+def test_the_hash_of_a_config_ignores_where_it_runs_and_sees_what_it_computes():
+    base = config_hash(compose())
+
+    assert config_hash(compose("trainer.enable_progress_bar=false", "logger=none")) == base
+    assert config_hash(compose("model.hidden_size=64")) != base
+    assert config_hash(compose("seed=2")) != base
+
+
+def test_a_run_that_fails_says_so_in_its_result(tmp_path):
+    config = compose("data.split=stratified", "data.val_size=1438", *SMALL)
+    folder = RunFolder(tmp_path / "run")
+
+    with pytest.raises(DataError):
+        experiment.train(config, folder, overrides=[])
+
+    result = folder.result()
+    assert result is not None
+    assert (result["state"], result["exit_code"]) == ("failed", 3)
+    assert "hold out" in result["error"]
+
+
+def test_provenance_names_versions_hardware_and_command(tiny_run):
+    provenance = json.loads((tiny_run.folder.path / "provenance.json").read_text())
+
+    assert provenance["versions"]["torch"] == torch.__version__
+    assert provenance["hardware"]["num_cores"] >= 1
+    assert "model.hidden_size=32" in provenance["overrides"]
+
+
+def test_tensorboard_has_curves_in_one_chart_final_scores_and_pictures(tiny_run):
+    events = EventAccumulator(str(tiny_run.folder.path), size_guidance={"scalars": 0})
+    events.Reload()
+    tags = events.Tags()
+
+    assert {"train/loss", "val/loss", "hp/test_accuracy", "hp/val_accuracy"} <= set(tags["scalars"])
+    assert {"val/confusion", "test/confusion"} <= set(tags["images"])
+    assert "custom_scalars__config__" in tags["tensors"]
+
+
+def test_the_tutorial_prints_its_line_starts_at_chance_and_stays_there(train_in, caplog):
+    caplog.set_level("INFO")
+
+    run = train_in("experiment=tutorial_random")
+
+    losses = [float(loss) for loss in re.findall(r"Epoch \[\d/2\], Loss: ([\d.]+)", caplog.text)]
+    assert len(losses) == 2
+    assert losses[0] == pytest.approx(math.log(10), abs=0.05)
+    deviation = math.sqrt(0.1 * 0.9 / 1000)
+    assert run.record["scores"]["test/accuracy"] == pytest.approx(0.1, abs=3 * deviation)
+
+
+def test_the_tutorial_is_torchs_own_network(train_in):
+    run = train_in("experiment=tutorial_random")
+    torch.manual_seed(run.config.seed)
+    rnn = torch.nn.RNN(28, 128, 2, batch_first=True)
+    linear = torch.nn.Linear(128, 10)
+
+    classifier = building.build_classifier(
+        _seeded(run.config), num_features=28, num_classes=10, class_weights=None
+    )
+
+    ours = torch.cat([p.flatten() for p in classifier.parameters()])
+    theirs = torch.cat([p.flatten() for p in (*rnn.parameters(), *linear.parameters())])
+    assert torch.equal(ours, theirs)
+
+
+def _seeded(config):
+    torch.manual_seed(config.seed)
+    return config
+
+
+@pytest.mark.parametrize("name", options("experiment"))
+def test_every_experiment_composes(name):
+    config = compose(f"experiment={name}")
+
+    assert OmegaConf.to_container(config, resolve=True)
+    header = Path(__file__).parents[1].joinpath("conf", "experiment", f"{name}.yaml").read_text()
+    assert f"unrolled train experiment={name}" in header

@@ -1,0 +1,244 @@
+"""Arrows point one way: which room may import which, and what each file may reach for."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import unrolled
+
+SOURCE = Path(unrolled.__file__).parent
+FILES = sorted(SOURCE.rglob("*.py"))
+MAX_LINES = 400
+
+# A room is a file or folder directly under src/unrolled. It may import itself, `errors`, and:
+ALLOWED: dict[str, set[str]] = {
+    "__init__": {"commands", "predictor", "run_folder"},
+    "cli": {"__init__", "commands", "composition"},
+    "commands": {
+        "instantiation",
+        "checks",
+        "composition",
+        "config_values",
+        "durable",
+        "experiment",
+        "resuming",
+        "run_folder",
+        "tables",
+    },
+    "predictor": {"building", "contracts", "data", "run_folder"},
+    "experiment": {
+        "building",
+        "callbacks",
+        "checks",
+        "classifier",
+        "config_values",
+        "data",
+        "durable",
+        "instantiation",
+        "process",
+        "provenance",
+        "resuming",
+        "run_folder",
+    },
+    "building": {
+        "hot_path",
+        "callbacks",
+        "classifier",
+        "config_values",
+        "contracts",
+        "data",
+        "instantiation",
+        "metrics_csv",
+        "process",
+        "run_folder",
+    },
+    "classifier": {"contracts"},
+    "data": {"contracts", "seeding"},
+    "callbacks": {
+        "checkpoint_file",
+        "config_values",
+        "contracts",
+        "data",
+        "metrics_csv",
+        "schedules",
+        "seeding",
+    },
+    "composition": {"checks", "config_values"},
+    "tables": {"run_folder"},
+    "metrics_csv": {"durable"},
+    "process": {"durable"},
+    "resuming": {"config_values"},
+    "run_folder": {"checkpoint_file", "config_values", "durable", "lock"},
+    "checkpoint_file": {"durable"},
+    "lock": {"durable"},
+    # leaves
+    "checks": set(),
+    "hot_path": set(),
+    "config_values": set(),
+    "contracts": set(),
+    "durable": set(),
+    "encoders": set(),
+    "errors": set(),
+    "heads": set(),
+    "instantiation": set(),
+    "provenance": set(),
+    "schedules": set(),
+    "seeding": set(),
+}
+
+# Which rooms may use a library at all; a library that is not named here is free.
+USERS = {
+    "hydra": {"cli", "commands", "composition", "instantiation", "process"},
+    "omegaconf": {
+        "building",
+        "checks",
+        "cli",
+        "commands",
+        "composition",
+        "config_values",
+        "experiment",
+        "instantiation",
+        "predictor",
+        "run_folder",
+    },
+    "lightning": {
+        "building",
+        "callbacks",
+        "classifier",
+        "data",
+        "experiment",
+        "metrics_csv",
+        "process",
+    },
+    "torchmetrics": {"classifier"},
+    "sklearn": {"callbacks", "data"},  # callbacks draw the confusion matrix
+    "rich": {"callbacks", "tables"},
+}
+
+# What an encoder or a head may import beside torch and its own room.
+PLAIN = {"torch", "jaxtyping", *sys.stdlib_module_names}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(SOURCE).with_suffix("").parts[0]
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Yield the full name of every module that a file imports, wherever in the file it does."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide where arrows point"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def rooms_imported_by(path: Path) -> set[str]:
+    rooms = set()
+    for name in imports_of(path):
+        first, *rest = name.split(".")
+        if first == "unrolled":
+            is_room = rest and ((SOURCE / rest[0]).is_dir() or (SOURCE / f"{rest[0]}.py").is_file())
+            rooms.add(rest[0] if is_room else "__init__")
+    return rooms
+
+
+def calls_in(path: Path) -> set[str]:
+    """Return the names that a file calls, as written."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}
+
+
+each_file = pytest.mark.parametrize(
+    "path", FILES, ids=[str(path.relative_to(SOURCE)) for path in FILES]
+)
+
+
+@each_file
+def test_a_file_imports_only_from_rooms_that_its_room_may_know(path: Path) -> None:
+    room = room_of(path)
+    assert room in ALLOWED, f"say in tests/test_layers.py what {room} may import"
+    assert rooms_imported_by(path) - {room, "errors"} <= ALLOWED[room]
+
+
+def test_the_table_names_rooms_that_exist_and_are_used() -> None:
+    """A permission that nobody needs is an arrow waiting to be drawn."""
+    used: dict[str, set[str]] = {room: set() for room in ALLOWED}
+    for path in FILES:
+        used[room_of(path)] |= rooms_imported_by(path) - {room_of(path), "errors"}
+    used["cli"].add("commands")  # by name, when a command is typed
+    assert used == ALLOWED
+
+
+def test_no_arrow_leads_back() -> None:
+    """Whatever the table says, it has an order in which every room comes after those it knows."""
+    left = {room: set(known) - {"__init__"} for room, known in ALLOWED.items()}
+    while left:
+        ready = {room for room, known in left.items() if not known & left.keys()}
+        assert ready, f"a cycle among {sorted(left)}"
+        left = {room: known for room, known in left.items() if room not in ready}
+
+
+@each_file
+def test_a_library_is_used_only_where_it_belongs(path: Path) -> None:
+    libraries = {name.split(".")[0] for name in imports_of(path)}
+    wrong = {name for name in libraries & USERS.keys() if room_of(path) not in USERS[name]}
+    assert wrong == set()
+
+
+@pytest.mark.parametrize("room", ["encoders", "heads"])
+def test_encoders_and_heads_know_torch_and_their_own_room_only(room: str) -> None:
+    for path in (SOURCE / room).glob("*.py"):
+        foreign = {
+            name
+            for name in imports_of(path)
+            if name.split(".")[0] not in PLAIN and not name.startswith(f"unrolled.{room}.")
+        }
+        assert foreign == set(), path.name
+
+
+@pytest.mark.parametrize("room", ["encoders", "heads"])
+def test_an_encoder_or_head_does_not_know_its_neighbours(room: str) -> None:
+    """A class of its own per file; what several share stands in a file that no option names."""
+    conf = Path(__file__).parents[1] / "conf" / {"encoders": "model", "heads": "head"}[room]
+    options = {path.stem for path in conf.glob("[!_]*.yaml")}
+    for path in (SOURCE / room).glob("*.py"):
+        known = {name.split(".")[2] for name in imports_of(path) if name.startswith("unrolled.")}
+        assert known & options == set(), path.name
+
+
+@each_file
+def test_only_the_command_line_exits(path: Path) -> None:
+    exits = calls_in(path) & {"exit", "quit", "sys.exit", "os._exit"}
+    assert not exits or room_of(path) == "cli"
+
+
+@each_file
+def test_only_one_file_instantiates(path: Path) -> None:
+    names = {"hydra.utils.instantiate", "hydra.utils.call"}
+    assert not names & set(imports_of(path)) or room_of(path) == "instantiation"
+
+
+def test_no_file_is_called_utils() -> None:
+    vague = {"util", "utils", "helper", "helpers", "misc", "common"}
+    assert [path for path in SOURCE.rglob("*") if path.stem in vague] == []
+
+
+@each_file
+def test_no_file_is_longer_than_a_person_reads(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_torch_is_not_imported_before_work_starts() -> None:
+    code = (
+        "import sys, unrolled, unrolled.cli, unrolled.composition, unrolled.checks, "
+        "unrolled.run_folder, unrolled.commands.train, unrolled.commands.evaluate, "
+        "unrolled.commands.list; "
+        "sys.exit(', '.join({'torch', 'lightning', 'sklearn'} & sys.modules.keys()) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

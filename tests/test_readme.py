@@ -1,0 +1,63 @@
+"""Every command of the README and of docs/ is one that works."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from conftest import compose
+from unrolled.checks import check_config
+from unrolled.cli import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
+TRAIN = re.compile(r"(?:unrolled|scripts/)[ ]?train\b([^`#|\n]*)")
+
+
+def commands() -> list[tuple[str, str]]:
+    found = [
+        (page.name, match.strip()) for page in PAGES for match in TRAIN.findall(page.read_text())
+    ]
+    return sorted(
+        {(page, line) for page, line in found if not re.search(r"[.]{3}|[A-Z]{2}|--", line)}
+    )
+
+
+@pytest.mark.parametrize(("page", "line"), commands())
+def test_a_documented_training_command_composes(page, line):
+    words = [word for word in shlex.split(line) if word not in ("-m", "run=latest")]
+    if "model=running_mean" in words:
+        pytest.skip("the walk-through of CONTRIBUTING.md writes this one")
+
+    for word in words:  # a sweep has a run for each of its values
+        key, _, values = word.partition("=")
+        for value in values.split(",") if not values.startswith("[") else [values]:
+            check_config(compose(f"{key}={value}" if values else word))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_is_named_exists(page):
+    named = re.findall(r"^(?:\.venv/bin/)?unrolled ([a-z]+)", page.read_text(), re.MULTILINE)
+
+    assert set(named) <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page):
+    links = re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text())
+
+    assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def test_the_readme_is_short_enough_to_be_read():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_every_file_that_the_tutorial_page_names_exists():
+    text = (ROOT / "docs" / "tutorial.md").read_text()
+
+    names = re.findall(r"`((?:conf|src)/[\w/.]+)`", text)
+
+    assert names
+    assert not [name for name in names if not (ROOT / name).exists()]
