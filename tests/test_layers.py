@@ -111,6 +111,7 @@ USERS = {
         "classifier",
         "data",
         "experiment",
+        "hot_path",
         "metrics_csv",
         "process",
     },

@@ -14,6 +14,7 @@ Nothing in it is a pickled object: JSON, YAML, CSV, and tensors that load with w
 import json
 import logging
 import math
+import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,16 +61,21 @@ class RunFolder:
     # one process at a time
 
     def require_free(self) -> None:
-        """Refuse to begin a run where there is one.
+        """Refuse to begin a run where there is one, or where none can be.
 
         Raises:
             CheckpointError: the folder is that of another run.
+            StorageError: it cannot be written.
         """
         if (self.path / "checkpoints").exists() and not is_helper():
             raise CheckpointError(
                 f"{self.path} holds a run already; continue it with `{self.resume_command}`, "
                 "or choose another hydra.run.dir"
             )
+        nearest = next(path for path in (self.path, *self.path.parents) if path.exists())
+        if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+            reason = "is a file" if not nearest.is_dir() else "may not be written"
+            raise StorageError(f"{self.path} cannot be made: {nearest} {reason}")
 
     def make_free(self) -> None:
         """Let a run begin where one has left nothing to continue from."""
