@@ -56,7 +56,7 @@ ALLOWED: dict[str, set[str]] = {
         "process",
         "run_folder",
     },
-    "classifier": {"contracts"},
+    "classifier": {"contracts", "training_sums"},
     "data": {"contracts", "seeding"},
     "callbacks": {
         "checkpoint_file",
@@ -66,6 +66,7 @@ ALLOWED: dict[str, set[str]] = {
         "metrics_csv",
         "schedules",
         "seeding",
+        "training_sums",
     },
     "composition": {"checks", "config_values"},
     "tables": {"run_folder"},
@@ -88,6 +89,7 @@ ALLOWED: dict[str, set[str]] = {
     "provenance": set(),
     "schedules": set(),
     "seeding": set(),
+    "training_sums": set(),
 }
 
 # Which rooms may use a library at all; a library that is not named here is free.
