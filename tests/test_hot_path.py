@@ -8,7 +8,7 @@ from conftest import compose
 from unrolled import experiment
 from unrolled.run_folder import RunFolder
 
-# Python functions in a step of experiment=tutorial_random, torch's included; 1,946 without `shorten`
+# Python functions in a step of experiment=tutorial_random, torch's included (1,946 without shorten)
 MAX_CALLS = 1150
 
 
