@@ -45,6 +45,16 @@ def model_variants() -> Iterable[str]:
 
 each_variant = pytest.mark.parametrize("variant", list(model_variants()))
 
+# Baselines that are meant not to see everything: the class shares, and statistics of which some
+# (first, last, extremes) come from a single step.
+READS_NOTHING = "model=majority"
+READS_IN_PARTS = "model=summary"
+
+
+def must_read(variant: Variant) -> None:
+    if READS_NOTHING in variant:
+        pytest.skip("the majority class is the same whatever the input")
+
 
 def small(variant: Variant) -> Variant:
     """Return the variant with fewer units, which shows as much and takes less time."""
@@ -118,6 +128,7 @@ def test_the_evaluation_batch_size_does_not_change_a_logit(
 @each_variant
 def test_every_real_step_counts_and_no_other(variant: Variant, each_head: str) -> None:
     """Guards the tests above: a readout of nothing would pass them all."""
+    must_read(variant)
     classifier, x = make(variant, head=each_head), some_input().requires_grad_()
     (reached,) = torch.autograd.grad(classifier(x, LENGTHS).square().sum(), x)
     real = torch.arange(x.shape[1]) < LENGTHS[:, None]
@@ -242,6 +253,7 @@ def test_parameter_groups_say_how_to_optimise(variant: Variant) -> None:
 def test_every_parameter_of_the_classifier_receives_a_gradient(
     variant: Variant, each_head: str
 ) -> None:
+    must_read(variant)
     classifier = make(variant, head=each_head)
     names, parameters = zip(*classifier.named_parameters(), strict=True)
     gradients = torch.autograd.grad(classifier(some_input(), LENGTHS).square().sum(), parameters)
@@ -283,8 +295,11 @@ def test_the_last_backward_size_units_have_seen_the_last_step_at_the_first(
 @each_variant
 def test_the_other_units_have_seen_the_first_step_at_the_last(variant: Variant) -> None:
     encoder, x = make(variant).encoder, some_input()[:1, :5]
-    reached = reached_by(encoder, x, step=0, seen_at=4)
-    assert reached[: encoder.output_size - encoder.backward_size].all()
+    must_read(variant)
+    reached = reached_by(encoder, x, step=0, seen_at=4)[
+        : encoder.output_size - encoder.backward_size
+    ]
+    assert reached.any() if READS_IN_PARTS in variant else reached.all()
 
 
 @pytest.mark.parametrize(
