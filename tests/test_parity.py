@@ -1,7 +1,7 @@
 """What a recurrence can compute: parity needs a state that changes sign.
 
-Trained on sequences of at most 40 bits with a curriculum of lengths, tested on 41 to 200. A tanh RNN
-and an LSTM learn it; a recurrence whose eigenvalues are all positive cannot (Grazzi et al. 2025,
+Trained on sequences of at most 40 bits with a curriculum of lengths, tested on 41 to 200. A tanh
+RNN and an LSTM learn it; a recurrence with positive eigenvalues only cannot (Grazzi et al. 2025,
 Unlocking state-tracking in linear RNNs through negative eigenvalues, theorem 1).
 """
 
