@@ -1,5 +1,6 @@
 """What every encoder, head and config option promises, tested on every file in conf/."""
 
+import copy
 import inspect
 import math
 from collections.abc import Callable, Iterable
@@ -342,6 +343,19 @@ def test_a_state_is_that_after_each_sequences_own_last_step(variant: Variant) ->
 def test_a_bidirectional_encoder_has_no_steps(variant: Variant) -> None:
     with pytest.raises(ValueError, match="bidirectional=true"):
         make(variant).encoder.step(some_input()[:, 0], None)
+
+
+@each_one_way_variant
+def test_mixed_precision_is_near_to_single_precision(variant: Variant) -> None:
+    if variant[0] in ("model=rnn", "model=irnn", "model=lstm", "model=gru"):
+        pytest.skip("torch's own modules have a rule of their own on a CPU")
+    encoder, x = copy.deepcopy(make(variant).encoder).float(), some_input().float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        hidden = encoder(x, LENGTHS)
+        by_chunks = encoder.read(x, LENGTHS, None)[0]
+    expected = encoder(x, LENGTHS)
+    torch.testing.assert_close(hidden.float(), expected, rtol=0.1, atol=0.1)
+    torch.testing.assert_close(by_chunks.float(), expected, rtol=0.1, atol=0.1)
 
 
 @each_variant

@@ -16,7 +16,7 @@ from conftest import compose
 from unrolled.building import build_classifier
 from unrolled.classifier import SequenceClassifier
 
-LONGEST, NUM_STEPS, BATCH_SIZE = 40, 2_500, 128
+LONGEST, NUM_STEPS, BATCH_SIZE = 40, 3_000, 128
 
 
 def parity(lengths: Tensor) -> tuple[Tensor, Tensor]:

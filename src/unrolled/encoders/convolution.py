@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from unrolled.encoders.reading import at_least_single
+
 
 def causal_convolution(
     x: Float[Tensor, "b t h"], kernel: Float[Tensor, "t k"]
@@ -12,6 +14,7 @@ def causal_convolution(
 
     x: as many units as the kernel, or one for all of them.
     """
+    x = at_least_single(x)  # in mixed precision: there is no Fourier transform in bfloat16
     num = 2 * x.shape[1]  # padded with zeros, so that the end does not reach the beginning
     product = torch.fft.rfft(x, n=num, dim=1) * torch.fft.rfft(kernel, n=num, dim=0)
     y: Tensor = torch.fft.irfft(product, n=num, dim=1)[:, : x.shape[1]]

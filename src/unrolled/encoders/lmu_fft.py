@@ -69,9 +69,10 @@ class LMUFFTLayer(Layer):
     def _impulse_response(self, num_steps: int) -> Float[Tensor, "t n"]:
         """Return B, A B, A^2 B ...: each pass doubles how many are known."""
         power, response = self.get_buffer("a").T, self.get_buffer("b")[None]
-        while len(response) < num_steps:
-            response = torch.cat([response, response @ power])
-            power = power @ power
+        with torch.autocast(power.device.type, enabled=False):  # high powers need the digits
+            while len(response) < num_steps:
+                response = torch.cat([response, response @ power])
+                power = power @ power
         return response[:num_steps]
 
 

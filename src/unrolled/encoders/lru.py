@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unrolled.encoders.reading import State
+from unrolled.encoders.reading import State, at_least_single
 from unrolled.encoders.residual import Layer, ResidualStack
 from unrolled.encoders.scan import scan
 
@@ -57,7 +57,7 @@ class LRULayer(Layer):
         """Return outputs and the last complex state."""
         eigenvalues = torch.polar((-self.log_nu.exp()).exp(), self.log_theta.exp())
         b = self.log_gamma.exp().repeat(2)[:, None] * self.b_parts
-        real, imaginary = (x @ b.T).chunk(2, dim=-1)
+        real, imaginary = at_least_single(x @ b.T).chunk(2, dim=-1)
         states, last = scan(eigenvalues, torch.complex(real, imaginary), lengths, state)
         y = torch.cat([states.real, states.imag], dim=-1) @ self.c_parts.T
         return y if self.d is None else y + self.d * x, last

@@ -70,6 +70,11 @@ def last_real(
     return running[torch.arange(len(running), device=running.device), lengths - 1]
 
 
+def at_least_single(x: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+    """Return x in single precision if it came in half: sums over many steps need the digits."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
 def with_past(
     x: Float[Tensor, "b t h"],
     lengths: Int[Tensor, " b"] | None,

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch._higher_order_ops.associative_scan import associative_scan
 from torch.autograd.function import once_differentiable
 
-from unrolled.encoders.reading import last_real
+from unrolled.encoders.reading import at_least_single, last_real
 
 
 def scan(
@@ -31,6 +31,7 @@ def scan(
     lengths: real steps, 1 <= lengths <= t; None: all of them.
     state: h before the first step; None: zero.
     """
+    a, b = at_least_single(a), at_least_single(b)  # in mixed precision; see unroll.py
     if state is not None:
         first = a.expand_as(b)[:, 0] * state[0] + b[:, 0]
         b = torch.cat([first[:, None], b[:, 1:]], dim=1)

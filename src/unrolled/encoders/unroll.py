@@ -1,4 +1,7 @@
-"""The loop over time: for recurrences in which a step needs the one before it."""
+"""The loop over time: for recurrences in which a step needs the one before it.
+
+In mixed precision too it runs in single precision: in half, a long memory rounds itself away.
+"""
 
 from collections.abc import Callable
 
@@ -6,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unrolled.encoders.reading import last_real
+from unrolled.encoders.reading import at_least_single, last_real
 
 States = tuple[Tensor, ...]
 Step = Callable[[Tensor, States], tuple[Tensor, States]]
@@ -25,11 +28,13 @@ def unroll(
     lengths: real steps, 1 <= lengths <= t; None: all of them. Padding is read too, and forgotten.
     """
     outputs, states = [], []
-    for input_t in inputs.unbind(dim=1):
-        output, state = step(input_t, state)
-        outputs.append(output)
-        if lengths is not None:
-            states.append(state)
+    with torch.autocast(inputs.device.type, enabled=False):
+        state = tuple(at_least_single(part) for part in state)
+        for input_t in at_least_single(inputs).unbind(dim=1):
+            output, state = step(input_t, state)
+            outputs.append(output)
+            if lengths is not None:
+                states.append(state)
     if lengths is not None:
         running = (torch.stack(part, dim=1) for part in zip(*states, strict=True))
         state = tuple(last_real(part, lengths) for part in running)
