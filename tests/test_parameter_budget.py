@@ -1,10 +1,14 @@
 """The hidden size that a number of parameters allows."""
 
+from collections.abc import Callable
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from conftest import compose, options
-from unrolled.building import build_classifier
+from unrolled.building import build_classifier, load_classifier
+from unrolled.checks import check_config
 from unrolled.classifier import SequenceClassifier
 from unrolled.errors import ConfigError
 from unrolled.parameter_budget import largest_size, parse_budget
@@ -60,3 +64,18 @@ def test_a_budget_draws_no_random_number() -> None:
     plain = build("gru", hidden_size=budgeted.encoder.output_size)
     for ours, theirs in zip(budgeted.parameters(), plain.parameters(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("budget", ["lots", "0", "70 k", "-1"])
+def test_a_budget_that_is_no_number_is_refused_before_any_work(budget: str) -> None:
+    with pytest.raises(ConfigError, match=r"parameter_budget.*like 70k"):
+        check_config(compose(f"model.parameter_budget='{budget}'"))
+
+
+def test_a_run_within_a_budget_is_found_again_in_its_folder(
+    train_in: Callable[..., SimpleNamespace],
+) -> None:
+    run = train_in("model=mlp", "model.parameter_budget=5k", "debug=fast")
+    loaded = load_classifier(run.folder.config(), run.folder)
+    assert parameters_of(loaded) == run.record["num_parameters"]
+    assert 4_500 < run.record["num_parameters"] <= 5_000

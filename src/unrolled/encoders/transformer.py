@@ -83,7 +83,7 @@ class Transformer(Reader):
     """norm(blocks(W x_t + b + position_t)); a step attends to itself and to those before it.
 
     input_size: features per step (d).
-    hidden_size: units (h), an even multiple of num_heads.
+    hidden_size: units (h), a multiple of num_heads.
     num_layers: blocks, >= 1.
     num_heads: heads of the attention, >= 1.
     dropout: fraction of units silenced after each part of a block, 0 <= dropout < 1.
@@ -98,9 +98,9 @@ class Transformer(Reader):
                 "need num_layers >= 1 and 0 <= dropout < 1, "
                 f"got num_layers={num_layers}, dropout={dropout}"
             )
-        if num_heads < 1 or hidden_size % num_heads or hidden_size % 2:
+        if num_heads < 1 or hidden_size % num_heads:
             raise ValueError(
-                "need hidden_size to be even and a multiple of num_heads, "
+                "need hidden_size to be a multiple of num_heads, "
                 f"got hidden_size={hidden_size}, num_heads={num_heads}"
             )
         self.embedding = nn.Linear(input_size, hidden_size)
@@ -125,5 +125,5 @@ class Transformer(Reader):
 
     def _sinusoids(self, positions: Tensor, dtype: torch.dtype) -> Tensor:
         pairs = torch.arange(0, self.output_size, 2, device=positions.device, dtype=dtype)
-        angles = positions[:, :, None] * 1e4 ** (-pairs / self.output_size)  # (b, t, h / 2)
-        return torch.cat([angles.sin(), angles.cos()], dim=-1)
+        angles = positions[:, :, None] * 1e4 ** (-pairs / self.output_size)  # (b, t, half of h)
+        return torch.cat([angles.sin(), angles.cos()], dim=-1)[:, :, : self.output_size]
