@@ -76,7 +76,7 @@ class CoRNN(ResidualStack):
         epsilon: float,
     ) -> None:
         super().__init__(
-            lambda size, _: CoRNNLayer(
+            lambda size: CoRNNLayer(
                 input_size=size, hidden_size=hidden_size, dt=dt, gamma=gamma, epsilon=epsilon
             ),
             input_size=input_size,

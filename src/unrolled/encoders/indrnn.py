@@ -78,7 +78,7 @@ class IndRNN(ResidualStack):
         amplification: float,
     ) -> None:
         super().__init__(
-            lambda size, _: IndRNNLayer(
+            lambda size: IndRNNLayer(
                 input_size=size,
                 hidden_size=hidden_size,
                 num_steps=num_steps,

@@ -73,7 +73,7 @@ class LEM(ResidualStack):
         dt: float,
     ) -> None:
         super().__init__(
-            lambda size, _: LEMLayer(input_size=size, hidden_size=hidden_size, dt=dt),
+            lambda size: LEMLayer(input_size=size, hidden_size=hidden_size, dt=dt),
             input_size=input_size,
             hidden_size=hidden_size,
             num_layers=num_layers,

@@ -90,7 +90,7 @@ class LMU(ResidualStack):
         num_steps: int,
     ) -> None:
         super().__init__(
-            lambda size, _: LMULayer(
+            lambda size: LMULayer(
                 input_size=size,
                 hidden_size=hidden_size,
                 order=order,

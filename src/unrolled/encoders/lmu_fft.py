@@ -100,7 +100,7 @@ class LMUFFT(ResidualStack):
         num_steps: int,
     ) -> None:
         super().__init__(
-            lambda size, _: LMUFFTLayer(
+            lambda size: LMUFFTLayer(
                 input_size=size,
                 hidden_size=hidden_size,
                 order=order,

@@ -92,7 +92,7 @@ class LRU(ResidualStack):
         max_phase: float,
     ) -> None:
         super().__init__(
-            lambda size, _: LRULayer(
+            lambda size: LRULayer(
                 input_size=size,
                 hidden_size=hidden_size,
                 state_size=state_size,

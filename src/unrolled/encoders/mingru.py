@@ -53,7 +53,7 @@ class MinGRU(ResidualStack):
         recurrent_lr_scale: float,
     ) -> None:
         super().__init__(
-            lambda size, _: MinGRULayer(input_size=size, hidden_size=hidden_size),
+            lambda size: MinGRULayer(input_size=size, hidden_size=hidden_size),
             input_size=input_size,
             hidden_size=hidden_size,
             num_layers=num_layers,

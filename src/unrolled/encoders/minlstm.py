@@ -59,7 +59,7 @@ class MinLSTM(ResidualStack):
         forget_bias: float,
     ) -> None:
         super().__init__(
-            lambda size, _: MinLSTMLayer(
+            lambda size: MinLSTMLayer(
                 input_size=size, hidden_size=hidden_size, forget_bias=forget_bias
             ),
             input_size=input_size,

@@ -2,7 +2,7 @@
 
 Pre-norm residual blocks: Xiong et al. (2020), On layer normalization in the transformer
 architecture, figure 1b. Mixing after the layer: GELU and a gated linear unit, as in S4D and the LRU
-(Orvieto et al. 2023, appendix D.1). Short convolution before it: Feng et al. (2024), appendix C.
+(Orvieto et al. 2023). Short convolution before it: Feng et al. (2024), for language.
 Normalisation is over the units of a step: over a batch it would let padding in.
 """
 
@@ -59,8 +59,8 @@ class Block(nn.Module):
         self.num_past = max(conv_size - 1, 0)
         self.convolution = nn.Conv1d(size, size, conv_size, groups=size) if conv_size else None
         self.layer = layer
-        mix = nn.Sequential(nn.GELU(), nn.Linear(size, 2 * size), nn.GLU())
-        self.mix = mix if mixing else nn.Identity()
+        mixers = (nn.GELU(), nn.Linear(size, 2 * size), nn.GLU()) if mixing else ()
+        self.mix = nn.Sequential(*mixers)
         self.dropout = dropout
 
     def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t h"]:
@@ -94,7 +94,7 @@ class Block(nn.Module):
 class ResidualStack(Reader):
     """embedding, blocks, norm; without `residual` the layers alone, one after the other.
 
-    make_layer: (input size, index) -> layer that returns hidden_size units.
+    make_layer: input size -> layer that returns hidden_size units.
     input_size: features per step (d).
     hidden_size: units of the stream and of each layer (h), >= 1.
     num_layers: layers, >= 1.
@@ -108,7 +108,7 @@ class ResidualStack(Reader):
 
     def __init__(
         self,
-        make_layer: Callable[[int, int], Layer],
+        make_layer: Callable[[int], Layer],
         *,
         input_size: int,
         hidden_size: int,
@@ -135,7 +135,7 @@ class ResidualStack(Reader):
         sizes = [hidden_size if residual else input_size] + [hidden_size] * (num_layers - 1)
         self.blocks = nn.ModuleList(
             Block(
-                make_layer(size, index),
+                make_layer(size),
                 size=size,
                 residual=residual,
                 mixing=mixing,

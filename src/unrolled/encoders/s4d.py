@@ -2,7 +2,7 @@
 
 A_n = -1/2 + i pi n to begin with, zero-order hold, B = 1 and C learnt.
 
-Whole sequences are convolved with the kernel K_l = 2 Re(C B' A'^l) by FFT (eq. 2), chunks and steps
+Whole sequences are convolved with the kernel K_l = 2 Re(C B' A'^l) by FFT, chunks and steps
 run the recurrence that it belongs to.
 """
 
@@ -104,7 +104,7 @@ class S4D(ResidualStack):
         dt_max: float,
     ) -> None:
         super().__init__(
-            lambda size, _: S4DLayer(
+            lambda size: S4DLayer(
                 input_size=size,
                 hidden_size=hidden_size,
                 state_size=state_size,

@@ -8,6 +8,7 @@ kept for it but a and h. Only products of a's and sums occur, no logarithm and n
 |a| <= 1 nothing overflows, however long the sequence.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -42,7 +43,7 @@ def scan(
 class _LinearScan(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
-        hidden: Tensor = _fastest(b.device)(a, b, reverse=False)
+        hidden = _fastest(b.device)(a, b, reverse=False)
         ctx.save_for_backward(a, hidden)
         return hidden
 
@@ -58,7 +59,7 @@ class _LinearScan(torch.autograd.Function):
         return grad_a.conj(), reached.conj()
 
 
-def _fastest(device: torch.device) -> Any:
+def _fastest(device: torch.device) -> Callable[..., Tensor]:
     return sequential_scan if device.type == "cpu" else logarithmic_scan
 
 

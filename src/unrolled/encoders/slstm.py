@@ -53,10 +53,8 @@ class SLSTMLayer(Layer):
             h, c, n, m = state
             heads = h.view(len(h), self.num_heads, -1)  # (b, heads, h / heads)
             rh = torch.einsum("bnk,nqk->bnq", heads, self.recurrent)
-            rh = (
-                rh.view(*heads.shape[:2], 4, -1).transpose(1, 2).flatten(1)
-            )  # (b, 4 h), gate by gate
-            i, f, o, z = (wx_t + rh).chunk(4, dim=-1)
+            rh = rh.view(*heads.shape[:2], 4, -1).transpose(1, 2)  # (b, gates, heads, h / heads)
+            i, f, o, z = (wx_t + rh.flatten(1)).chunk(4, dim=-1)
             log_f = functional.logsigmoid(f)
             newest = torch.maximum(log_f + m, i)  # eq. 15
             keep, insert = torch.exp(log_f + m - newest), torch.exp(i - newest)
@@ -94,7 +92,7 @@ class SLSTM(ResidualStack):
         forget_bias: float,
     ) -> None:
         super().__init__(
-            lambda size, _: SLSTMLayer(
+            lambda size: SLSTMLayer(
                 input_size=size,
                 hidden_size=hidden_size,
                 num_heads=num_heads,
