@@ -2,9 +2,8 @@
 
 import pytest
 
-from conftest import compose, options
+from conftest import compose
 from unrolled.building import build_classifier
-from unrolled.checks import check_config
 
 PIXELS = {"num_features": 1, "num_steps": 784, "num_classes": 10}
 
@@ -13,11 +12,6 @@ def num_parameters(experiment: str) -> int:
     config = compose(f"experiment={experiment}")
     classifier = build_classifier(config, **PIXELS, class_weights=None)
     return sum(parameter.numel() for parameter in classifier.parameters())
-
-
-@pytest.mark.parametrize("experiment", options("experiment"))
-def test_an_experiment_composes(experiment: str) -> None:
-    check_config(compose(f"experiment={experiment}"))
 
 
 @pytest.mark.parametrize(
