@@ -197,6 +197,7 @@ def make(*overrides: str, class_weights: Tensor | None = None) -> SequenceClassi
     return build_classifier(
         compose(*SMALL, "head.initialization=torch", *overrides),
         num_features=3,
+        num_steps=10,
         num_classes=4,
         class_weights=class_weights,
     )

@@ -238,7 +238,7 @@ def test_the_tutorial_is_torchs_own_network(train_in):
     linear = torch.nn.Linear(128, 10)
 
     classifier = building.build_classifier(
-        _seeded(run.config), num_features=28, num_classes=10, class_weights=None
+        _seeded(run.config), num_features=28, num_steps=10, num_classes=10, class_weights=None
     )
 
     ours = torch.cat([p.flatten() for p in classifier.parameters()])

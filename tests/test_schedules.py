@@ -30,7 +30,9 @@ DOCUMENTED: dict[str, Callable[[int], float]] = {
 
 def schedule_of(option: str, *overrides: str) -> tuple[Optimizer, dict[str, Any]]:
     config = compose(f"scheduler={option}", *overrides)
-    classifier = build_classifier(config, num_features=2, num_classes=2, class_weights=None)
+    classifier = build_classifier(
+        config, num_features=2, num_steps=10, num_classes=2, class_weights=None
+    )
     optimizer = SGD([torch.nn.Parameter(torch.zeros(1))], lr=RATE)
     schedule = classifier.make_schedule(
         optimizer, num_steps=NUM_STEPS, steps_per_epoch=STEPS_PER_EPOCH

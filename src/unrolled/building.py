@@ -2,13 +2,13 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
+from torch import Tensor, nn
 
 from unrolled.callbacks.batch_seed import BatchSeed
 from unrolled.callbacks.checkpoint import BestAndLast
@@ -19,12 +19,13 @@ from unrolled.callbacks.stop_signals import StopSignals
 from unrolled.callbacks.throughput import Throughput
 from unrolled.classifier import SequenceClassifier
 from unrolled.config_values import resolve
-from unrolled.contracts import Head
+from unrolled.contracts import Encoder, Head
 from unrolled.data.module import SequenceDataModule
 from unrolled.errors import ConfigError
 from unrolled.hot_path import NoProfiler, shorten
-from unrolled.instantiation import make
+from unrolled.instantiation import make, taken
 from unrolled.metrics_csv import MetricsCSV
+from unrolled.parameter_budget import largest_size, parse_budget
 from unrolled.process import seed_everything
 from unrolled.run_folder import RunFolder
 
@@ -64,6 +65,7 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
     classifier = build_classifier(
         config,
         num_features=data.num_features,
+        num_steps=data.num_steps,
         num_classes=data.num_classes,
         class_weights=_class_weights(config.loss.class_weights, data),
     )
@@ -101,18 +103,21 @@ def build_classifier(
     config: DictConfig,
     *,
     num_features: int,
+    num_steps: int,
     num_classes: int,
     class_weights: Tensor | None,
 ) -> SequenceClassifier:
-    """Return encoder and head with fresh weights; sizes flow from the data through both."""
-    encoder = make(config, "model", input_size=num_features)
-    head: Head = make(
-        config,
-        "head",
-        input_size=encoder.output_size,
-        backward_size=encoder.backward_size,
-        num_classes=num_classes,
-    )
+    """Return encoder and head with fresh weights; sizes flow from the data through both.
+
+    num_steps: steps of the longest sequence, for encoders whose weights or windows depend on it.
+
+    Raises:
+        ConfigError: a setting cannot work, or no network is as small as model.parameter_budget.
+    """
+    sizes = {"input_size": num_features, "num_steps": num_steps}
+    if config.model.get("parameter_budget") is not None:
+        config = _within_budget(config, sizes, num_classes)
+    encoder, head = _network(config, sizes, num_classes)
     return SequenceClassifier(
         encoder=encoder,
         head=head,
@@ -122,6 +127,38 @@ def build_classifier(
         make_optimizer=make(config, "optimizer"),
         make_schedule=make(config, "scheduler"),
     )
+
+
+def _network(config: DictConfig, sizes: dict[str, int], num_classes: int) -> tuple[Encoder, Head]:
+    encoder: Encoder = make(config, "model", **taken(config.model, sizes))
+    head: Head = make(
+        config,
+        "head",
+        input_size=encoder.output_size,
+        backward_size=encoder.backward_size,
+        num_classes=num_classes,
+    )
+    return encoder, head
+
+
+def _within_budget(config: DictConfig, sizes: dict[str, int], num_classes: int) -> DictConfig:
+    """Return the config with the largest model.hidden_size that model.parameter_budget allows."""
+    config = config.copy()
+    budget = parse_budget(config.model.parameter_budget)
+
+    def count(hidden_size: int) -> int:
+        config.model.hidden_size = hidden_size
+        with torch.device("meta"):  # shapes only: no memory, and no random number is drawn
+            return sum(
+                parameter.numel()
+                for part in _network(config, sizes, num_classes)
+                for parameter in cast("nn.Module", part).parameters()
+            )
+
+    heads = config.model.get("num_heads", 1)
+    config.model.hidden_size = largest_size(count, budget=budget, multiple_of=heads)
+    log.info("model.parameter_budget=%s: hidden_size=%s", budget, config.model.hidden_size)
+    return config
 
 
 def build_trainer(
@@ -155,6 +192,7 @@ def load_classifier(config: DictConfig, folder: RunFolder) -> SequenceClassifier
     classifier = build_classifier(
         config,
         num_features=preprocessing["num_features"],
+        num_steps=preprocessing["num_steps"],
         num_classes=len(preprocessing["class_names"]),
         class_weights=None,
     )

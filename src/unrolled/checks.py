@@ -1,6 +1,7 @@
 """What is refused from the composed config alone, before torch is imported."""
 
 import ctypes
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -23,13 +24,15 @@ class Rule(NamedTuple):
     high_allowed: bool = True
     words: tuple[str, ...] = ()
     optional: bool = False
+    pattern: str = "(?!)"  # of further words
+    example: str = ""  # of the pattern
 
     def broken_by(self, value: Any) -> bool:
         """Return whether the value is not allowed."""
         if value is None:
             return not self.optional
         if isinstance(value, str):
-            return value not in self.words
+            return value not in self.words and not re.fullmatch(self.pattern, value)
         if isinstance(value, bool) or bool in self.types:
             return not (isinstance(value, bool) and bool in self.types)
         if not isinstance(value, int | float) or not isinstance(value, self.types):
@@ -39,7 +42,7 @@ class Rule(NamedTuple):
         return too_low or too_high or value != value
 
     def __str__(self) -> str:
-        choices = [f"{word}" for word in self.words]
+        choices = [*self.words, *([f"like {self.example}"] if self.example else [])]
         if bool in self.types:
             choices += ["true", "false"]
         elif self.types:
@@ -86,9 +89,22 @@ RULES = {
     "model.hidden_size": COUNT,
     "model.num_layers": COUNT,
     "model.bidirectional": FLAG,
+    "model.parameter_budget": Rule(
+        (int,), low=1, optional=True, pattern=r"\d+(\.\d+)?[kM]", example="70k"
+    ),
+    "model.residual": FLAG,
+    "model.mixing": FLAG,
+    "model.conv_size": SEED,
+    "model.recurrent_lr_scale": POSITIVE,
+    "model.num_heads": COUNT,
+    "model.kernel_size": Rule((int,), low=2),
+    "model.state_size": COUNT,
+    "model.order": COUNT,
+    "model.window": Rule((int, float), low=0, low_allowed=False, optional=True),
+    "model.dt": POSITIVE,
     "model.dropout": FRACTION,
     "model.learn_initial_state": FLAG,
-    "model.initialization": Rule((), words=("torch", "orthogonal", "identity")),
+    "model.initialization": Rule((), words=("torch", "orthogonal", "identity", "irnn")),
     "model.forget_bias": Rule((int, float), optional=True),
     "model.nonlinearity": Rule((), words=("tanh", "relu")),
     "head.dropout": FRACTION,

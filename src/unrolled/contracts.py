@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+State = tuple[Any, ...]  # an encoder's memory; its tensors have the sequences as first axis
+
 
 class Batch(NamedTuple):
     """Sequences padded to a common number of steps; what lies behind a length means nothing."""
@@ -113,6 +115,25 @@ class Encoder(Protocol):
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b t h"]:
         """Return the hidden states; no real step depends on padding."""
+        ...
+
+    def read(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
+    ) -> tuple[Float[Tensor, "b t h"], State]:
+        """Return the hidden states of a chunk, and the state after each sequence's last real step.
+
+        lengths: real steps in the chunk, 1 <= lengths <= t; None: all of them.
+        state: what an earlier call returned; None: the sequences begin here.
+
+        Raises:
+            ValueError: backward_size > 0; a right-to-left reader needs the whole sequence.
+        """
+        ...
+
+    def step(
+        self, x_t: Float[Tensor, "b d"], state: State | None
+    ) -> tuple[Float[Tensor, "b h"], State]:
+        """Return the hidden state of one step, and the state to hand to the next; see read."""
         ...
 
     def parameter_groups(self) -> list[dict[str, Any]]:

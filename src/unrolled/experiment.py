@@ -151,6 +151,7 @@ def _train(
     folder.write_preprocessing(
         {
             "num_features": data.num_features,
+            "num_steps": data.num_steps,
             "class_names": data.class_names,
             "standardization": data.standardization.as_lists(),
         }

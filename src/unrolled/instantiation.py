@@ -9,6 +9,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from unrolled.errors import ConfigError, UnrolledError, did_you_mean
 
+FOR_OTHERS = ("recipe", "parameter_budget")  # what a node says to other readers than its class
+
 
 def make(config: DictConfig, name: str, **sizes: Any) -> Any:
     """Return the object that config[name] describes.
@@ -20,7 +22,8 @@ def make(config: DictConfig, name: str, **sizes: Any) -> Any:
     """
     node = config[name].copy()
     with open_dict(node):
-        node.pop("recipe", None)  # for other groups to read
+        for key in FOR_OTHERS:
+            node.pop(key, None)
         if "source" in node:
             _give_to_source(node)
     if "_target_" not in node:
@@ -33,6 +36,15 @@ def make(config: DictConfig, name: str, **sizes: Any) -> Any:
         if isinstance(cause, UnrolledError):
             raise cause from error
         raise ConfigError(f"{name}: {cause or error}") from error
+
+
+def taken(node: DictConfig, sizes: dict[str, int]) -> dict[str, int]:
+    """Return those of the sizes that the node's class asks for."""
+    try:
+        parameters = inspect.signature(get_object(node._target_)).parameters
+    except (ImportError, AttributeError):
+        return sizes  # `make` tells what is wrong
+    return {name: size for name, size in sizes.items() if name in parameters}
 
 
 def prepare_source(config: DictConfig) -> None:

@@ -181,6 +181,13 @@ def test_identity_initialization_makes_each_gate_the_identity(cell: str) -> None
         assert torch.equal(gate, torch.eye(H))
 
 
+def test_irnn_begins_as_the_sum_of_small_inputs() -> None:
+    encoder = make("relu", input_size=200, hidden_size=100, initialization="irnn")
+    reader = encoder.layers[0][0]
+    assert torch.equal(reader.weight_hh_l0, torch.eye(100))
+    assert 0.00095 < reader.weight_ih_l0.std() < 0.00105
+
+
 @pytest.mark.parametrize("initialization", ["orthogonal", "identity"])
 @each_cell
 def test_input_weights_are_drawn_after_glorot_gate_by_gate(cell: str, initialization: str) -> None:
@@ -276,7 +283,7 @@ def test_an_initial_state_that_is_not_learnt_is_no_parameter(cell: str) -> None:
         ({"num_layers": 0}, r"num_layers >= 1.*num_layers=0"),
         ({"dropout": 1.0}, r"0 <= dropout < 1, got dropout=1\.0"),
         ({"dropout": -0.1}, r"0 <= dropout < 1, got dropout=-0\.1"),
-        ({"initialization": "xavier"}, r"torch, orthogonal or identity.*'xavier'"),
+        ({"initialization": "xavier"}, r"torch, orthogonal, identity or irnn.*'xavier'"),
     ],
 )
 @each_cell

@@ -150,6 +150,12 @@ class SequenceDataModule(LightningDataModule):
         return self.parts.train.x.shape[2]
 
     @property
+    def num_steps(self) -> int:
+        """Steps of the longest sequence of any part (t)."""
+        parts = (self.parts.train, self.parts.val, self.parts.test)
+        return max(part.x.shape[1] for part in parts if part is not None)
+
+    @property
     def num_classes(self) -> int:
         """Classes (c)."""
         return len(self.class_names)

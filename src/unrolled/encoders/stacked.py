@@ -13,6 +13,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from unrolled.encoders.reading import Reader, State
 
 
 def reverse_within_length(x: Float[Tensor, "b t f"], lengths: Int[Tensor, " b"]) -> Tensor:
@@ -32,7 +35,7 @@ def torch_key(key: str) -> str:
     return name.removesuffix("0") + layer + ("_reverse" if direction == "1" else "")
 
 
-class Stacked(nn.Module):
+class Stacked(Reader):
     """Layers of one torch recurrent module, one or two directions each.
 
     make_layer: builds a one-layer, one-direction, batch-first torch module for an input size.
@@ -43,8 +46,8 @@ class Stacked(nn.Module):
     dropout: fraction of units silenced between layers, 0 <= dropout < 1.
     learn_initial_state: whether the state before the first step is learnt; it is zero otherwise.
     initialization: torch (all as torch does it), or the recurrent weights of each gate
-        orthogonal (Saxe et al. 2014) or identity (Le et al. 2015), with input weights after
-        Glorot & Bengio (2010) and biases zero.
+        orthogonal (Saxe et al. 2014) or identity, with input weights after Glorot & Bengio
+        (2010) and biases zero; irnn is identity with input weights N(0, 0.001^2) (Le et al. 2015).
     forget_bias: bias of the forget gate (Jozefowicz et al. 2015), or None for cells without one
         and to leave it as `initialization` has it.
     """
@@ -62,16 +65,15 @@ class Stacked(nn.Module):
         initialization: str,
         forget_bias: float | None,
     ) -> None:
-        super().__init__()
         if hidden_size < 1 or num_layers < 1:
             raise ValueError(
                 "need hidden_size >= 1 and num_layers >= 1, "
                 f"got hidden_size={hidden_size}, num_layers={num_layers}"
             )
+        num_directions = 2 if bidirectional else 1
+        super().__init__(input_size=input_size, output_size=hidden_size * num_directions)
         if not 0 <= dropout < 1:
             raise ValueError(f"need 0 <= dropout < 1, got dropout={dropout}")
-        num_directions = 2 if bidirectional else 1
-        self.output_size = hidden_size * num_directions
         self.backward_size = hidden_size if bidirectional else 0
         self.dropout = dropout
         sizes = [input_size] + [self.output_size] * (num_layers - 1)
@@ -89,6 +91,26 @@ class Stacked(nn.Module):
             if learn_initial_state
             else None
         )
+
+    def read(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
+    ) -> tuple[Float[Tensor, "b t h"], State]:
+        """Return the hidden states of a chunk, and the state of each layer after it.
+
+        Raises:
+            ValueError: a right-to-left reader cannot begin before it has seen the end.
+        """
+        if self.backward_size:
+            raise ValueError("bidirectional=true reads whole sequences only, no steps or chunks")
+        hidden, states = x, []
+        for index, directions in enumerate(self.layers):
+            assert isinstance(directions, nn.ModuleList)
+            if index:
+                hidden = functional.dropout(hidden, self.dropout, self.training)
+            before = self._state(index, 0, len(x)) if state is None else _to_torch(state[index])
+            hidden, after = _read(directions[0], hidden, lengths, before)
+            states.append(after)
+        return hidden, tuple(states)
 
     def forward(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
@@ -126,14 +148,35 @@ class Stacked(nn.Module):
         return (expanded[0], expanded[1]) if len(expanded) == 2 else expanded[0]
 
 
+def _to_torch(state: State) -> Tensor | tuple[Tensor, Tensor]:
+    """Return (h,) or (h, c), each (b, h), as torch's one-layer modules take it."""
+    parts = [part[None].contiguous() for part in state]
+    return (parts[0], parts[1]) if len(parts) == 2 else parts[0]
+
+
+def _read(
+    layer: nn.Module, x: Tensor, lengths: Tensor | None, state: Any
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Return what a torch module says at each step, and its state after the last real ones."""
+    if lengths is None:
+        hidden, after = layer(x, state)
+    else:
+        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        packed_hidden, after = layer(packed, state)
+        hidden, _ = pad_packed_sequence(packed_hidden, batch_first=True, total_length=x.shape[1])
+    return hidden, tuple(part[0] for part in (after if isinstance(after, tuple) else (after,)))
+
+
 @torch.no_grad()
 def _initialize(module: nn.RNNBase, *, recurrent: str) -> None:
     if recurrent == "torch":
         return
-    fill = {"orthogonal": nn.init.orthogonal_, "identity": nn.init.eye_}.get(recurrent)
+    fills = {"orthogonal": nn.init.orthogonal_, "identity": nn.init.eye_, "irnn": nn.init.eye_}
+    fill = fills.get(recurrent)
     if fill is None:
         raise ValueError(
-            f"need initialization torch, orthogonal or identity, got initialization={recurrent!r}"
+            "need initialization torch, orthogonal, identity or irnn, "
+            f"got initialization={recurrent!r}"
         )
     for name, parameter in module.named_parameters():
         if name.startswith("bias_"):
@@ -142,6 +185,8 @@ def _initialize(module: nn.RNNBase, *, recurrent: str) -> None:
         for gate in torch.split(parameter, module.hidden_size):
             if name.startswith("weight_hh_"):
                 fill(gate)
+            elif recurrent == "irnn":
+                nn.init.normal_(gate, std=0.001)
             else:
                 nn.init.xavier_uniform_(gate)
 

@@ -1,0 +1,90 @@
+"""Coupled oscillatory recurrent neural network. Rusch & Mishra (2021), ICLR, eq. 3.
+
+In the explicit form of the authors' code: the friction acts on the old velocity.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from unrolled.encoders.reading import State
+from unrolled.encoders.residual import Layer, ResidualStack
+from unrolled.encoders.unroll import unroll
+
+
+class CoRNNLayer(Layer):
+    """z_t = z + dt (tanh(W [x_t, z, y] + b) - gamma y - epsilon z), y_t = y + dt z_t; h_t = y_t.
+
+    input_size: features per step (d).
+    hidden_size: oscillators (h).
+    dt: time step, > 0.
+    gamma: stiffness, > 0.
+    epsilon: friction, > 0.
+    """
+
+    def __init__(
+        self, *, input_size: int, hidden_size: int, dt: float, gamma: float, epsilon: float
+    ) -> None:
+        super().__init__()
+        if min(dt, gamma, epsilon) <= 0:
+            raise ValueError(f"need dt, gamma, epsilon > 0, got {dt}, {gamma}, {epsilon}")
+        self.dt, self.gamma, self.epsilon = dt, gamma, epsilon
+        self.input = nn.Linear(input_size, hidden_size)
+        self.recurrent = nn.Linear(2 * hidden_size, hidden_size, bias=False)  # from (z, y)
+        bound = (input_size + 2 * hidden_size) ** -0.5  # theirs is one nn.Linear
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def read(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
+    ) -> tuple[Float[Tensor, "b t h"], State]:
+        """Return positions y; the state is (y, z)."""
+
+        def step(wx_t: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+            y, z = state
+            force = torch.tanh(wx_t + self.recurrent(torch.cat([z, y], dim=-1)))
+            z = z + self.dt * (force - self.gamma * y - self.epsilon * z)
+            y = y + self.dt * z
+            return y, (y, z)
+
+        wx = self.input(x)
+        zero = torch.zeros_like(wx[:, 0])
+        return unroll(step, wx, lengths, state or (zero, zero))
+
+
+class CoRNN(ResidualStack):
+    """Layers of CoRNNLayer.
+
+    input_size, hidden_size, num_layers, residual, mixing, conv_size, dropout,
+        recurrent_lr_scale: see ResidualStack.
+    dt, gamma, epsilon: see CoRNNLayer.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        residual: bool,
+        mixing: bool,
+        conv_size: int,
+        dropout: float,
+        recurrent_lr_scale: float,
+        dt: float,
+        gamma: float,
+        epsilon: float,
+    ) -> None:
+        super().__init__(
+            lambda size: CoRNNLayer(
+                input_size=size, hidden_size=hidden_size, dt=dt, gamma=gamma, epsilon=epsilon
+            ),
+            input_size=input_size,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            residual=residual,
+            mixing=mixing,
+            conv_size=conv_size,
+            dropout=dropout,
+            recurrent_lr_scale=recurrent_lr_scale,
+        )

@@ -1,0 +1,85 @@
+"""Long expressive memory. Rusch et al. (2022), ICLR, eq. 3."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from unrolled.encoders.reading import State
+from unrolled.encoders.residual import Layer, ResidualStack
+from unrolled.encoders.unroll import unroll
+
+
+class LEMLayer(Layer):
+    """z_t = (1 - a) z + a tanh(W_z y + V_z x_t + b_z), y_t = (1 - c) y + c tanh(W_y z_t + ...).
+
+    a = dt sigmoid(W_1 y + V_1 x_t + b_1), c = dt sigmoid(W_2 y + V_2 x_t + b_2), y = y_{t-1};
+    h_t = y_t.
+
+    input_size: features per step (d).
+    hidden_size: units (h).
+    dt: largest time step, 0 < dt <= 1.
+    """
+
+    def __init__(self, *, input_size: int, hidden_size: int, dt: float) -> None:
+        super().__init__()
+        if not 0 < dt <= 1:
+            raise ValueError(f"need 0 < dt <= 1, got dt={dt}")
+        self.dt = dt
+        self.input = nn.Linear(input_size, 4 * hidden_size)  # for a, c, z, y
+        self.from_y = nn.Linear(hidden_size, 3 * hidden_size, bias=False)  # for a, c, z
+        self.from_z = nn.Linear(hidden_size, hidden_size, bias=False)  # for y
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
+
+    def read(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
+    ) -> tuple[Float[Tensor, "b t h"], State]:
+        """Return y; the state is (y, z)."""
+        size = self.from_z.out_features
+
+        def step(vx_t: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+            y, z = state
+            for_gates, for_z, for_y = vx_t.tensor_split([2 * size, 3 * size], dim=-1)
+            wy_gates, wy_z = self.from_y(y).tensor_split([2 * size], dim=-1)
+            a, c = (self.dt * torch.sigmoid(for_gates + wy_gates)).chunk(2, dim=-1)
+            z = torch.lerp(z, torch.tanh(for_z + wy_z), a)
+            y = torch.lerp(y, torch.tanh(for_y + self.from_z(z)), c)
+            return y, (y, z)
+
+        vx = self.input(x)
+        zero = vx.new_zeros(len(x), size)
+        return unroll(step, vx, lengths, state or (zero, zero))
+
+
+class LEM(ResidualStack):
+    """Layers of LEMLayer.
+
+    input_size, hidden_size, num_layers, residual, mixing, conv_size, dropout,
+        recurrent_lr_scale: see ResidualStack.
+    dt: see LEMLayer.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        residual: bool,
+        mixing: bool,
+        conv_size: int,
+        dropout: float,
+        recurrent_lr_scale: float,
+        dt: float,
+    ) -> None:
+        super().__init__(
+            lambda size: LEMLayer(input_size=size, hidden_size=hidden_size, dt=dt),
+            input_size=input_size,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            residual=residual,
+            mixing=mixing,
+            conv_size=conv_size,
+            dropout=dropout,
+            recurrent_lr_scale=recurrent_lr_scale,
+        )

@@ -1,0 +1,108 @@
+"""Legendre memory unit. Voelker, Kajic & Eliasmith (2019), Legendre memory units, eq. 1 to 5.
+
+As in the authors' network for permuted MNIST: A and B are not trained, no biases, the hidden state
+reads the new memory, and what the memory is told starts without feedback (e_h = e_m = 0).
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from unrolled.encoders.legendre import legendre_delay
+from unrolled.encoders.reading import State
+from unrolled.encoders.residual import Layer, ResidualStack
+from unrolled.encoders.unroll import unroll
+
+
+class LMULayer(Layer):
+    """u_t = e_x x_t + e_h h + e_m m, m_t = A m + B u_t, h_t = tanh(W_x x_t + W_h h + W_m m_t).
+
+    input_size: features per step (d).
+    hidden_size: units (h).
+    order: coefficients that the memory keeps, >= 1.
+    window: steps that it covers, > 0; None: num_steps.
+    num_steps: steps of the longest sequence.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_size: int,
+        hidden_size: int,
+        order: int,
+        window: float | None,
+        num_steps: int,
+    ) -> None:
+        super().__init__()
+        a, b = legendre_delay(order, num_steps if window is None else window)
+        self.register_buffer("a", a.float(), persistent=False)
+        self.register_buffer("b", b.float(), persistent=False)
+        self.e_x = nn.Parameter(torch.empty(1, input_size))
+        self.e_h = nn.Parameter(torch.zeros(1, hidden_size))
+        self.e_m = nn.Parameter(torch.zeros(1, order))
+        self.w_x = nn.Parameter(torch.empty(hidden_size, input_size))
+        self.w_h = nn.Parameter(torch.empty(hidden_size, hidden_size))
+        self.w_m = nn.Parameter(torch.empty(hidden_size, order))
+        nn.init.uniform_(self.e_x, -((3 / input_size) ** 0.5), (3 / input_size) ** 0.5)  # LeCun
+        for weight in (self.w_x, self.w_h, self.w_m):
+            nn.init.xavier_normal_(weight)
+
+    def read(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
+    ) -> tuple[Float[Tensor, "b t h"], State]:
+        """Return h; the state is (h, m)."""
+        from_h = torch.cat([self.w_h, self.e_h]).T
+        a, b = self.get_buffer("a").T, self.get_buffer("b")
+
+        def step(from_x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+            h, m = state
+            pre, u = torch.addmm(from_x, h, from_h).tensor_split([h.shape[1]], dim=-1)
+            u = u + m @ self.e_m.T
+            m = m @ a + u * b
+            h = torch.tanh(pre + m @ self.w_m.T)
+            return h, (h, m)
+
+        start = (x.new_zeros(len(x), len(self.w_h)), x.new_zeros(len(x), len(b)))
+        return unroll(step, x @ torch.cat([self.w_x, self.e_x]).T, lengths, state or start)
+
+
+class LMU(ResidualStack):
+    """Layers of LMULayer.
+
+    input_size, hidden_size, num_layers, residual, mixing, conv_size, dropout,
+        recurrent_lr_scale: see ResidualStack.
+    order, window, num_steps: see LMULayer.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        residual: bool,
+        mixing: bool,
+        conv_size: int,
+        dropout: float,
+        recurrent_lr_scale: float,
+        order: int,
+        window: float | None,
+        num_steps: int,
+    ) -> None:
+        super().__init__(
+            lambda size: LMULayer(
+                input_size=size,
+                hidden_size=hidden_size,
+                order=order,
+                window=window,
+                num_steps=num_steps,
+            ),
+            input_size=input_size,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            residual=residual,
+            mixing=mixing,
+            conv_size=conv_size,
+            dropout=dropout,
+            recurrent_lr_scale=recurrent_lr_scale,
+        )

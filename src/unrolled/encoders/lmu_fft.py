@@ -1,0 +1,118 @@
+"""Parallel Legendre memory unit. Chilkuri & Eliasmith (2021), ICML, section 3.
+
+Title: Parallelizing Legendre memory unit training.
+
+The memory is told nothing but the input, so that whole sequences are one convolution with its
+impulse response, by FFT; chunks and steps run the recurrence.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from unrolled.encoders.convolution import causal_convolution
+from unrolled.encoders.legendre import legendre_delay
+from unrolled.encoders.reading import State
+from unrolled.encoders.residual import Layer, ResidualStack
+from unrolled.encoders.unroll import unroll
+
+
+class LMUFFTLayer(Layer):
+    """u_t = relu(w_u x_t + b_u), m_t = A m_{t-1} + B u_t, h_t = relu(W [m_t, x_t] + b).
+
+    input_size: features per step (d).
+    hidden_size: units (h).
+    order: coefficients that the memory keeps, >= 1.
+    window: steps that it covers, > 0; None: num_steps.
+    num_steps: steps of the longest sequence.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_size: int,
+        hidden_size: int,
+        order: int,
+        window: float | None,
+        num_steps: int,
+    ) -> None:
+        super().__init__()
+        a, b = legendre_delay(order, num_steps if window is None else window)
+        self.register_buffer("a", a.float(), persistent=False)
+        self.register_buffer("b", b.float(), persistent=False)
+        self.to_memory = nn.Linear(input_size, 1)
+        self.to_hidden = nn.Linear(order + input_size, hidden_size)
+
+    def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t h"]:
+        """Return the hidden states of whole sequences, by FFT."""
+        u = torch.relu(self.to_memory(x))
+        memory = causal_convolution(u, self._impulse_response(x.shape[1]))
+        return self._hidden(memory, x)
+
+    def read(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
+    ) -> tuple[Float[Tensor, "b t h"], State]:
+        """Return h; the state is (m,)."""
+        a, b = self.get_buffer("a").T, self.get_buffer("b")
+
+        def step(u_t: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+            m = state[0] @ a + u_t * b
+            return m, (m,)
+
+        u = torch.relu(self.to_memory(x))
+        memory, state = unroll(step, u, lengths, state or (x.new_zeros(len(x), len(b)),))
+        return self._hidden(memory, x), state
+
+    def _hidden(self, memory: Tensor, x: Tensor) -> Tensor:
+        return torch.relu(self.to_hidden(torch.cat([memory, x], dim=-1)))
+
+    def _impulse_response(self, num_steps: int) -> Float[Tensor, "t n"]:
+        """Return B, A B, A^2 B ...: each pass doubles how many are known."""
+        power, response = self.get_buffer("a").T, self.get_buffer("b")[None]
+        with torch.autocast(power.device.type, enabled=False):  # high powers need the digits
+            while len(response) < num_steps:
+                response = torch.cat([response, response @ power])
+                power = power @ power
+        return response[:num_steps]
+
+
+class LMUFFT(ResidualStack):
+    """Layers of LMUFFTLayer.
+
+    input_size, hidden_size, num_layers, residual, mixing, conv_size, dropout,
+        recurrent_lr_scale: see ResidualStack.
+    order, window, num_steps: see LMUFFTLayer.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        residual: bool,
+        mixing: bool,
+        conv_size: int,
+        dropout: float,
+        recurrent_lr_scale: float,
+        order: int,
+        window: float | None,
+        num_steps: int,
+    ) -> None:
+        super().__init__(
+            lambda size: LMUFFTLayer(
+                input_size=size,
+                hidden_size=hidden_size,
+                order=order,
+                window=window,
+                num_steps=num_steps,
+            ),
+            input_size=input_size,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            residual=residual,
+            mixing=mixing,
+            conv_size=conv_size,
+            dropout=dropout,
+            recurrent_lr_scale=recurrent_lr_scale,
+        )

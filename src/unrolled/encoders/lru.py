@@ -1,0 +1,111 @@
+"""Linear recurrent unit. Orvieto et al. (2023), Resurrecting recurrent neural networks, section 3.
+
+Complex matrices are kept as two real ones, so that every optimiser and every checkpoint reads them.
+The block around it is ResidualStack's: layer instead of batch normalisation.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from unrolled.encoders.reading import State, at_least_single
+from unrolled.encoders.residual import Layer, ResidualStack
+from unrolled.encoders.scan import scan
+
+
+class LRULayer(Layer):
+    """s_t = lambda s_{t-1} + gamma B x_t, y_t = Re(C s_t) + D x_t; lambda on a ring, |lambda| < 1.
+
+    input_size: features per step (d).
+    hidden_size: units (h); D, which is diagonal, exists where h = d.
+    state_size: complex units of the state, >= 1.
+    r_min, r_max: the ring on which eigenvalues start, 0 <= r_min < r_max < 1.
+    max_phase: their largest angle, in radians, > 0.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_size: int,
+        hidden_size: int,
+        state_size: int,
+        r_min: float,
+        r_max: float,
+        max_phase: float,
+    ) -> None:
+        super().__init__()
+        if state_size < 1 or not 0 <= r_min < r_max < 1 or max_phase <= 0:
+            raise ValueError(
+                "need state_size >= 1, 0 <= r_min < r_max < 1 and max_phase > 0, got "
+                f"state_size={state_size}, r_min={r_min}, r_max={r_max}, max_phase={max_phase}"
+            )
+        radius = (r_min**2 + torch.rand(state_size) * (r_max**2 - r_min**2)).sqrt()
+        phase = max_phase * torch.rand(state_size)
+        self.log_nu = nn.Parameter((-radius.log()).log())  # |lambda| = exp(-exp(log_nu))
+        self.log_theta = nn.Parameter(phase.log())
+        self.log_gamma = nn.Parameter((1 - radius.square()).sqrt().log())
+        scale_in, scale_out = 1 / math.sqrt(2 * input_size), 1 / math.sqrt(state_size)
+        self.b_parts = nn.Parameter(scale_in * torch.randn(2 * state_size, input_size))  # Re, Im
+        self.c_parts = nn.Parameter(scale_out * torch.randn(hidden_size, 2 * state_size))  # Re, -Im
+        self.d = nn.Parameter(torch.randn(hidden_size)) if input_size == hidden_size else None
+
+    def read(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
+    ) -> tuple[Float[Tensor, "b t h"], State]:
+        """Return outputs and the last complex state."""
+        eigenvalues = torch.polar((-self.log_nu.exp()).exp(), self.log_theta.exp())
+        b = self.log_gamma.exp().repeat(2)[:, None] * self.b_parts
+        real, imaginary = at_least_single(x @ b.T).chunk(2, dim=-1)
+        states, last = scan(eigenvalues, torch.complex(real, imaginary), lengths, state)
+        y = torch.cat([states.real, states.imag], dim=-1) @ self.c_parts.T
+        return y if self.d is None else y + self.d * x, last
+
+    def recurrent_parameters(self) -> list[nn.Parameter]:
+        """Return the eigenvalues and their normalisation."""
+        return [self.log_nu, self.log_theta, self.log_gamma]
+
+
+class LRU(ResidualStack):
+    """Layers of LRULayer.
+
+    input_size, hidden_size, num_layers, residual, mixing, conv_size, dropout,
+        recurrent_lr_scale: see ResidualStack.
+    state_size, r_min, r_max, max_phase: see LRULayer.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        residual: bool,
+        mixing: bool,
+        conv_size: int,
+        dropout: float,
+        recurrent_lr_scale: float,
+        state_size: int,
+        r_min: float,
+        r_max: float,
+        max_phase: float,
+    ) -> None:
+        super().__init__(
+            lambda size: LRULayer(
+                input_size=size,
+                hidden_size=hidden_size,
+                state_size=state_size,
+                r_min=r_min,
+                r_max=r_max,
+                max_phase=max_phase,
+            ),
+            input_size=input_size,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            residual=residual,
+            mixing=mixing,
+            conv_size=conv_size,
+            dropout=dropout,
+            recurrent_lr_scale=recurrent_lr_scale,
+        )

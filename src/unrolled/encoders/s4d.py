@@ -1,0 +1,122 @@
+"""Diagonal state space model, S4D. Gu et al. (2022), NeurIPS, the variant S4D-Lin.
+
+A_n = -1/2 + i pi n to begin with, zero-order hold, B = 1 and C learnt.
+
+Whole sequences are convolved with the kernel K_l = 2 Re(C B' A'^l) by FFT, chunks and steps
+run the recurrence that it belongs to.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from unrolled.encoders.convolution import causal_convolution
+from unrolled.encoders.reading import State
+from unrolled.encoders.residual import Layer, ResidualStack
+from unrolled.encoders.unroll import unroll
+
+
+class S4DLayer(Layer):
+    """Per unit: s_t = A' s_{t-1} + B' x_t, y_t = 2 Re(C s_t) + D x_t; A' = exp(dt A), s complex.
+
+    input_size: features per step (d); where it is not hidden_size, a linear map leads there.
+    hidden_size: units (h).
+    state_size: complex states of each unit, >= 1; half of the paper's N, conjugates are implied.
+    dt_min, dt_max: between which the time steps start, log-uniformly, 0 < dt_min <= dt_max.
+    """
+
+    def __init__(
+        self, *, input_size: int, hidden_size: int, state_size: int, dt_min: float, dt_max: float
+    ) -> None:
+        super().__init__()
+        if state_size < 1 or not 0 < dt_min <= dt_max:
+            raise ValueError(
+                "need state_size >= 1 and 0 < dt_min <= dt_max, got "
+                f"state_size={state_size}, dt_min={dt_min}, dt_max={dt_max}"
+            )
+        same = input_size == hidden_size
+        self.input = nn.Identity() if same else nn.Linear(input_size, hidden_size)
+        ratio = math.log(dt_max / dt_min)
+        self.log_dt = nn.Parameter(math.log(dt_min) + ratio * torch.rand(hidden_size))
+        shape = (hidden_size, state_size)
+        self.log_decay = nn.Parameter(torch.full(shape, 0.5).log())  # Re A = -exp(log_decay)
+        self.frequency = nn.Parameter((math.pi * torch.arange(state_size)).repeat(hidden_size, 1))
+        self.c_parts = nn.Parameter(math.sqrt(0.5) * torch.randn(2, *shape))  # Re, Im
+        self.d = nn.Parameter(torch.randn(hidden_size))
+
+    def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t h"]:
+        """Return the outputs of whole sequences, by FFT."""
+        x = self.input(x)
+        log_a, b, c = self._discrete()
+        steps = torch.arange(x.shape[1], device=x.device)
+        powers = torch.exp(log_a[:, :, None] * steps)  # (h, states, t)
+        kernel = 2 * torch.einsum("hn,hnt->th", b * c, powers).real
+        return causal_convolution(x, kernel) + self.d * x
+
+    def read(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
+    ) -> tuple[Float[Tensor, "b t h"], State]:
+        """Return outputs and the last complex state (b, h, states)."""
+        log_a, b, c = self._discrete()
+        a = log_a.exp()
+
+        def step(x_t: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+            s = a * state[0] + b * x_t[:, :, None]
+            return 2 * (c * s).sum(dim=-1).real + self.d * x_t, (s,)
+
+        x = self.input(x)
+        return unroll(step, x, lengths, state or (b.new_zeros(len(x), *b.shape),))
+
+    def recurrent_parameters(self) -> list[nn.Parameter]:
+        """Return time steps and eigenvalues."""
+        return [self.log_dt, self.log_decay, self.frequency]
+
+    def _discrete(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return log A', B' and C, each (h, states), complex."""
+        a = torch.complex(-self.log_decay.exp(), self.frequency)
+        log_a = self.log_dt.exp()[:, None] * a
+        return log_a, torch.expm1(log_a) / a, torch.complex(self.c_parts[0], self.c_parts[1])
+
+
+class S4D(ResidualStack):
+    """Layers of S4DLayer.
+
+    input_size, hidden_size, num_layers, residual, mixing, conv_size, dropout,
+        recurrent_lr_scale: see ResidualStack.
+    state_size, dt_min, dt_max: see S4DLayer.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        residual: bool,
+        mixing: bool,
+        conv_size: int,
+        dropout: float,
+        recurrent_lr_scale: float,
+        state_size: int,
+        dt_min: float,
+        dt_max: float,
+    ) -> None:
+        super().__init__(
+            lambda size: S4DLayer(
+                input_size=size,
+                hidden_size=hidden_size,
+                state_size=state_size,
+                dt_min=dt_min,
+                dt_max=dt_max,
+            ),
+            input_size=input_size,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            residual=residual,
+            mixing=mixing,
+            conv_size=conv_size,
+            dropout=dropout,
+            recurrent_lr_scale=recurrent_lr_scale,
+        )

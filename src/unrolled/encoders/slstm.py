@@ -1,0 +1,109 @@
+"""Scalar LSTM with exponential gates. Beck et al. (2024), xLSTM, eq. 8 to 17.
+
+The forget gate is a sigmoid (the paper allows either). A stabiliser m_t (eq. 15 to 17) is taken out
+of both gates' exponents; it cancels in h_t. Before the first step it stands far below any gate,
+so that the first step is taken as it is.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unrolled.encoders.reading import State
+from unrolled.encoders.residual import Layer, ResidualStack
+from unrolled.encoders.unroll import unroll
+
+NOTHING_YET = -1e9  # m before the first step
+
+
+class SLSTMLayer(Layer):
+    """c_t = f c + i z, n_t = f n + i, h_t = o c_t / n_t, gates of W x_t + R h_{t-1} + b.
+
+    i = exp(.), f, o = sigmoid(.), z = tanh(.); R joins only units of the same head.
+
+    input_size: features per step (d).
+    hidden_size: units (h), a multiple of num_heads.
+    num_heads: heads, >= 1.
+    forget_bias: bias of the forget gate at the start.
+    """
+
+    def __init__(
+        self, *, input_size: int, hidden_size: int, num_heads: int, forget_bias: float
+    ) -> None:
+        super().__init__()
+        if num_heads < 1 or hidden_size % num_heads:
+            raise ValueError(
+                "need hidden_size to be a multiple of num_heads, "
+                f"got hidden_size={hidden_size}, num_heads={num_heads}"
+            )
+        head_size = hidden_size // num_heads
+        self.num_heads, self.hidden_size = num_heads, hidden_size
+        self.input = nn.Linear(input_size, 4 * hidden_size)  # for i, f, o, z
+        nn.init.constant_(self.input.bias[hidden_size : 2 * hidden_size], forget_bias)
+        self.recurrent = nn.Parameter(torch.empty(num_heads, 4 * head_size, head_size))
+        nn.init.uniform_(self.recurrent, -(head_size**-0.5), head_size**-0.5)
+
+    def read(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
+    ) -> tuple[Float[Tensor, "b t h"], State]:
+        """Return h; the state is (h, c, n, m)."""
+
+        def step(wx_t: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+            h, c, n, m = state
+            heads = h.view(len(h), self.num_heads, -1)  # (b, heads, h / heads)
+            rh = torch.einsum("bnk,nqk->bnq", heads, self.recurrent)
+            rh = rh.view(*heads.shape[:2], 4, -1).transpose(1, 2)  # (b, gates, heads, h / heads)
+            i, f, o, z = (wx_t + rh.flatten(1)).chunk(4, dim=-1)
+            log_f = functional.logsigmoid(f)
+            newest = torch.maximum(log_f + m, i)  # eq. 15
+            keep, insert = torch.exp(log_f + m - newest), torch.exp(i - newest)
+            c = keep * c + insert * torch.tanh(z)
+            n = keep * n + insert
+            h = torch.sigmoid(o) * c / n
+            return h, (h, c, n, newest)
+
+        wx = self.input(x)
+        zero = wx.new_zeros(len(x), self.hidden_size)
+        start = (zero, zero, zero, zero + NOTHING_YET)
+        return unroll(step, wx, lengths, state or start)
+
+
+class SLSTM(ResidualStack):
+    """Layers of SLSTMLayer.
+
+    input_size, hidden_size, num_layers, residual, mixing, conv_size, dropout,
+        recurrent_lr_scale: see ResidualStack.
+    num_heads, forget_bias: see SLSTMLayer.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        residual: bool,
+        mixing: bool,
+        conv_size: int,
+        dropout: float,
+        recurrent_lr_scale: float,
+        num_heads: int,
+        forget_bias: float,
+    ) -> None:
+        super().__init__(
+            lambda size: SLSTMLayer(
+                input_size=size,
+                hidden_size=hidden_size,
+                num_heads=num_heads,
+                forget_bias=forget_bias,
+            ),
+            input_size=input_size,
+            hidden_size=hidden_size,
+            num_layers=num_layers,
+            residual=residual,
+            mixing=mixing,
+            conv_size=conv_size,
+            dropout=dropout,
+            recurrent_lr_scale=recurrent_lr_scale,
+        )

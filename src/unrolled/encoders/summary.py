@@ -1,0 +1,65 @@
+"""Summary statistics of all steps so far: with a linear readout, logistic regression.
+
+A baseline without memory of order: a recurrent network that does no better has learnt nothing
+that six numbers per feature do not say.
+"""
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
+
+from unrolled.encoders.reading import Reader, State, last_real
+
+STATISTICS = ("mean", "standard deviation", "minimum", "maximum", "first", "last")
+SMALLEST_VARIANCE = 1e-12  # below it the root has no usable gradient
+
+
+def summary_features(x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]) -> Float[Tensor, "b k"]:
+    """Return the statistics of each sequence's real steps: k = 6 d, in the order of STATISTICS.
+
+    lengths: real steps, 1 <= lengths <= t.
+    """
+    return last_real(running_summary(x, None)[0], lengths)
+
+
+def running_summary(
+    x: Float[Tensor, "b t d"], state: State | None
+) -> tuple[Float[Tensor, "b t k"], tuple[Shaped[Tensor, "b t _"], ...]]:
+    """Return, for each step, the statistics of the steps up to it, and what they are made from.
+
+    The standard deviation is that of the steps themselves (no n - 1), at least 1e-6.
+
+    state: the latter at the last step of an earlier chunk; None: the sequences begin here.
+    """
+    if state is None:
+        zero = torch.zeros_like(x[:, 0])
+        state = (x[:, 0], zero[:, :1], zero, zero, x[:, 0], x[:, 0])
+    first, count, total, squares, lowest, highest = state
+    shifted = x - first[:, None]  # around the first value: sums of squares keep their digits
+    counts = count[:, None] + torch.ones_like(x[:, :, :1]).cumsum(dim=1)  # (b, t, 1)
+    totals = total[:, None] + shifted.cumsum(dim=1)
+    all_squares = squares[:, None] + shifted.square().cumsum(dim=1)
+    lows = torch.minimum(lowest[:, None], x.cummin(dim=1).values)
+    highs = torch.maximum(highest[:, None], x.cummax(dim=1).values)
+    mean = totals / counts
+    variance = (all_squares / counts - mean.square()).clamp(min=SMALLEST_VARIANCE)
+    firsts = first[:, None].expand_as(x)
+    summary = torch.cat([mean + firsts, variance.sqrt(), lows, highs, firsts, x], dim=-1)
+    return summary, (firsts, counts, totals, all_squares, lows, highs)
+
+
+class Summary(Reader):
+    """h_t = (mean, deviation, minimum, maximum, first, last of x_1, ..., x_t), feature by feature.
+
+    input_size: features per step (d); h = 6 d.
+    """
+
+    def __init__(self, *, input_size: int) -> None:
+        super().__init__(input_size=input_size, output_size=len(STATISTICS) * input_size)
+
+    def read(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
+    ) -> tuple[Float[Tensor, "b t h"], State]:
+        """Return the statistics so far at every step, and what they are made from."""
+        summary, running = running_summary(x, state)
+        return summary, tuple(last_real(part, lengths) for part in running)

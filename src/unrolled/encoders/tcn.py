@@ -1,0 +1,97 @@
+"""Temporal convolutional network, for comparison. Bai, Kolter & Koltun (2018), section 3.
+
+Title: An empirical evaluation of generic convolutional and recurrent networks for sequence
+modeling. Dropout silences single values, as in the authors' code.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.parametrizations import weight_norm
+
+from unrolled.encoders.reading import Reader, State, with_past
+
+
+class TCNBlock(nn.Module):
+    """relu(residual(x) + F(x)), F: twice a dilated causal convolution, ReLU and dropout.
+
+    input_size, hidden_size: units of x and of the result.
+    kernel_size: steps that each convolution sees.
+    dilation: distance between them.
+    dropout: see TCN.
+    """
+
+    def __init__(
+        self, *, input_size: int, hidden_size: int, kernel_size: int, dilation: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.num_past = (kernel_size - 1) * dilation
+        self.dropout = dropout
+        self.convolutions = nn.ModuleList()
+        for size in (input_size, hidden_size):
+            convolution = nn.Conv1d(size, hidden_size, kernel_size, dilation=dilation)
+            nn.init.normal_(convolution.weight, std=0.01)
+            self.convolutions.append(weight_norm(convolution))
+        same = input_size == hidden_size
+        self.residual = nn.Identity() if same else nn.Linear(input_size, hidden_size)
+
+    def read(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
+    ) -> tuple[Float[Tensor, "b t h"], State]:
+        """Return the units of this block, and the past that its convolutions go on from."""
+        hidden, pasts = x, []
+        for convolution, past in zip(self.convolutions, state or (None, None), strict=True):
+            extended, past = with_past(hidden, lengths, past, num_past=self.num_past)
+            hidden = torch.relu(convolution(extended.mT).mT)
+            hidden = functional.dropout(hidden, self.dropout, self.training)
+            pasts.append(past)
+        return torch.relu(self.residual(x) + hidden), tuple(pasts)
+
+
+class TCN(Reader):
+    """Blocks with dilation 1, 2, 4, ...: 1 + 2 (kernel_size - 1) (2^num_layers - 1) steps are seen.
+
+    input_size: features per step (d).
+    hidden_size: units (channels) of each block (h), >= 1.
+    num_layers: blocks, >= 1.
+    kernel_size: steps that each convolution sees, >= 2.
+    dropout: fraction of values silenced after each convolution, 0 <= dropout < 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        kernel_size: int,
+        dropout: float,
+    ) -> None:
+        super().__init__(input_size=input_size, output_size=hidden_size)
+        if num_layers < 1 or kernel_size < 2 or not 0 <= dropout < 1:
+            raise ValueError(
+                "need num_layers >= 1, kernel_size >= 2 and 0 <= dropout < 1, got "
+                f"num_layers={num_layers}, kernel_size={kernel_size}, dropout={dropout}"
+            )
+        self.blocks = nn.ModuleList(
+            TCNBlock(
+                input_size=hidden_size if index else input_size,
+                hidden_size=hidden_size,
+                kernel_size=kernel_size,
+                dilation=2**index,
+                dropout=dropout,
+            )
+            for index in range(num_layers)
+        )
+
+    def read(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
+    ) -> tuple[Float[Tensor, "b t h"], State]:
+        """Return the units of the last block, and the past of each."""
+        states = []
+        for index, block in enumerate(self.blocks):
+            assert isinstance(block, TCNBlock)
+            x, after = block.read(x, lengths, state and state[index])
+            states.append(after)
+        return x, tuple(states)

@@ -1,0 +1,129 @@
+"""Causal transformer, for comparison. Vaswani et al. (2017), Attention is all you need, section 3.
+
+Normalisation comes before each part (Xiong et al. 2020), GELU instead of ReLU; positions are the
+sinusoids of section 3.5, so that no length is too long. Its state is all keys and values so far.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unrolled.encoders.reading import Reader, State
+
+
+class Attention(nn.Module):
+    """softmax(q k^T / sqrt(h / heads)) v over the steps so far, in each head.
+
+    size: units (h), a multiple of num_heads.
+    num_heads: heads.
+    """
+
+    def __init__(self, *, size: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.input = nn.Linear(size, 3 * size)  # for queries, keys, values
+        self.output = nn.Linear(size, size)
+
+    def forward(
+        self,
+        x: Float[Tensor, "b t h"],
+        positions: Int[Tensor, "b t"],
+        past: tuple[Tensor, ...] | None,
+    ) -> tuple[Float[Tensor, "b t h"], tuple[Tensor, ...]]:
+        """Return what each step finds, and keys and values of all steps (b, heads, steps, k).
+
+        positions: place of each step in its sequence, from 0; new keys are kept there.
+        """
+        parts = self.input(x).view(*x.shape[:2], 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        queries, keys, values = parts.unbind(0)  # (b, heads, t, k)
+        visible = None
+        if past is not None:
+            where = positions[:, None, :, None].expand_as(keys)
+            keys, values = (
+                functional.pad(old, (0, 0, 0, x.shape[1])).scatter(2, where, new)
+                for old, new in zip(past, (keys, values), strict=True)
+            )
+            places = torch.arange(keys.shape[2], device=x.device)
+            visible = (places <= positions[:, :, None])[:, None]  # (b, 1, t, steps)
+        found = functional.scaled_dot_product_attention(
+            queries, keys, values, attn_mask=visible, is_causal=past is None
+        )
+        return self.output(found.transpose(1, 2).flatten(2)), (keys, values)
+
+
+class TransformerBlock(nn.Module):
+    """x + Attention(norm(x)), then x + MLP(norm(x)).
+
+    size, num_heads, dropout: see Transformer.
+    """
+
+    def __init__(self, *, size: int, num_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.attention_norm = nn.LayerNorm(size)
+        self.attention = Attention(size=size, num_heads=num_heads)
+        self.mlp_norm = nn.LayerNorm(size)
+        self.mlp = nn.Sequential(nn.Linear(size, 4 * size), nn.GELU(), nn.Linear(4 * size, size))
+
+    def forward(
+        self,
+        x: Float[Tensor, "b t h"],
+        positions: Int[Tensor, "b t"],
+        past: tuple[Tensor, ...] | None,
+    ) -> tuple[Float[Tensor, "b t h"], tuple[Tensor, ...]]:
+        """Return the stream after this block, and keys and values of all steps."""
+        found, kept = self.attention(self.attention_norm(x), positions, past)
+        x = x + functional.dropout(found, self.dropout, self.training)
+        mixed = self.mlp(self.mlp_norm(x))
+        return x + functional.dropout(mixed, self.dropout, self.training), kept
+
+
+class Transformer(Reader):
+    """norm(blocks(W x_t + b + position_t)); a step attends to itself and to those before it.
+
+    input_size: features per step (d).
+    hidden_size: units (h), a multiple of num_heads.
+    num_layers: blocks, >= 1.
+    num_heads: heads of the attention, >= 1.
+    dropout: fraction of units silenced after each part of a block, 0 <= dropout < 1.
+    """
+
+    def __init__(
+        self, *, input_size: int, hidden_size: int, num_layers: int, num_heads: int, dropout: float
+    ) -> None:
+        super().__init__(input_size=input_size, output_size=hidden_size)
+        if num_layers < 1 or not 0 <= dropout < 1:
+            raise ValueError(
+                "need num_layers >= 1 and 0 <= dropout < 1, "
+                f"got num_layers={num_layers}, dropout={dropout}"
+            )
+        if num_heads < 1 or hidden_size % num_heads:
+            raise ValueError(
+                "need hidden_size to be a multiple of num_heads, "
+                f"got hidden_size={hidden_size}, num_heads={num_heads}"
+            )
+        self.embedding = nn.Linear(input_size, hidden_size)
+        self.blocks = nn.ModuleList(
+            TransformerBlock(size=hidden_size, num_heads=num_heads, dropout=dropout)
+            for _ in range(num_layers)
+        )
+        self.norm = nn.LayerNorm(hidden_size)
+
+    def read(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
+    ) -> tuple[Float[Tensor, "b t h"], State]:
+        """Return the hidden states; the state is how many there were, and their keys."""
+        count, *pasts = state or (torch.zeros(len(x), dtype=torch.long, device=x.device),)
+        positions = count[:, None] + torch.arange(x.shape[1], device=x.device)  # (b, t)
+        stream, kept = self.embedding(x) + self._sinusoids(positions, x.dtype), []
+        for index, block in enumerate(self.blocks):
+            stream, after = block(stream, positions, pasts[index] if pasts else None)
+            kept.append(after)
+        count = count + (x.shape[1] if lengths is None else lengths)
+        return self.norm(stream), (count, *kept)
+
+    def _sinusoids(self, positions: Tensor, dtype: torch.dtype) -> Tensor:
+        pairs = torch.arange(0, self.output_size, 2, device=positions.device, dtype=dtype)
+        angles = positions[:, :, None] * 1e4 ** (-pairs / self.output_size)  # (b, t, half of h)
+        return torch.cat([angles.sin(), angles.cos()], dim=-1)[:, :, : self.output_size]

@@ -1,0 +1,81 @@
+"""The hidden size that a number of parameters allows."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from conftest import compose, options
+from unrolled.building import build_classifier, load_classifier
+from unrolled.checks import check_config
+from unrolled.classifier import SequenceClassifier
+from unrolled.errors import ConfigError
+from unrolled.parameter_budget import largest_size, parse_budget
+
+BUDGET = 5_000
+SIZED = [m for m in options("model") if "parameter_budget" in compose(f"model={m}").model]
+
+
+def build(model: str, **changes: int | str) -> SequenceClassifier:
+    config = compose(f"model={model}")
+    for key, value in changes.items():
+        config.model[key] = value
+    return build_classifier(config, num_features=3, num_steps=12, num_classes=4, class_weights=None)
+
+
+def parameters_of(classifier: SequenceClassifier) -> int:
+    return sum(parameter.numel() for parameter in classifier.parameters())
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 9, 100])
+def test_the_largest_size_within_the_budget_is_found(size: int) -> None:
+    assert largest_size(lambda h: h * h + 5, budget=size * size + 5, multiple_of=1) == size
+    assert largest_size(lambda h: h * h, budget=(size + 1) ** 2 - 1, multiple_of=1) == size
+
+
+def test_sizes_are_multiples() -> None:
+    assert largest_size(lambda h: h, budget=23, multiple_of=4) == 20
+
+
+def test_a_budget_that_nothing_fits_is_refused_with_the_smallest_that_would() -> None:
+    with pytest.raises(ConfigError, match=r"parameter_budget=3.*hidden_size=4, has 16"):
+        largest_size(lambda h: h * h, budget=3, multiple_of=4)
+
+
+@pytest.mark.parametrize(("typed", "number"), [(70_000, 70_000), ("70k", 70_000), ("1.5M", 1.5e6)])
+def test_a_budget_may_have_a_unit(typed: int | str, number: float) -> None:
+    assert parse_budget(typed) == number
+
+
+@pytest.mark.parametrize("model", SIZED)
+def test_a_model_is_as_large_as_its_budget_allows(model: str) -> None:
+    classifier = build(model, parameter_budget="5k")
+    assert parameters_of(classifier) <= BUDGET
+    step = int(compose(f"model={model}").model.get("num_heads", 1))
+    larger = classifier.encoder.output_size + step
+    assert parameters_of(build(model, hidden_size=larger)) > BUDGET
+
+
+def test_a_budget_draws_no_random_number() -> None:
+    torch.manual_seed(1)
+    budgeted = build("gru", parameter_budget="5k")
+    torch.manual_seed(1)
+    plain = build("gru", hidden_size=budgeted.encoder.output_size)
+    for ours, theirs in zip(budgeted.parameters(), plain.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("budget", ["lots", "0", "70 k", "-1"])
+def test_a_budget_that_is_no_number_is_refused_before_any_work(budget: str) -> None:
+    with pytest.raises(ConfigError, match=r"parameter_budget.*like 70k"):
+        check_config(compose(f"model.parameter_budget='{budget}'"))
+
+
+def test_a_run_within_a_budget_is_found_again_in_its_folder(
+    train_in: Callable[..., SimpleNamespace],
+) -> None:
+    run = train_in("model=mlp", "model.parameter_budget=5k", "debug=fast")
+    loaded = load_classifier(run.folder.config(), run.folder)
+    assert parameters_of(loaded) == run.record["num_parameters"]
+    assert 4_500 < run.record["num_parameters"] <= 5_000

@@ -1,0 +1,33 @@
+"""Experiments that say how somebody trained a network build the network that somebody trained."""
+
+import pytest
+
+from conftest import compose
+from unrolled.building import build_classifier
+
+PIXELS = {"num_features": 1, "num_steps": 784, "num_classes": 10}
+
+
+def num_parameters(experiment: str) -> int:
+    config = compose(f"experiment={experiment}")
+    classifier = build_classifier(config, **PIXELS, class_weights=None)
+    return sum(parameter.numel() for parameter in classifier.parameters())
+
+
+@pytest.mark.parametrize(
+    ("experiment", "published"),
+    [("mnist_permuted_lmu", 102_027), ("mnist_permuted_lmu_fft", 166_092)],
+)
+def test_a_network_has_the_parameters_that_its_authors_count(
+    experiment: str, published: int
+) -> None:
+    assert num_parameters(experiment) == published
+
+
+@pytest.mark.parametrize(
+    ("experiment", "thousands"), [("mnist_pixels_lem", 68), ("mnist_pixels_cornn", 134)]
+)
+def test_a_network_has_about_the_parameters_that_its_authors_count(
+    experiment: str, thousands: int
+) -> None:
+    assert round(num_parameters(experiment) / 1000) == thousands
