@@ -72,6 +72,8 @@ RULES = {
     "checkpoint.every_minutes": Rule((int, float), low=0, low_allowed=False, optional=True),
     "checkpoint.every_n_steps": Rule((int,), low=1, optional=True),
     "monitor.mode": Rule((), words=("min", "max")),
+    "sweep.keep": Rule((), words=("all", "best", "none")),
+    "sweep.fail_fast": FLAG,
     "data.layout": Rule((), words=("rows", "columns", "pixels", "permuted")),
     "data.permutation": Rule((int,), low=0, words=("torch_5544", "numpy_92916")),
     "data.split": Rule((), words=("stratified", "random")),

@@ -11,11 +11,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict, read_write
 
 from unrolled.checks import check_config
-from unrolled.commands.sweep import earlier_result, tell_of_rest
 from unrolled.composition import CONF, compose_config
 from unrolled.config_values import register_resolvers
 from unrolled.durable import naming_storage
-from unrolled.errors import RunInterruptedError, UnrolledError
+from unrolled.errors import RunInterruptedError, SweepError, UnrolledError
 from unrolled.instantiation import prepare_source
 from unrolled.run_folder import RunFolder
 
@@ -39,19 +38,10 @@ def run(arguments: list[str]) -> None:
     completing = "-sc" in arguments or "--shell-completion" in arguments
     sys.argv = ["unrolled" if completing else "unrolled train", *arguments]
     _errors.clear()
-    try:
-        with naming_storage():
-            hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(task)()
-    except _SweepStopped as stop:
-        tell_of_rest(arguments, stopped_at=stop.job, folder=stop.folder)
-        raise stop.error from stop
+    with naming_storage():
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(task)()
     if _errors:
         raise _errors[0]
-
-
-class _SweepStopped(BaseException):  # Hydra goes on with the next job after any Exception
-    def __init__(self, *, job: int, folder: RunFolder, error: RunInterruptedError) -> None:
-        self.job, self.folder, self.error = job, folder, error
 
 
 def task(config: DictConfig) -> float | None:
@@ -65,15 +55,14 @@ def task(config: DictConfig) -> float | None:
         except UnrolledError as error:
             _errors.append(error)  # kept from Hydra, which would add a message of its own
             return None
-    try:
-        result = earlier_result(config, folder, overrides=overrides)
-        if result is None:
-            return train(config, folder, overrides=overrides)
-        value: float | None = result["best"]["value"]
-    except RunInterruptedError as error:
-        job = int(settings.job.num)
-        raise _SweepStopped(job=job, folder=folder, error=error) from error
-    return value
+    from unrolled.sweeps.jobs import carry_out
+
+    outcome = carry_out(config, folder, overrides=overrides)
+    if outcome.state == "interrupted":  # in the sweep's own process: it ends the sweep
+        raise KeyboardInterrupt
+    if outcome.state != "done":
+        raise SweepError(outcome.error)
+    return outcome.value
 
 
 def train_here(overrides: list[str]) -> Path:
