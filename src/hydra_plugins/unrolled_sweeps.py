@@ -1,6 +1,6 @@
 """Where Hydra looks for launchers and sweepers: it takes those that this module defines."""
 
-from unrolled.sweeps import forked_launcher, grid_sweeper
+from unrolled.sweeps import forked_launcher, grid_sweeper, optuna_sweeper
 
 
 class ForkedLauncher(forked_launcher.ForkedLauncher):
@@ -9,3 +9,7 @@ class ForkedLauncher(forked_launcher.ForkedLauncher):
 
 class GridSweeper(grid_sweeper.GridSweeper):
     """Every combination, and a table in the end."""
+
+
+class OptunaSweeper(optuna_sweeper.OptunaSweeper):
+    """A search, and a table in the end."""

@@ -15,6 +15,7 @@ NOT_IDENTITY = (
     "hydra",
     "logger",
     "callbacks.progress",
+    "callbacks.pruning",
     "callbacks.tensorboard_views",
     "callbacks.watchdog",
     "checkpoint",

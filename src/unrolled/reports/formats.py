@@ -6,6 +6,7 @@ The CSV file has full precision; the others round as a paper would.
 import csv
 import html
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,7 +150,7 @@ def _results(comparison: Comparison) -> Sheet:
     header += [_heading(other), "parameters", "time", "failed"]
     rows = []
     for row in comparison.rows:
-        cells = [row.key[name] for name in comparison.columns]
+        cells = [_short(row.key[name]) for name in comparison.columns]
         cells += _statistics(row.scores.get(metric), metric)
         cells.append(spread(row.scores.get(other), other))
         cells.append(NOTHING if row.num_parameters is None else f"{row.num_parameters:,}")
@@ -168,7 +169,12 @@ def _paired(differences: Sequence[Difference], metric: str) -> Sheet:
     (reference,) = {", ".join(d.reference.values()) for d in differences}
     header = [*differences[0].key, f"{_heading(metric)} less that of {reference}"]
     rows = [
-        [*d.key.values(), spread(d.summary, metric), str(d.summary.n), _interval(d.summary, metric)]
+        [
+            *map(_short, d.key.values()),
+            spread(d.summary, metric),
+            str(d.summary.n),
+            _interval(d.summary, metric),
+        ]
         for d in differences
     ]
     return Sheet("Paired differences", [*header, "shared seeds", "95 % interval"], rows)
@@ -213,6 +219,11 @@ def _cells(
         if metric in scores
         for field in fields
     }
+
+
+def _short(value: str) -> str:
+    """Return a setting with four digits, where it is a fraction with more."""
+    return f"{float(value):.4g}" if re.fullmatch(r"\d*\.\d+(e-?\d+)?", value) else value
 
 
 def _heading(metric: str) -> str:

@@ -17,10 +17,13 @@ from unrolled.run_folder import RunFolder, find_runs
 
 
 @contextmanager
-def ending_in_a_table(config: DictConfig) -> Iterator[None]:
+def ending_in_a_table(config: DictConfig, *, metric: str | None, tolerant: bool) -> Iterator[None]:
     """Carry out a sweep, and sum it up whatever became of its jobs.
 
     The table is read from the run folders, so that it is the same for every launcher.
+
+    metric: what rows are compared by; None for test/accuracy.
+    tolerant: whether jobs may fail, as long as one is done.
 
     Raises:
         SweepError: jobs are not done.
@@ -42,7 +45,7 @@ def ending_in_a_table(config: DictConfig) -> Iterator[None]:
         keep_best(runs)
     report(
         [folder],
-        metric=None,
+        metric=metric if any(metric in run.scores for run in runs) else None,
         sort=None,
         group=[],
         conditions=[],
@@ -55,7 +58,7 @@ def ending_in_a_table(config: DictConfig) -> Iterator[None]:
     print(f"sweep: {folder}", flush=True)
     if isinstance(stopped, RunInterruptedError):
         raise stopped
-    if num_left:
+    if num_left and not (tolerant and num_left < len(runs)):
         raise SweepError(f"{num_left} of {len(runs)} jobs are not done") from stopped
     if stopped is not None:
         raise stopped

@@ -24,9 +24,11 @@ from types import FrameType
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
+from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from unrolled.errors import ConfigError, RunInterruptedError, UnrolledError
 from unrolled.run_folder import RunFolder
@@ -190,7 +192,12 @@ class ForkedLauncher(Launcher):
 
         torch.set_num_threads(max((os.cpu_count() or 1) // slots, 1))  # unless num_threads is set
         setup_globals()
-        config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
+        try:
+            config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
+        except (HydraException, OmegaConfBaseException) as error:
+            reason, code = f"{error}", ConfigError.exit_code
+            connection.send(Outcome("", "failed", code, reason, None, {}, 0.0, before=False))
+            return
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = number
         folder = job_folder(config)

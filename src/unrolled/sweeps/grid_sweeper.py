@@ -21,7 +21,7 @@ class GridSweeper(BasicSweeper):
     def sweep(self, arguments: list[str]) -> Any:
         """Carry out every job; see `ending_in_a_table`."""
         assert self.config is not None
-        with ending_in_a_table(self.config):
+        with ending_in_a_table(self.config, metric=None, tolerant=False):
             return super().sweep(arguments)
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
