@@ -2,9 +2,9 @@
 
     python benchmarks/guards.py [pairs=20] [overrides of `unrolled train`]
 
-The network and the sizes of experiment=tutorial_mnist on random data. Within one process and one
-fit, epochs with and without the guards take turns; what is compared is CPU time on one thread,
-and the time by the clock, which includes waiting for the disk.
+Within one process and one fit of experiment=tutorial_mnist, epochs with and without the guards take
+turns; what is compared is CPU time on one thread, and the time by the clock, which includes
+waiting for the disk.
 """
 
 import statistics
@@ -24,13 +24,7 @@ from unrolled.process import prepare_process
 from unrolled.run_folder import RunFolder
 
 OVERRIDES = [
-    "data=random",
-    "data.source.num_train=5000",
-    "data.source.num_val=1000",
-    "data.batch_size=100",
-    "model=rnn",
-    "model.hidden_size=128",
-    "model.num_layers=2",
+    "experiment=tutorial_mnist",
     "trainer=cpu",
     "trainer.enable_progress_bar=false",
     "callbacks.early_stopping.patience=100000",
@@ -54,6 +48,8 @@ class Turns(Callback):
             self.seconds.append((cpu, clock))
         for guard in self.guards:
             for hook in HOOKS:
+                if getattr(type(guard), hook) is getattr(Callback, hook):
+                    continue  # nobody wrote it
                 if trainer.current_epoch % 2:
                     setattr(guard, hook, lambda *_, **__: None)
                 else:

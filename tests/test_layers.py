@@ -79,7 +79,7 @@ ALLOWED: dict[str, set[str]] = {
         "process",
         "run_folder",
     },
-    "classifier": {"contracts"},
+    "classifier": {"contracts", "training_sums"},
     "data": {"contracts", "seeding"},
     "callbacks": {
         "checkpoint_file",
@@ -90,6 +90,7 @@ ALLOWED: dict[str, set[str]] = {
         "schedules",
         "search",
         "seeding",
+        "training_sums",
     },
     "composition": {"checks", "config_values"},
     "tables": {"run_folder"},
@@ -112,6 +113,7 @@ ALLOWED: dict[str, set[str]] = {
     "provenance": set(),
     "schedules": set(),
     "seeding": set(),
+    "training_sums": set(),
 }
 
 # Which rooms may use a library at all; a library that is not named here is free.

@@ -22,7 +22,7 @@ from unrolled.config_values import resolve
 from unrolled.contracts import Head
 from unrolled.data.module import SequenceDataModule
 from unrolled.errors import ConfigError
-from unrolled.hot_path import skip_empty_hooks
+from unrolled.hot_path import NoProfiler, shorten
 from unrolled.instantiation import make
 from unrolled.metrics_csv import MetricsCSV
 from unrolled.process import seed_everything
@@ -89,7 +89,7 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
         ],
         loggers=_loggers(config, folder, first_step=first_step),
     )
-    skip_empty_hooks(trainer, classifier)
+    shorten(trainer, classifier)
     return Experiment(
         config, data, classifier, trainer, checkpoint, throughput, resume, signals, finite
     )
@@ -147,9 +147,11 @@ def build_trainer(
         raise ConfigError(
             "trainer.accelerator=gpu: torch sees no GPU here; use trainer=cpu or trainer=auto"
         )
+    profiler = {"profiler": NoProfiler()} if config.trainer.profiler is None else {}
     trainer: Trainer = make(
         config,
         "trainer",
+        **profiler,
         callbacks=callbacks,
         logger=loggers,
         plugins=[DurableCheckpointIO()],

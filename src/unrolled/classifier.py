@@ -22,6 +22,10 @@ from torchmetrics.classification import (
 )
 
 from unrolled.contracts import Batch, Encoder, Head
+from unrolled.training_sums import TrainingSums
+
+WEIGHTS = {"lr_scale": 1.0, "decay": True}
+BIASES = {"lr_scale": 1.0, "decay": False}
 
 
 class SequenceClassifier(LightningModule):
@@ -63,8 +67,7 @@ class SequenceClassifier(LightningModule):
         self.num_classes = num_classes
         self.confusion: dict[str, Int[Tensor, "c c"]] = {}
         self._outputs: list[tuple[Tensor, Tensor]] = []
-        self._sums = torch.zeros(0)  # of loss, correct, sequences, gradient norm, steps
-        self._largest_gradient = torch.zeros(0)
+        self.training_sums = TrainingSums.zero(torch.device("cpu"))  # of the epoch so far
         self.gradient_norm = torch.zeros(())  # of the newest step, before clipping
 
     def forward(
@@ -85,16 +88,12 @@ class SequenceClassifier(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the mean loss of the batch."""
         if batch_idx == 0:  # not in on_train_epoch_start, which a resumed run skips
-            self._sums = torch.zeros(5, device=batch.x.device)
-            self._largest_gradient = torch.zeros((), device=batch.x.device)
+            self.training_sums = TrainingSums.zero(batch.x.device)
         logits = self(batch.x, batch.lengths)
         loss = functional.cross_entropy(
             logits, batch.y, weight=self.class_weights, label_smoothing=self.label_smoothing
         )
-        with torch.no_grad():
-            num = len(batch.y)
-            correct = (logits.argmax(dim=1) == batch.y).sum()
-            self._sums[:3] += torch.stack([loss * num, correct, torch.full_like(loss, num)])
+        self.training_sums.add_batch(loss, logits, batch.y)
         return loss
 
     def configure_gradient_clipping(
@@ -106,36 +105,17 @@ class SequenceClassifier(LightningModule):
         """Clip, and keep the norm before clipping: it explains most of what goes wrong."""
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         gradients = [p.grad for p in parameters if p.grad is not None]
-        self.gradient_norm = norm = nn.utils.get_total_norm(gradients)
-        self._sums[3] += norm
-        self._sums[4] += 1
-        self._largest_gradient = torch.maximum(self._largest_gradient, norm)
+        norms = torch.stack(torch._foreach_norm(gradients))
+        self.gradient_norm = norm = torch.linalg.vector_norm(norms)
+        self.training_sums.add_gradient(norm)
         if gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
             nn.utils.clip_grads_with_norm_(parameters, gradient_clip_val, norm)
         elif gradient_clip_val:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
-    def running_scores(self) -> dict[str, Tensor]:
-        """Return the training scores of the epoch so far, on the device."""
-        loss, correct, num, norm, num_steps = self._sums.unbind()
-        return {
-            "train/loss": loss / num,
-            "train/accuracy": correct / num,
-            "train/gradient_norm": norm / num_steps,
-            "train/gradient_norm_max": self._largest_gradient,
-        }
-
     def on_train_epoch_end(self) -> None:
         """Make the scores of the epoch known; `history` gives them to the loggers."""
-        self.log_dict(self.running_scores(), sync_dist=True, logger=False)
-
-    def training_sums(self) -> tuple[Tensor, Tensor]:
-        """Return what `running_scores` is computed from."""
-        return self._sums, self._largest_gradient
-
-    def continue_sums(self, sums: tuple[Tensor, Tensor]) -> None:
-        """Continue an epoch from what `training_sums` returned."""
-        self._sums, self._largest_gradient = (part.to(self.device) for part in sums)
+        self.log_dict(self.training_sums.scores(), sync_dist=True, logger=False)
 
     # validation, test and prediction
 
@@ -183,13 +163,20 @@ class SequenceClassifier(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": cast("LRSchedulerConfigType", schedule)}
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
+        """Return the groups of encoder and head; those treated alike are one, as each costs."""
         assert isinstance(self.head, nn.Module)
-        matrices = [p for p in self.head.parameters() if p.ndim > 1]
-        vectors = [p for p in self.head.parameters() if p.ndim <= 1]
-        return [
+        groups = [
             *self.encoder.parameter_groups(),
-            {"params": matrices, "lr_scale": 1.0, "decay": True},
-            {"params": vectors, "lr_scale": 1.0, "decay": False},
+            {"params": [p for p in self.head.parameters() if p.ndim > 1], **WEIGHTS},
+            {"params": [p for p in self.head.parameters() if p.ndim <= 1], **BIASES},
+        ]
+        merged: dict[tuple[float, bool], list[nn.Parameter]] = {}
+        for group in groups:
+            merged.setdefault((group["lr_scale"], group["decay"]), []).extend(group["params"])
+        return [
+            {"params": params, "lr_scale": lr_scale, "decay": decay}
+            for (lr_scale, decay), params in merged.items()
+            if params
         ]
 
 

@@ -27,6 +27,7 @@ SMALL = (
     "data.source.num_classes=3",
     "data.batch_size=8",  # 7 batches, the last one smaller
     "model=rnn",
+    "recipe.lr=3e-3",
     "model.hidden_size=6",
     "model.num_layers=2",
     "model.dropout=0.4",

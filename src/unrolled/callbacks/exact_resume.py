@@ -1,6 +1,7 @@
 """What Lightning's checkpoints lack to continue a run bit for bit."""
 
 import logging
+from dataclasses import asdict
 from time import perf_counter
 from typing import Any
 
@@ -11,6 +12,7 @@ from unrolled.callbacks.history import log_newest_scores
 from unrolled.config_values import is_longer
 from unrolled.data.batches import Batches
 from unrolled.schedules import catch_up
+from unrolled.training_sums import TrainingSums
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ class ExactResume(Callback):
         checkpoint[KEY] = {
             "identity": self.identity,
             "scores": {name: score.clone() for name, score in trainer.callback_metrics.items()},
-            "sums": pl_module.training_sums(),  # type: ignore[operator]
+            "sums": asdict(pl_module.training_sums),  # type: ignore[call-overload]
             "should_stop": trainer.should_stop,
             "validating": trainer.validating,
             "seconds": self.fit_seconds,
@@ -83,7 +85,8 @@ class ExactResume(Callback):
         if self._state is None:
             return
         trainer.callback_metrics.update(self._state["scores"])
-        pl_module.continue_sums(self._state["sums"])  # type: ignore[operator]
+        sums = TrainingSums.restored(self._state["sums"], pl_module.device)
+        pl_module.training_sums = sums  # type: ignore[assignment]
         longer = is_longer(self._state["identity"], self.identity)
         trainer.should_stop = _stopped_early(trainer) if longer else self._state["should_stop"]
         if self._state["validating"]:

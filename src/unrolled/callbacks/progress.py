@@ -72,7 +72,7 @@ class RunProgress(ProgressBar):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Move the bar, or write the line of the epoch."""
-        loss = float(pl_module.running_scores()["train/loss"])  # type: ignore[operator]
+        loss = float(pl_module.training_sums.scores()["train/loss"])  # type: ignore[operator,union-attr]
         if self._bar is not None:
             self._update_bar(trainer, loss)
         elif not self.uses_bar:

@@ -1,0 +1,65 @@
+"""The scores of a training epoch, as sums on the device that are read once, at its end."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass
+class TrainingSums:
+    """What an epoch of training adds up; every operation in a step counts, so there are few.
+
+    loss: sum over sequences, nats.
+    num_correct: sequences whose largest logit is that of their label.
+    gradient_norm, largest_gradient_norm: sum and maximum over steps, before clipping.
+    num_sequences, num_steps: how many of each.
+    """
+
+    loss: Float[Tensor, ""]
+    num_correct: Int[Tensor, ""]
+    gradient_norm: Float[Tensor, ""]
+    largest_gradient_norm: Float[Tensor, ""]
+    num_sequences: int
+    num_steps: int
+
+    @classmethod
+    def zero(cls, device: torch.device) -> "TrainingSums":
+        """Return the sums of an epoch that has not begun."""
+        loss, norm, largest = torch.zeros(3, device=device).unbind()
+        count = torch.zeros((), dtype=torch.int64, device=device)
+        return cls(loss, count, norm, largest, 0, 0)
+
+    @classmethod
+    def restored(cls, state: dict[str, Any], device: torch.device) -> "TrainingSums":
+        """Return the sums that `dataclasses.asdict` has made plain."""
+        moved: dict[str, Any] = {
+            k: v.to(device) if isinstance(v, Tensor) else v for k, v in state.items()
+        }
+        return cls(**moved)
+
+    @torch.no_grad()
+    def add_batch(
+        self, loss: Float[Tensor, ""], logits: Float[Tensor, "b c"], y: Int[Tensor, " b"]
+    ) -> None:
+        """Add the mean loss of a batch, and its hits."""
+        self.loss.add_(loss, alpha=len(y))
+        self.num_correct.add_((logits.argmax(dim=1) == y).sum())
+        self.num_sequences += len(y)
+
+    def add_gradient(self, norm: Float[Tensor, ""]) -> None:
+        """Add the norm of a step's gradient."""
+        self.gradient_norm.add_(norm)
+        torch.maximum(self.largest_gradient_norm, norm, out=self.largest_gradient_norm)
+        self.num_steps += 1
+
+    def scores(self) -> dict[str, Float[Tensor, ""]]:
+        """Return means over sequences and steps, and the maximum; on the device."""
+        return {
+            "train/loss": self.loss / self.num_sequences,
+            "train/accuracy": self.num_correct / self.num_sequences,
+            "train/gradient_norm": self.gradient_norm / self.num_steps,
+            "train/gradient_norm_max": self.largest_gradient_norm.clone(),
+        }
