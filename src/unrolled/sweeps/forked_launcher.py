@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -36,7 +36,8 @@ from unrolled.sweeps.jobs import Outcome, carry_out, record_failure
 
 log = logging.getLogger(__name__)
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")  # the last is what SLURM is told to send
+STOP_SIGNALS = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -47,7 +48,7 @@ class Job:
     number: int
     overrides: list[str]
     slot: int
-    process: ForkProcess
+    process: BaseProcess
     connection: Connection
     folder: RunFolder | None = None
     outcome: Outcome | None = None
@@ -113,7 +114,7 @@ class ForkedLauncher(Launcher):
         """
         if not hasattr(os, "fork"):
             raise ConfigError("no fork on this system: use hydra/launcher=basic")
-        first_gpu, slots = self._slots()
+        gpus, slots = self._slots()
         _load_what_jobs_need()
         queue, free = enumerate(jobs), list(reversed(range(slots)))
         log.info("%s: %d at once", self.config.hydra.sweep.dir, slots)
@@ -128,7 +129,7 @@ class ForkedLauncher(Launcher):
                         exhausted = True
                         break
                     slot = free.pop()
-                    gpu = None if first_gpu is None else first_gpu[slot % len(first_gpu)]
+                    gpu = None if gpus is None else gpus[slot % len(gpus)]
                     self._running.append(self._start(number, overrides, slot, slots, gpu))
                 if not self._running:
                     break
