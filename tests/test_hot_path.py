@@ -8,7 +8,8 @@ from conftest import compose
 from unrolled import experiment
 from unrolled.run_folder import RunFolder
 
-MAX_CALLS = 1150  # of Python functions in a step of experiment=tutorial_random, torch's included; 1,946 without `shorten`
+# Python functions in a step of experiment=tutorial_random, torch's included (1,946 without shorten)
+MAX_CALLS = 1150
 
 
 def test_a_step_calls_few_functions_beside_its_arithmetic():

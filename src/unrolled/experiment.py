@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 NUM_CHECKPOINTS = 3  # best, last, and the one that is being written
 # What TensorBoard's hparams view shows: what runs are compared by, not how they are watched.
-SHOWN_SETTINGS = ("model", "head", "data", "loss", "optimizer", "scheduler", "seed")
+COMPARED = ("model", "head", "data.layout", "data.batch_size", "loss", "optimizer", "scheduler")
 VALUES_PER_WEIGHT = 3  # itself and Adam's two moments
 
 
@@ -306,6 +306,23 @@ def _refuse_other_data(data: SequenceDataModule, preprocessing: dict[str, Any]) 
         )
 
 
+def _compared(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that runs are compared by, under short names; a choice is its class."""
+    shown: dict[str, Any] = {"seed": settings["seed"]}
+    for key in COMPARED:
+        value: Any = settings
+        for part in key.split("."):
+            value = value[part]
+        if not isinstance(value, dict):
+            shown[key] = value
+            continue
+        if "_target_" in value:
+            shown[key] = value["_target_"].rpartition(".")[2]
+        leaves = {name: leaf for name, leaf in value.items() if not name.startswith("_")}
+        shown |= {f"{key}.{n}": leaf for n, leaf in leaves.items() if not isinstance(leaf, dict)}
+    return shown
+
+
 def _log_hyperparameters(config: DictConfig, trainer: Trainer, scores: dict[str, float]) -> None:
     """Tell each logger the settings; TensorBoard's hparams view gets the final scores with them."""
     settings = resolve(config)
@@ -316,8 +333,7 @@ def _log_hyperparameters(config: DictConfig, trainer: Trainer, scores: dict[str,
     }
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
-            shown = {name: settings[name] for name in SHOWN_SETTINGS}
-            logger.log_hyperparams(shown, finals, step=trainer.global_step)
+            logger.log_hyperparams(_compared(settings), finals, step=trainer.global_step)
         else:
             logger.log_hyperparams(settings)
         logger.finalize("success")
