@@ -229,7 +229,7 @@ def test_a_sweep_makes_a_run_per_setting(tmp_path, monkeypatch):
 
     assert code == 0
     names = sorted(path.parent.name for path in Path("sweep").glob("*/result.json"))
-    assert names == ["0-debug-fast-model-rnn-seed-0", "1-debug-fast-model-gru-seed-0"]
+    assert names == ["debug-fast_model-gru_seed-0", "debug-fast_model-rnn_seed-0"]
 
 
 def test_a_failed_job_of_a_sweep_is_recorded_and_the_others_go_on(tmp_path, monkeypatch):
@@ -237,6 +237,9 @@ def test_a_failed_job_of_a_sweep_is_recorded_and_the_others_go_on(tmp_path, monk
 
     code = run(["train", "-m", "seed=-1,0", "debug=fast", "hydra.sweep.dir=sweep"])
 
-    assert code == 2
-    (result,) = Path("sweep").glob("1-*/result.json")
-    assert json.loads(result.read_text())["state"] == "done"
+    assert code == 1
+    states = {
+        path.parent.name: json.loads(path.read_text())["state"]
+        for path in Path("sweep").glob("*/result.json")
+    }
+    assert states == {"debug-fast_seed-0": "done", "debug-fast_seed--1": "failed"}

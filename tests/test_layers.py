@@ -25,9 +25,32 @@ ALLOWED: dict[str, set[str]] = {
         "config_values",
         "durable",
         "experiment",
+        "reports",
         "resuming",
         "run_folder",
+        "search",
+        "sweeps",
         "tables",
+    },
+    "sweeps": {
+        "building",
+        "checks",
+        "config_values",
+        "experiment",
+        "provenance",
+        "reports",
+        "run_folder",
+        "search",
+        "seeding",
+    },
+    "search": {"durable"},
+    "reports": {
+        "building",
+        "config_values",
+        "contracts",
+        "durable",
+        "encoders",
+        "run_folder",
     },
     "predictor": {"building", "contracts", "data", "run_folder"},
     "experiment": {
@@ -66,6 +89,7 @@ ALLOWED: dict[str, set[str]] = {
         "data",
         "metrics_csv",
         "schedules",
+        "search",
         "seeding",
         "training_sums",
     },
@@ -96,7 +120,7 @@ ALLOWED: dict[str, set[str]] = {
 
 # Which rooms may use a library at all; a library that is not named here is free.
 USERS = {
-    "hydra": {"cli", "commands", "composition", "instantiation", "process"},
+    "hydra": {"cli", "commands", "composition", "instantiation", "process", "sweeps"},
     "omegaconf": {
         "building",
         "checks",
@@ -107,7 +131,10 @@ USERS = {
         "experiment",
         "instantiation",
         "predictor",
+        "reports",
         "run_folder",
+        "search",
+        "sweeps",
     },
     "lightning": {
         "building",
@@ -120,8 +147,8 @@ USERS = {
         "process",
     },
     "torchmetrics": {"classifier"},
-    "sklearn": {"callbacks", "data"},  # callbacks draw the confusion matrix
-    "rich": {"callbacks", "tables"},
+    "sklearn": {"callbacks", "data", "reports"},  # callbacks draw the confusion matrix
+    "rich": {"callbacks", "reports", "tables"},
 }
 
 # What an encoder or a head may import beside torch and its own room.
@@ -242,7 +269,7 @@ def test_torch_is_not_imported_before_work_starts() -> None:
     code = (
         "import sys, unrolled, unrolled.cli, unrolled.composition, unrolled.checks, "
         "unrolled.run_folder, unrolled.commands.train, unrolled.commands.evaluate, "
-        "unrolled.commands.list; "
+        "unrolled.commands.list, unrolled.commands.report, hydra_plugins.unrolled_sweeps; "
         "sys.exit(', '.join({'torch', 'lightning', 'sklearn'} & sys.modules.keys()) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -56,9 +56,7 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
         ConfigError: a setting cannot work.
         DataError: the data cannot be trained on.
     """
-    data: SequenceDataModule = make(config, "data", seed=config.seed)
-    data.prepare_data()
-    data.setup()
+    data = load_data(config)
     if data.parts.val is None and "monitor" in config.scheduler:
         raise ConfigError("scheduler.monitor: there is no val part to watch; data.val_size=0.1")
     seed_everything(config.seed)
@@ -97,6 +95,19 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
     return Experiment(
         config, data, classifier, trainer, checkpoint, throughput, resume, signals, finite
     )
+
+
+def load_data(config: DictConfig) -> SequenceDataModule:
+    """Return the data that the config describes, loaded and split.
+
+    Raises:
+        ConfigError: a setting cannot work.
+        DataError: the data is not to be had, or cannot be trained on.
+    """
+    data: SequenceDataModule = make(config, "data", seed=config.seed)
+    data.prepare_data()
+    data.setup()
+    return data
 
 
 def build_classifier(

@@ -16,6 +16,7 @@ COMMANDS = {
     "train": "train, test and record one run, or with -m a sweep",
     "resume": "continue an interrupted run: run=DIR or run=latest; or a finished one for longer",
     "evaluate": "test a finished run again: run=DIR or run=latest, optionally data=...",
+    "report": "compare runs: DIR... metric= sort= group= where=KEY=VALUE; a row per setting",
     "list": "show what has been run, newest first",
 }
 

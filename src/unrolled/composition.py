@@ -25,14 +25,19 @@ def compose_config(overrides: list[str]) -> DictConfig:
     Raises:
         ConfigError: an override that does not fit.
     """
+    try:
+        return _compose(overrides)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explain(error)) from error
+
+
+def _compose(overrides: list[str]) -> DictConfig:
     register_resolvers()
     before = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
             return compose("train", overrides=overrides, return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error)) from error
     finally:
         GlobalHydra.instance().hydra = before
 
@@ -43,7 +48,7 @@ def explain(error: Exception) -> str:
     lines = [line for line in lines if line and not line.startswith(("full_key", "object_type"))]
     text = "\n  ".join(dict.fromkeys(lines))
     if match := re.search(r"Could not override '([^']+)'", text):
-        word, known = match[1], all_keys(compose_config([]))
+        word, known = match[1], _known_keys()
     elif match := re.search(r"Could not find '([^']+)'", text):
         group, _, word = match[1].rpartition("/")
         known = [path.stem for path in (CONF / group).glob("*.yaml") if path.stem[0] != "_"]
@@ -53,6 +58,13 @@ def explain(error: Exception) -> str:
     else:
         return text
     return text + did_you_mean(word, known)
+
+
+def _known_keys() -> list[str]:
+    try:
+        return all_keys(_compose([]))
+    except (HydraException, OmegaConfBaseException):  # conf/ itself is what is wrong
+        return []
 
 
 def override(config: DictConfig, overrides: list[str], *, groups: tuple[str, ...]) -> DictConfig:

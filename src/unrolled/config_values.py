@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -14,27 +14,48 @@ from omegaconf.resolvers.oc import env
 NOT_IDENTITY = (
     "hydra",
     "logger",
-    "callbacks",
+    "callbacks.progress",
+    "callbacks.pruning",
+    "callbacks.tensorboard_views",
+    "callbacks.watchdog",
     "checkpoint",
+    "sweep",
     "data.dir",
     "trainer.enable_progress_bar",
     "trainer.profiler",
 )
 
+MAX_NAME_LENGTH = 120  # of a job's folder; file systems allow 255
+
 LENGTH = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")  # what ends a run
 
 
 def register_resolvers() -> None:
-    """Let configs say ${run_id:} (six random hexadecimal digits) and ${safe_name:TEXT}."""
+    """Let configs say ${run_id:} (six random hexadecimal digits) and ${job_name:OVERRIDES}."""
     OmegaConf.register_new_resolver(
         "run_id", lambda: secrets.token_hex(3), use_cache=True, replace=True
     )
-    OmegaConf.register_new_resolver("safe_name", safe_name, replace=True)
+    OmegaConf.register_new_resolver("job_name", job_name, replace=True)
 
 
-def safe_name(text: str) -> str:
-    """Return text as a folder name: only letters, digits, dot, underscore and hyphen."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", str(text)).strip("-")[:150] or "run"
+def job_name(overrides: str) -> str:
+    """Return overrides (a=1,b=x) as a folder name (a-1_b-x) of A-Z, a-z, 0-9, dot, _ and hyphen.
+
+    What changes no result is left out. What cannot be said so, or not in 120 characters, ends with
+    a hash that tells it from others; choices and the seed are then kept rather than single keys.
+    """
+    words = [word for word in overrides.split(",") if not word.startswith(NOT_IDENTITY)]
+    text = ",".join(words)
+    if re.fullmatch(r"[A-Za-z0-9._,=-]*", text) and len(text) <= MAX_NAME_LENGTH:
+        return _safe(text)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    text = ",".join(sorted(words, key=lambda word: "." in word.split("=")[0]))
+    return f"{_safe(text)[: MAX_NAME_LENGTH - 9]}-{digest}"
+
+
+def _safe(text: str) -> str:
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text.replace(",", "_"))
+    return name.strip("-.") or "defaults"
 
 
 def resolve(config: DictConfig) -> dict[str, Any]:
@@ -52,16 +73,30 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     return plain  # type: ignore[return-value]
 
 
-def config_hash(config: DictConfig) -> str:
-    """Return a hash of what the run computes: the resolved config less where and how it runs."""
+def identity(config: DictConfig) -> dict[str, Any]:
+    """Return what the run computes: the resolved config less where and how it is carried out."""
     plain = resolve(config)
     for key in NOT_IDENTITY:
         *parents, last = key.split(".")
         node = plain
         for parent in parents:
-            node = node.get(parent, {})
+            node = node.get(parent) or {}
         node.pop(last, None)
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+    return plain
+
+
+def config_hash(config: DictConfig) -> str:
+    """Return a hash of what the run computes."""
+    return hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every dotted key of nested plain values with its value; a list is a value."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def is_longer(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> bool:

@@ -66,6 +66,19 @@ def write_atomically(
         raise StorageError(_explain(path, error, needed)) from error
 
 
+def write_text(path: Path, text: str, *, durable: bool) -> None:
+    """Write a text file as `write_atomically` does.
+
+    Raises:
+        StorageError: the disk is full, or the folder cannot be written.
+    """
+
+    def write(temporary: Path) -> None:
+        temporary.write_text(text, encoding="utf-8")
+
+    write_atomically(path, write, durable=durable)
+
+
 def sweep_temporaries(folder: Path) -> None:
     """Remove what killed processes left half written, in the folder and its subfolders."""
     for path in folder.rglob(".*.tmp"):

@@ -54,6 +54,10 @@ class OutOfMemoryError(UnrolledError, MemoryError):
     exit_code = 7
 
 
+class SweepError(UnrolledError):
+    """Jobs of a sweep that are not done; the others are."""
+
+
 class RunInterruptedError(UnrolledError):
     """A signal asked the run to end; what it had done is kept.
 

@@ -71,7 +71,7 @@ def resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> di
     """
     prepare_process(num_threads=config.num_threads)
     path, checkpoint = folder.newest_checkpoint()
-    start = Start(path, first_step(checkpoint), checkpoint[STATE_KEY]["identity"])
+    start = Start(path, first_step(checkpoint), recorded_identity(checkpoint))
     refuse_changes(start.identity, {**start.identity, **resolve(config)})
     here = provenance(overrides)
     _warn_of_other_versions(folder.provenance().get("versions", {}), here["versions"])
@@ -80,6 +80,12 @@ def resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> di
     folder.write_provenance(here)
     log.info("continuing %s at step %d", folder.path, checkpoint["global_step"])
     return _carry_out(config, folder, start=start)
+
+
+def recorded_identity(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Return what the run that wrote a checkpoint computes: its config and data_fingerprint."""
+    identity: dict[str, Any] = checkpoint[STATE_KEY]["identity"]
+    return identity
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,13 @@ def _carry_out(config: DictConfig, folder: RunFolder, *, start: Start | None) ->
     except UnrolledError as error:
         record |= {"exit_code": error.exit_code, "error": str(error)}
         raise
-    except (KeyboardInterrupt, SystemExit) as error:
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's way to pass it on
+            record |= {"state": "interrupted", "exit_code": 130, "error": "interrupted"}
+            raise KeyboardInterrupt from error
+        record["error"] = f"something called sys.exit({error.code})"
+        raise RuntimeError(record["error"]) from error
+    except KeyboardInterrupt as error:
         record |= {"state": "interrupted", "exit_code": 130, "error": "interrupted"}
         raise KeyboardInterrupt from error
     except BaseException as error:

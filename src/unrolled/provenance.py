@@ -1,5 +1,6 @@
 """Where a run comes from: versions, commit and diff, hardware, command."""
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy", "unrolled")
+# Rooms whose code changes no score.
+NOT_COMPUTING = ("cli.py", "commands", "reports", "sweeps", "tables.py", "predictor.py")
 MAX_DIFF_CHARACTERS = 1_000_000
 
 
@@ -23,6 +26,7 @@ def provenance(overrides: list[str]) -> dict[str, Any]:
         "overrides": overrides,
         "versions": {"python": platform.python_version(), **_versions()},
         "git": _git(Path(__file__).parent),
+        "source_hash": source_hash(),
         "hardware": {
             "host": platform.node(),
             "system": platform.platform(),
@@ -37,6 +41,17 @@ def provenance(overrides: list[str]) -> dict[str, Any]:
             if name.startswith("PL_") or name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
         },
     }
+
+
+def source_hash() -> str:
+    """Return a hash of the code that a score depends on: ours, less what types, lists and draws."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        name = path.relative_to(root)
+        if name.parts[0] not in NOT_COMPUTING:
+            digest.update(f"{name.as_posix()}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _versions() -> dict[str, str]:

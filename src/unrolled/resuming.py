@@ -1,9 +1,8 @@
 """What may change when a run is continued, and how what may not is said."""
 
-from collections.abc import Iterator
 from typing import Any
 
-from unrolled.config_values import LENGTH
+from unrolled.config_values import LENGTH, leaves
 from unrolled.errors import CheckpointError
 
 # How long, where and with what display a run goes on; whatever else changes, it is another run.
@@ -32,7 +31,7 @@ def refuse_changes(before: dict[str, Any], after: dict[str, Any]) -> None:
     Raises:
         CheckpointError: lists each key that differs, with both values.
     """
-    old, new = dict(_leaves(before)), dict(_leaves(after))
+    old, new = dict(leaves(before)), dict(leaves(after))
     lines = [
         f"  {key}: {old.get(key, 'missing')} -> {new.get(key, 'missing')}"
         for key in sorted(old.keys() | new.keys())
@@ -48,11 +47,3 @@ def refuse_changes(before: dict[str, Any], after: dict[str, Any]) -> None:
 
 def _is_free(key: str) -> bool:
     return any(key == free or key.startswith(f"{free}.") for free in FREE)
-
-
-def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

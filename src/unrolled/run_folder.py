@@ -18,6 +18,7 @@ import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from unrolled import checkpoint_file
 from unrolled.config_values import resolve
-from unrolled.durable import write_atomically
+from unrolled.durable import write_text
 from unrolled.errors import CheckpointError, StorageError
 from unrolled.lock import is_helper, locked
 
@@ -81,9 +82,29 @@ class RunFolder:
         """Let a run begin where one has left nothing to continue from."""
         if not is_helper() and (self.path / "checkpoints").is_dir():
             with locked(self.path):
+                self.remove_result()
                 for path in (self.best_checkpoint, self.path / "provenance.json"):
                     path.unlink(missing_ok=True)
                 (self.path / "checkpoints").rmdir()
+
+    def set_aside(self) -> None:
+        """Make room for another run of the same name; what is there moves to a hidden folder."""
+        if is_helper():
+            return
+        with locked(self.path):
+            aside = self.path / f".replaced-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+            aside.mkdir()
+            kept = {"config.yaml", "train.log", "output.log"}  # the last two are being written
+            for path in list(self.path.iterdir()):
+                if not path.name.startswith(".") and path.name not in kept:
+                    path.rename(aside / path.name)
+            (self.path / "config.yaml").rename(aside / "config.yaml")  # tells what to set aside
+
+    def drop_checkpoints(self, *, keep_best: bool) -> None:
+        """Remove what a finished run does not need to be compared."""
+        self.last_checkpoint.unlink(missing_ok=True)
+        if not keep_best:
+            self.best_checkpoint.unlink(missing_ok=True)
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -225,10 +246,7 @@ class RunFolder:
         self._write(name, json.dumps(_plain(values), indent=2, allow_nan=False) + "\n")
 
     def _write(self, name: str, text: str) -> None:
-        def write(path: Path) -> None:
-            path.write_text(text, encoding="utf-8")
-
-        write_atomically(self.path / name, write, durable=True)
+        write_text(self.path / name, text, durable=True)
 
     def _read_json(self, name: str) -> dict[str, Any] | None:
         try:
@@ -241,8 +259,12 @@ class RunFolder:
 
 
 def find_runs(root: Path) -> Iterator[RunFolder]:
-    """Yield the run folders under root, newest first by the time of their config."""
-    configs = [path for path in root.rglob("config.yaml") if path.parent.name != ".hydra"]
+    """Yield the run folders in and under root, newest first; what is hidden is passed over."""
+    configs = [
+        path
+        for path in root.rglob("config.yaml")
+        if not any(part.startswith(".") for part in path.relative_to(root).parts)
+    ]
     for path in sorted(configs, key=lambda path: path.stat().st_mtime_ns, reverse=True):
         yield RunFolder(path.parent)
 

@@ -23,6 +23,8 @@ DEFAULTS: dict[str, Any] = {
     "split_seed": 0,
     "val_size": 0.1,
     "test_size": 0.2,
+    "fold": None,
+    "num_folds": 5,
     "standardize": "feature",
     "batch_size": 32,
     "eval_batch_size": 100,
@@ -123,6 +125,26 @@ def test_a_val_part_is_held_out_of_train_where_only_test_is_given() -> None:
     module = make(some_data(with_val=False), val_size=15)
     assert module.parts.sizes() == {"train": 45, "val": 15, "test": 30}
     assert sorted(ids_of(module.parts.train) + ids_of(module.parts.val)) == list(range(60))
+
+
+def test_folds_share_their_test_part_and_cover_the_rest() -> None:
+    folds = [make(Digits(), fold=fold, num_folds=3).parts for fold in range(3)]
+
+    assert len({tuple(ids_of(parts.test)) for parts in folds}) == 1
+    held = [number for parts in folds for number in ids_of(parts.val)]
+    assert len(held) == len(set(held))
+    for parts in folds:
+        assert set(ids_of(parts.train)) == set(held) - set(ids_of(parts.val))
+
+
+def test_a_fold_of_a_source_with_a_val_part_is_refused() -> None:
+    with pytest.raises(ConfigError, match="val part of its own"):
+        make(some_data(), fold=0)
+
+
+def test_a_fold_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"data\.fold=5 of 5"):
+        make(some_data(with_val=False), fold=5)
 
 
 def test_without_sizes_there_are_no_held_out_parts() -> None:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unrolled.data.splits import SPLITS, hold_out
+from unrolled.data.splits import SPLITS, fold_out, hold_out
 from unrolled.errors import ConfigError, DataError
 
 Y = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)[torch.randperm(100)]
@@ -71,3 +71,36 @@ def test_a_class_too_small_to_stratify_is_refused_with_a_remedy() -> None:
 def test_an_unknown_split_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"data\.split='by_hand': need one of stratified, random"):
         hold_out(Y, size=5, split="by_hand", seed=0)
+
+
+@each_split
+def test_each_row_is_in_one_fold_and_folds_are_of_equal_size(split: str) -> None:
+    folds = [fold_out(Y, fold=n, num_folds=5, split=split, seed=3) for n in range(5)]
+
+    assert sorted(row for _, held in folds for row in held.tolist()) == list(range(100))
+    assert all(sorted([*kept.tolist(), *held.tolist()]) == list(range(100)) for kept, held in folds)
+    assert {len(held) for _, held in folds} == {20}
+
+
+def test_stratified_folds_have_the_classes_in_proportion() -> None:
+    for fold in range(10):
+        _, held = fold_out(Y, fold=fold, num_folds=10, split="stratified", seed=3)
+        assert torch.bincount(Y[held]).tolist() == [5, 3, 2]
+
+
+@each_split
+def test_the_seed_of_the_split_changes_the_folds(split: str) -> None:
+    held = {
+        tuple(fold_out(Y, fold=0, num_folds=5, split=split, seed=seed)[1].tolist())
+        for seed in range(5)
+    }
+    assert len(held) == 5
+
+
+def test_folds_that_cannot_be_made_are_refused() -> None:
+    with pytest.raises(DataError, match="20 sequences in the smallest class"):
+        fold_out(Y, fold=0, num_folds=21, split="stratified", seed=0)
+    with pytest.raises(DataError, match="100 sequences in all"):
+        fold_out(Y, fold=0, num_folds=101, split="random", seed=0)
+    with pytest.raises(ConfigError, match="need one of stratified, random"):
+        fold_out(Y, fold=0, num_folds=2, split="by_hand", seed=0)

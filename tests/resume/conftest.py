@@ -68,6 +68,8 @@ class Run:
         return self.wait(self.start(["resume", f"run={self.path}/run", *more], **plan))
 
     def start(self, arguments: list[str], **plan: Any) -> int:
+        if "fault" in plan:
+            plan["faults"] = [plan.pop("fault")]
         paths = {"output": f"{self.path}/output.txt", "record": f"{self.path}/record.jsonl"}
         return self.server.ask({"arguments": arguments, **paths, **plan})["pid"]
 

@@ -34,14 +34,14 @@ class Instrument(Callback):
     """Records (epoch, batch, sequences, loss to the bit), and does harm where it is told to.
 
     record: file that a line is added to for each batch.
-    fault: {"at": hook, "epoch": int, "batch": int, "seed": int, "do": what}, any but at and do
-        left out; hooks are batch_start, batch_end, validation, epoch_end; what is a signal's
-        name, or a method of this class.
+    faults: each {"at": hook, "epoch": int, "batch": int, "seed": int, "do": what, "seconds": to
+        hang}, any but at and do left out; hooks are batch_start, batch_end, validation, epoch_end;
+        what is a signal's name, or a method of this class.
     """
 
-    def __init__(self, record: str, fault: dict[str, Any]) -> None:
+    def __init__(self, record: str, faults: list[dict[str, Any]]) -> None:
         self.file = Path(record).open("a")  # noqa: SIM115 - until the process ends
-        self.fault = fault
+        self.faults = faults
 
     def on_train_start(self, trainer, pl_module):
         self._harm("train_start", trainer, 0)
@@ -63,23 +63,33 @@ class Instrument(Callback):
         self._harm("epoch_end", trainer, trainer.fit_loop.batch_idx)
 
     def _harm(self, hook, trainer, batch_idx, pl_module=None):
-        fault = self.fault
         here = {"at": hook, "epoch": trainer.current_epoch, "batch": batch_idx}
         here["seed"] = trainer.datamodule.seed
-        if any(fault.get(key, here[key]) != here[key] for key in here) or "at" not in fault:
-            return
-        harm = getattr(self, fault["do"], None)
-        if harm is None:
-            os.kill(os.getpid(), getattr(signal, fault["do"]))
-        else:
-            harm(trainer, pl_module)
+        for fault in self.faults:
+            if any(fault.get(key, here[key]) != here[key] for key in here):
+                continue
+            self.seconds = fault.get("seconds", 60)
+            harm = getattr(self, fault["do"], None)
+            if harm is None:
+                os.kill(os.getpid(), getattr(signal, fault["do"]))
+            else:
+                harm(trainer, pl_module)
 
     def nan(self, trainer, pl_module):
         with torch.no_grad():
             next(pl_module.parameters())[0] = np.nan
 
     def hang(self, trainer, pl_module):
-        time.sleep(self.fault["seconds"])
+        time.sleep(self.seconds)
+
+    def fail(self, trainer, pl_module):
+        raise ValueError("a planted error")
+
+    def exit(self, trainer, pl_module):
+        sys.exit(0)
+
+    def run_out_of_memory(self, trainer, pl_module):
+        bytearray(2**62)
 
     def fill_disk(self, trainer, pl_module):
         with (
@@ -131,7 +141,7 @@ def _child(request: dict[str, Any]) -> None:
     sys.stderr = sys.__stderr__ = os.fdopen(2, "w", buffering=1, closefd=False)
     os.environ.update(request.get("environment", {}))
     os.chdir(request.get("cwd", "."))
-    instrument = Instrument(request["record"], request.get("fault", {}))
+    instrument = Instrument(request["record"], request.get("faults", []))
     build_trainer = building.build_trainer
 
     def build_instrumented(config, folder, *, callbacks, loggers):

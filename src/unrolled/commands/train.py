@@ -11,14 +11,16 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict, read_write
 
 from unrolled.checks import check_config
-from unrolled.commands.sweep import earlier_result, tell_of_rest
+from unrolled.commands.arguments import take
 from unrolled.composition import CONF, compose_config
 from unrolled.config_values import register_resolvers
 from unrolled.durable import naming_storage
-from unrolled.errors import RunInterruptedError, UnrolledError
+from unrolled.errors import ConfigError, RunInterruptedError, SweepError, UnrolledError
 from unrolled.instantiation import prepare_source
 from unrolled.run_folder import RunFolder
+from unrolled.search import best_overrides
 
+register_resolvers()  # also in a process that another machine starts with `task`
 _errors: list[UnrolledError] = []  # of the job of a single run
 
 
@@ -28,9 +30,11 @@ def run(arguments: list[str]) -> None:
     Raises:
         UnrolledError: whatever keeps the run from being done.
     """
-    register_resolvers()
+    arguments = _with_best(arguments)
     if not any(argument.startswith("-") for argument in arguments):
         config = compose_config(arguments)
+        if "space" in config.sweep:
+            raise ConfigError("sweep=optuna: a search is many runs; unrolled train -m sweep=optuna")
         if any(argument.startswith("hydra.run.dir=") for argument in arguments):
             RunFolder(config.hydra.run.dir).require_free()  # before Hydra writes into it
         check_config(_without_hydra(config))  # before a folder is made
@@ -39,19 +43,21 @@ def run(arguments: list[str]) -> None:
     completing = "-sc" in arguments or "--shell-completion" in arguments
     sys.argv = ["unrolled" if completing else "unrolled train", *arguments]
     _errors.clear()
-    try:
-        with naming_storage():
-            hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(task)()
-    except _SweepStopped as stop:
-        tell_of_rest(arguments, stopped_at=stop.job, folder=stop.folder)
-        raise stop.error from stop
+    with naming_storage():
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(task)()
     if _errors:
         raise _errors[0]
 
 
-class _SweepStopped(BaseException):  # Hydra goes on with the next job after any Exception
-    def __init__(self, *, job: int, folder: RunFolder, error: RunInterruptedError) -> None:
-        self.job, self.folder, self.error = job, folder, error
+def _with_best(arguments: list[str]) -> list[str]:
+    """Return the arguments with from=SWEEP/best.yaml replaced by what it holds and is not typed."""
+    path, typed = take(arguments, "from")
+    if path is None:
+        return arguments
+    keys = {argument.split("=")[0] for argument in typed}
+    found = [word for word in best_overrides(Path(path)) if word.split("=")[0] not in keys]
+    place = arguments.index(f"from={path}")
+    return [*arguments[:place], *found, *arguments[place + 1 :]]
 
 
 def task(config: DictConfig) -> float | None:
@@ -65,15 +71,14 @@ def task(config: DictConfig) -> float | None:
         except UnrolledError as error:
             _errors.append(error)  # kept from Hydra, which would add a message of its own
             return None
-    try:
-        result = earlier_result(config, folder, overrides=overrides)
-        if result is None:
-            return train(config, folder, overrides=overrides)
-        value: float | None = result["best"]["value"]
-    except RunInterruptedError as error:
-        job = int(settings.job.num)
-        raise _SweepStopped(job=job, folder=folder, error=error) from error
-    return value
+    from unrolled.sweeps.jobs import carry_out
+
+    outcome = carry_out(config, folder, overrides=overrides)
+    if outcome.state == "interrupted":  # in the sweep's own process: it ends the sweep
+        raise KeyboardInterrupt
+    if outcome.state != "done":
+        raise SweepError(outcome.error)
+    return outcome.value
 
 
 def train_here(overrides: list[str]) -> Path:

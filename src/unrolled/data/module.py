@@ -11,7 +11,7 @@ from unrolled.contracts import Batch, Sequences, Source, SourceData
 from unrolled.data.batches import Batches
 from unrolled.data.inspection import check_sequences
 from unrolled.data.layouts import lay_out, require_equal_lengths
-from unrolled.data.splits import hold_out
+from unrolled.data.splits import fold_out, hold_out
 from unrolled.data.standardization import Standardization
 from unrolled.errors import ConfigError, DataError
 
@@ -43,6 +43,9 @@ class SequenceDataModule(LightningDataModule):
     split_seed: of the split, >= 0; the run's seed does not change what is held out.
     val_size: sequences held out to choose by: a number >= 1, a fraction < 1, or 0 for none.
     test_size: the same for a test part, held out first; used where the source has none.
+    fold: None to hold out val_size; else val is this part of num_folds equal ones of what is not
+        test, 0 <= fold < num_folds.
+    num_folds: >= 2.
     standardize: none, global or feature; see `Standardization.fit`.
     batch_size: sequences in a training batch, >= 1.
     eval_batch_size: sequences in a batch of validation, test and prediction, >= 1.
@@ -62,6 +65,8 @@ class SequenceDataModule(LightningDataModule):
         split_seed: int,
         val_size: float,
         test_size: float,
+        fold: int | None,
+        num_folds: int,
         standardize: str,
         batch_size: int,
         eval_batch_size: int,
@@ -79,6 +84,10 @@ class SequenceDataModule(LightningDataModule):
             raise ConfigError(
                 f"need data.val_size >= 0 and data.test_size >= 0, got {val_size} and {test_size}"
             )
+        if fold is not None and not 0 <= fold < num_folds:
+            raise ConfigError(
+                f"need 0 <= data.fold < data.num_folds, got data.fold={fold} of {num_folds}"
+            )
         self.source = source
         self.layout = layout
         self.permutation = permutation
@@ -86,6 +95,8 @@ class SequenceDataModule(LightningDataModule):
         self.split_seed = split_seed
         self.val_size = val_size
         self.test_size = test_size
+        self.fold = fold
+        self.num_folds = num_folds
         self.standardize = standardize
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
@@ -126,7 +137,14 @@ class SequenceDataModule(LightningDataModule):
         if test is None and self.test_size:
             train, test = self._hold_out(train, self.test_size)
         val = data.val
-        if val is None and self.val_size:
+        if self.fold is not None:
+            if val is not None:
+                raise ConfigError(
+                    f"data.fold={self.fold}: this source has a val part of its own; "
+                    "leave data.fold=null"
+                )
+            train, val = self._fold_out(train, self.fold)
+        elif val is None and self.val_size:
             train, val = self._hold_out(train, self.val_size)
         if self.standardization is None:
             self.standardization = Standardization.fit(
@@ -199,6 +217,16 @@ class SequenceDataModule(LightningDataModule):
 
     def _hold_out(self, sequences: Sequences, size: float) -> tuple[Sequences, Sequences]:
         kept, held = hold_out(sequences.y, size=size, split=self.split, seed=self.split_seed)
+        return sequences.take(kept), sequences.take(held)
+
+    def _fold_out(self, sequences: Sequences, fold: int) -> tuple[Sequences, Sequences]:
+        kept, held = fold_out(
+            sequences.y,
+            fold=fold,
+            num_folds=self.num_folds,
+            split=self.split,
+            seed=self.split_seed,
+        )
         return sequences.take(kept), sequences.take(held)
 
     def _standardized(self, part: Sequences) -> Sequences:

@@ -1,0 +1,15 @@
+"""Where Hydra looks for launchers and sweepers: it takes those that this module defines."""
+
+from unrolled.sweeps import forked_launcher, grid_sweeper, optuna_sweeper
+
+
+class ForkedLauncher(forked_launcher.ForkedLauncher):
+    """Jobs side by side, forked from a process that is warm."""
+
+
+class GridSweeper(grid_sweeper.GridSweeper):
+    """Every combination, and a table in the end."""
+
+
+class OptunaSweeper(optuna_sweeper.OptunaSweeper):
+    """A search, and a table in the end."""

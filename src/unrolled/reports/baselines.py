@@ -1,0 +1,76 @@
+"""What a recurrent network has to beat: the largest class, and a linear model on summaries.
+
+The linear model is multinomial logistic regression (scikit-learn, C = 1) on mean, deviation,
+minimum, maximum, first and last value of each feature, standardised: it knows nothing of order.
+"""
+
+import hashlib
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from unrolled.building import load_data
+from unrolled.config_values import resolve
+from unrolled.contracts import Sequences
+from unrolled.durable import write_text
+from unrolled.encoders.summary import summary_features
+
+MAJORITY = "majority class"
+LINEAR = "logistic regression on summaries"
+MAX_ITERATIONS = 1000
+
+Scores = dict[str, dict[str, float]]  # baseline -> metric -> accuracy, 0 to 1
+
+
+def fit_baselines(config: DictConfig) -> Scores:
+    """Return the accuracy of both baselines on val, and on test if the config lets it be read.
+
+    Raises:
+        UnrolledError: the data is not to be had.
+    """
+    data = load_data(config)
+    train = data.parts.train
+    majority = int(train.y.bincount().argmax())
+    linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=MAX_ITERATIONS))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # close enough for a baseline
+        linear.fit(_features(train), train.y.numpy())
+    parts = {"val": data.parts.val, "test": data.parts.test if config.test else None}
+    scores: Scores = {MAJORITY: {}, LINEAR: {}}
+    for name, part in parts.items():
+        if part is not None:
+            scores[MAJORITY][f"{name}/accuracy"] = float((part.y == majority).double().mean())
+            scores[LINEAR][f"{name}/accuracy"] = float(
+                linear.score(_features(part), part.y.numpy())
+            )
+    return scores
+
+
+def known_baselines(config: DictConfig, *, data_fingerprint: str, cache: Path | None) -> Scores:
+    """Return `fit_baselines` of the data, from the cache if it was fitted before.
+
+    data_fingerprint: of what the source gives; other data is another entry.
+    cache: a JSON file, which is made or added to; None to fit in any case.
+    """
+    plain = resolve(config)
+    what = json.dumps([plain["data"], plain["test"], data_fingerprint], sort_keys=True)
+    key = hashlib.sha256(what.encode()).hexdigest()[:16]
+    known: dict[str, Scores] = {}
+    if cache is not None and cache.is_file():
+        known = json.loads(cache.read_text(encoding="utf-8"))
+    if key not in known:
+        known[key] = fit_baselines(config)
+        if cache is not None:
+            write_text(cache, json.dumps(known, indent=2) + "\n", durable=False)
+    return known[key]
+
+
+def _features(part: Sequences) -> np.ndarray:
+    return summary_features(part.x, part.lengths).double().numpy()

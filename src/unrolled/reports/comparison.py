@@ -1,0 +1,261 @@
+"""A row per setting: scores over its seeds and folds, what sets it apart, what failed."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from unrolled.errors import ConfigError, did_you_mean
+from unrolled.reports.runs import REPEATED, Run
+from unrolled.reports.statistics import Summary, is_loss, paired_difference, summarize
+
+PREFERRED_METRICS = ("test/accuracy", "val/accuracy")
+ALWAYS_SHOWN = ("data.source._target_", "model._target_")
+TARGETS = {"data.source._target_": "data"}  # the column of a class; else that of its group
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting.
+
+    key: values of the columns that set rows apart, as text.
+    scores: metric -> summary over the runs that are done; a metric that they lack is left out.
+    num_failed: runs that did not come to their end.
+    seconds: mean of the runs that are done; None without one.
+    """
+
+    key: dict[str, str]
+    runs: tuple[Run, ...]
+    scores: dict[str, Summary]
+    num_failed: int
+    num_parameters: int | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a network has to beat: a rule that is fitted to the same training part."""
+
+    name: str
+    key: dict[str, str]
+    scores: dict[str, Summary]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A row against the first: the mean of what each shared seed and fold says."""
+
+    key: dict[str, str]
+    reference: dict[str, str]
+    summary: Summary
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rows, the best first unless sorted otherwise.
+
+    columns: dotted keys in which the rows differ, recipe included, under the name that is shown.
+    repeats: how often the settings were repeated, in words.
+    """
+
+    metric: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    baselines: tuple[Baseline, ...]
+    differences: tuple[Difference, ...]
+    failures: tuple[Run, ...]
+    repeats: str
+
+
+def compare(
+    runs: Sequence[Run],
+    *,
+    metric: str | None,
+    group: Sequence[str],
+    sort: str | None,
+    baseline_scores: Callable[[Run], Mapping[str, Mapping[str, float]]] | None,
+) -> Comparison:
+    """Return the runs side by side.
+
+    metric: what the rows are compared by; None for test/accuracy, or val/accuracy without one.
+    group: dotted keys; a row per value of these rather than per setting.
+    sort: a metric, a dotted key, seconds or num_parameters; None for the metric, best first.
+    baseline_scores: name and scores of each baseline on the data of a run; None for none.
+
+    Raises:
+        ConfigError: a metric or key that no run has.
+    """
+    metric = _metric(runs, metric)
+    group = [_full_key(runs, key) for key in group]
+    settings: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        chosen = [f"{key}={run.settings.get(key)}" for key in group]
+        settings[" ".join(chosen) if group else run.setting].append(run)
+    columns = _columns([members[0] for members in settings.values()], only=group)
+    rows = [_row(members, columns) for members in settings.values()]
+    rows.sort(key=_order(runs, sort or metric))
+    return Comparison(
+        metric=metric,
+        columns=tuple(columns.values()),
+        rows=tuple(rows),
+        baselines=tuple(_baselines(runs, columns, baseline_scores)) if baseline_scores else (),
+        differences=tuple(_differences(rows, metric)),
+        failures=tuple(run for run in runs if run.state != "done"),
+        repeats=_repeats(runs),
+    )
+
+
+def select(runs: Iterable[Run], *, key: str, value: str) -> list[Run]:
+    """Return the runs whose setting has this value, as the table shows it, case aside.
+
+    Raises:
+        ConfigError: no run has the key.
+    """
+    runs = list(runs)
+    full = _full_key(runs, key)
+    wanted = value.lower()
+    return [run for run in runs if _shown(full, run.settings.get(full)).lower() == wanted]
+
+
+def _metric(runs: Sequence[Run], metric: str | None) -> str:
+    known = {name for run in runs for name in run.scores}
+    if metric is None:
+        return next((name for name in PREFERRED_METRICS if name in known), PREFERRED_METRICS[0])
+    if metric not in known:
+        hint = did_you_mean(metric, known)
+        raise ConfigError(f"metric={metric}: there are {', '.join(sorted(known))}{hint}")
+    return metric
+
+
+def _full_key(runs: Sequence[Run], key: str) -> str:
+    known = {name: name for run in runs for name in run.settings}
+    known |= {_column(name): name for name in known if name.endswith("._target_")}
+    if key not in known:
+        raise ConfigError(f"{key}: no run has such a key{did_you_mean(key, known)}")
+    return known[key]
+
+
+def _columns(examples: Sequence[Run], *, only: Sequence[str]) -> dict[str, str]:
+    """Return the keys to show and their headings; values that two keys share are shown once."""
+    if only:
+        return {key: _column(key) for key in only}
+    keys = dict.fromkeys(key for run in examples for key in run.settings if key not in REPEATED)
+    values = {key: tuple(repr(run.settings.get(key)) for run in examples) for key in keys}
+    differing = [key for key in keys if len(set(values[key])) > 1]
+    effective = {(key.rsplit(".", 1)[-1], values[key]) for key in differing if not _is_recipe(key)}
+    shown = [
+        key
+        for key in differing
+        if not _is_recipe(key)
+        or ((key.rsplit(".", 1)[-1], values[key]) not in effective and key.startswith("recipe."))
+    ]
+    ordered = dict.fromkeys([key for key in ALWAYS_SHOWN if key in keys] + shown)
+    return {key: _column(key) for key in ordered}
+
+
+def _is_recipe(key: str) -> bool:
+    """Return whether a key proposes what another one (optimizer.lr) takes up."""
+    return "recipe" in key.split(".")[:-1]
+
+
+def _column(key: str) -> str:
+    return TARGETS.get(key, key.removesuffix("._target_"))
+
+
+def _shown(key: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    return str(value).rsplit(".", 1)[-1] if key.endswith("._target_") else str(value)
+
+
+def _row(runs: Sequence[Run], columns: Mapping[str, str]) -> Row:
+    done = [run for run in runs if run.state == "done"]
+    metrics = sorted({name for run in done for name in run.scores} - {"epoch"})
+    return Row(
+        key={name: _shown(key, runs[0].settings.get(key)) for key, name in columns.items()},
+        runs=tuple(runs),
+        scores={
+            metric: summarize([run.scores[metric] for run in done if metric in run.scores])
+            for metric in metrics
+        },
+        num_failed=len(runs) - len(done),
+        num_parameters=done[0].num_parameters if done else None,
+        seconds=summarize([run.seconds for run in done]).mean if done else None,
+    )
+
+
+def _order(runs: Sequence[Run], sort: str) -> Callable[[Row], tuple[Any, ...]]:
+    """Return the order of rows: a number before a word, what is missing last."""
+    metrics = {name for run in runs for name in run.scores}
+
+    def value(row: Row) -> Any:
+        if sort in ("seconds", "num_parameters"):
+            return getattr(row, sort)
+        if "/" in sort:
+            summary = row.scores.get(sort)
+            sign = 1 if is_loss(sort) else -1
+            return None if summary is None else sign * summary.mean
+        return row.runs[0].settings.get(key)
+
+    def order(row: Row) -> tuple[Any, ...]:
+        found = value(row)
+        is_word = not isinstance(found, int | float)
+        last = tuple(row.key.values())
+        return (found is None, is_word, str(found) if is_word else found, last)
+
+    key = ""
+    if sort not in ("seconds", "num_parameters", *PREFERRED_METRICS) and sort not in metrics:
+        key = _full_key(runs, sort)
+    return order
+
+
+def _baselines(
+    runs: Sequence[Run],
+    columns: Mapping[str, str],
+    baseline_scores: Callable[[Run], Mapping[str, Mapping[str, float]]],
+) -> Iterable[Baseline]:
+    """Yield a row per baseline and data setting; folds are averaged over, seeds do not matter."""
+    on_data: dict[tuple[str, ...], dict[Any, Run]] = defaultdict(dict)
+    data_keys = [key for key in columns if key.startswith("data.")]
+    for run in runs:
+        if run.data_fingerprint:
+            shown = tuple(_shown(key, run.settings.get(key)) for key in data_keys)
+            on_data[shown].setdefault(run.settings.get("data.fold"), run)
+    for shown, by_fold in on_data.items():
+        values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        for run in by_fold.values():
+            for name, scores in baseline_scores(run).items():
+                for metric, score in scores.items():
+                    values[name][metric].append(score)
+        for name, by_metric in values.items():
+            yield Baseline(
+                name=name,
+                key=dict(zip((columns[key] for key in data_keys), shown, strict=True)),
+                scores={metric: summarize(scores) for metric, scores in by_metric.items()},
+            )
+
+
+def _differences(rows: Sequence[Row], metric: str) -> Iterable[Difference]:
+    reference = next((row for row in rows if metric in row.scores), None)
+    if reference is None:
+        return
+    theirs = _by_repeat(reference, metric)
+    for row in rows:
+        if row is reference:
+            continue
+        summary = paired_difference(_by_repeat(row, metric), theirs)
+        if summary is not None and summary.n > 1:
+            yield Difference(key=row.key, reference=reference.key, summary=summary)
+
+
+def _by_repeat(row: Row, metric: str) -> dict[Any, float]:
+    return {run.repeat: run.scores[metric] for run in row.runs if metric in run.scores}
+
+
+def _repeats(runs: Sequence[Run]) -> str:
+    seeds = {run.settings.get("seed") for run in runs}
+    splits = {(run.settings.get("data.split_seed"), run.settings.get("data.fold")) for run in runs}
+    seeds_text = f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
+    if len(splits) == 1:
+        return f"{seeds_text}; one split of the data: what another split would change is not in it"
+    return f"{seeds_text}; {len(splits)} splits of the data: they are part of the spread"

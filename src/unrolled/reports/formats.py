@@ -1,0 +1,246 @@
+"""A comparison as CSV, Markdown, HTML, LaTeX (booktabs) and on a terminal.
+
+The CSV file has full precision; the others round as a paper would.
+"""
+
+import csv
+import html
+import io
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unrolled.durable import write_text
+from unrolled.reports.comparison import Comparison, Difference
+from unrolled.reports.runs import Run
+from unrolled.reports.statistics import Summary
+
+SHARES = ("accuracy", "f1", "calibration_error")  # shown in %
+NOTHING = ""
+LATEX_ESCAPES = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+    }
+)
+STYLE = (
+    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem;max-width:80rem}"
+    "table{border-collapse:collapse;margin:.5rem 0 1.5rem}"
+    "th,td{padding:.3rem .8rem;text-align:left;border-bottom:1px solid #ddd}"
+    "td{font-variant-numeric:tabular-nums}th{border-bottom:2px solid #888}p{color:#555}"
+)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A titled table of text."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+
+
+def write_tables(comparison: Comparison, folder: Path, *, title: str) -> None:
+    """Write sweep.csv, sweep.md, sweep.html and sweep.tex."""
+    texts = {
+        "csv": to_csv(comparison),
+        "md": to_markdown(comparison, title=title),
+        "html": to_html(comparison, title=title),
+        "tex": to_latex(comparison),
+    }
+    for suffix, text in texts.items():
+        write_text(folder / f"sweep.{suffix}", text, durable=False)
+
+
+def to_csv(comparison: Comparison) -> str:
+    """Return a line per setting and baseline, in full precision; scores are not in %."""
+    metrics = sorted({metric for row in comparison.rows for metric in row.scores})
+    fields = ("n", "mean", "deviation", "low", "high", "smallest", "largest")
+    metrics = [comparison.metric, *(name for name in metrics if name != comparison.metric)]
+    lines: list[dict[str, object]] = []
+    for row in comparison.rows:
+        lines.append({**row.key, "num_done": len(row.runs) - row.num_failed})
+        lines[-1] |= {"num_failed": row.num_failed, "num_parameters": row.num_parameters}
+        lines[-1] |= _cells(row.scores, metrics, fields) | {"seconds": row.seconds}
+    for baseline in comparison.baselines:
+        lines.append({**baseline.key, "baseline": baseline.name})
+        lines[-1] |= _cells(baseline.scores, metrics, fields)
+    columns = [*comparison.columns, "baseline", "num_done", "num_failed", "num_parameters"]
+    columns += [f"{metric}/{field}" for metric in metrics for field in fields] + ["seconds"]
+    file = io.StringIO()
+    writer = csv.DictWriter(file, fieldnames=columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return file.getvalue()
+
+
+def to_markdown(comparison: Comparison, *, title: str) -> str:
+    """Return the sheets as Markdown."""
+    parts = [f"# {title}", _note(comparison)]
+    for sheet in sheets(comparison):
+        body = [sheet.header, ["---"] * len(sheet.header), *sheet.rows]
+        lines = ["| " + " | ".join(_one_line(cell, "|") for cell in row) + " |" for row in body]
+        parts += [f"## {sheet.title}", "\n".join(lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def to_html(comparison: Comparison, *, title: str) -> str:
+    """Return a page that needs nothing else."""
+    parts = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(_note(comparison))}</p>"]
+    for sheet in sheets(comparison):
+        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in sheet.header)
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n"
+            for row in sheet.rows
+        )
+        parts.append(f"<h2>{sheet.title}</h2>\n<table>\n<tr>{head}</tr>\n{rows}</table>")
+    body = "\n".join(parts)
+    return (
+        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+        f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n{body}\n</html>\n"
+    )
+
+
+def to_latex(comparison: Comparison) -> str:
+    r"""Return the results as a table for \usepackage{booktabs}."""
+    sheet = sheets(comparison)[0]
+    lines = [" & ".join(map(_latex, row)) + r" \\" for row in (sheet.header, *sheet.rows)]
+    lines.insert(1, r"\midrule")
+    if comparison.baselines and comparison.rows:
+        lines.insert(2 + len(comparison.rows), r"\midrule")
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{{'l' * len(sheet.header)}}}",
+            r"\toprule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "% " + _note(comparison),
+            "",
+        ]
+    )
+
+
+def sheets(comparison: Comparison) -> list[Sheet]:
+    """Return results, paired differences and failures; the last two only if there are any."""
+    found = [_results(comparison)]
+    if comparison.differences:
+        found.append(_paired(comparison.differences, comparison.metric))
+    if comparison.failures:
+        found.append(_failed(comparison.failures))
+    return found
+
+
+def _results(comparison: Comparison) -> Sheet:
+    metric = comparison.metric
+    other = "val/accuracy" if metric != "val/accuracy" else "val/loss"
+    header = [*comparison.columns, _heading(metric), "n", "95 % interval", "worst to best"]
+    header += [_heading(other), "parameters", "time", "failed"]
+    rows = []
+    for row in comparison.rows:
+        cells = [_short(row.key[name]) for name in comparison.columns]
+        cells += _statistics(row.scores.get(metric), metric)
+        cells.append(spread(row.scores.get(other), other))
+        cells.append(NOTHING if row.num_parameters is None else f"{row.num_parameters:,}")
+        cells.append(NOTHING if row.seconds is None else f"{row.seconds:.1f} s")
+        rows.append([*cells, str(row.num_failed or NOTHING)])
+    for baseline in comparison.baselines:
+        cells = [baseline.key.get(name, NOTHING) for name in comparison.columns]
+        place = comparison.columns.index("model") if "model" in comparison.columns else 0
+        cells[place] = baseline.name
+        cells += _statistics(baseline.scores.get(metric), metric)
+        rows.append([*cells, spread(baseline.scores.get(other), other), *[NOTHING] * 3])
+    return Sheet("Results", header, rows)
+
+
+def _paired(differences: Sequence[Difference], metric: str) -> Sheet:
+    (reference,) = {", ".join(d.reference.values()) for d in differences}
+    header = [*differences[0].key, f"{_heading(metric)} less that of {reference}"]
+    rows = [
+        [
+            *map(_short, d.key.values()),
+            spread(d.summary, metric),
+            str(d.summary.n),
+            _interval(d.summary, metric),
+        ]
+        for d in differences
+    ]
+    return Sheet("Paired differences", [*header, "shared seeds", "95 % interval"], rows)
+
+
+def _failed(failures: Iterable[Run]) -> Sheet:
+    rows = [
+        [run.path.name, run.state, "" if run.exit_code is None else str(run.exit_code), run.error]
+        for run in failures
+    ]
+    return Sheet("Not done", ["run", "state", "exit code", "reason"], rows)
+
+
+def _statistics(summary: Summary | None, metric: str) -> list[str]:
+    if summary is None:
+        return [NOTHING, "0", NOTHING, NOTHING]
+    smallest, largest = _number(summary.smallest, metric), _number(summary.largest, metric)
+    ends = NOTHING if summary.n == 1 else f"{smallest} to {largest}"
+    return [spread(summary, metric), str(summary.n), _interval(summary, metric), ends]
+
+
+def spread(summary: Summary | None, metric: str) -> str:
+    """Return mean ± standard deviation."""
+    if summary is None:
+        return NOTHING
+    mean = _number(summary.mean, metric)
+    return mean if summary.deviation is None else f"{mean} ± {_number(summary.deviation, metric)}"
+
+
+def _interval(summary: Summary, metric: str) -> str:
+    if summary.low is None or summary.high is None:
+        return NOTHING
+    return f"{_number(summary.low, metric)} to {_number(summary.high, metric)}"
+
+
+def _cells(
+    scores: dict[str, Summary], metrics: Sequence[str], fields: Sequence[str]
+) -> dict[str, object]:
+    return {
+        f"{metric}/{field}": getattr(scores[metric], field)
+        for metric in metrics
+        if metric in scores
+        for field in fields
+    }
+
+
+def _short(value: str) -> str:
+    """Return a setting with four digits, where it is a fraction with more."""
+    return f"{float(value):.4g}" if re.fullmatch(r"\d*\.\d+(e-?\d+)?", value) else value
+
+
+def _heading(metric: str) -> str:
+    return f"{metric} in %" if metric.endswith(SHARES) else metric
+
+
+def _number(value: float, metric: str) -> str:
+    return f"{100 * value:.2f}" if metric.endswith(SHARES) else f"{value:.4f}"
+
+
+def _note(comparison: Comparison) -> str:
+    return f"Mean ± standard deviation over {comparison.repeats}."
+
+
+def _one_line(text: str, separator: str) -> str:
+    return " ".join(text.split()).replace(separator, f"\\{separator}")
+
+
+def _latex(text: str) -> str:
+    return _one_line(text, "\0").translate(LATEX_ESCAPES)

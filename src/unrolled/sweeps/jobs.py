@@ -1,0 +1,162 @@
+"""One job of a sweep: done before, continued, or begun; and never without a record.
+
+A job is the run that its config, the data and our source describe. A folder that holds another one
+under the same name (an encoder was edited, the data changed) is set aside, and the job begins.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from unrolled.checks import check_config
+from unrolled.config_values import config_hash
+from unrolled.errors import CheckpointError, RunInterruptedError, UnrolledError
+from unrolled.provenance import source_hash
+from unrolled.run_folder import RunFolder, find_run
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended; it travels from the job's process to that of the sweep.
+
+    value: best value of the monitored score; None without one.
+    before: whether an earlier start of the sweep had done it.
+    """
+
+    folder: str
+    state: str
+    exit_code: int
+    error: str
+    value: float | None
+    scores: dict[str, float]
+    seconds: float
+    before: bool
+
+
+def carry_out(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Outcome:
+    """Do what is left to be done of a job, and return how it ended; no error is raised."""
+    try:
+        check_config(config)
+        if config.init_from is not None:
+            config.init_from = str(find_run(config.init_from, root=Path("outputs")).path)
+        result = _earlier_result(config, folder, overrides=overrides)
+        before = result is not None and result.pop("before", False)
+        result = result or _train(config, folder, overrides=overrides)
+    except Exception as error:  # every end is recorded, and the sweep goes on
+        log.exception("the job is not done")
+        return _failed(config, folder, error)
+    if config.sweep.keep != "all":
+        folder.drop_checkpoints(keep_best=config.sweep.keep == "best")
+    return _outcome(folder, result, before=before)
+
+
+def _train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> dict[str, Any]:
+    from unrolled import experiment
+
+    with folder.claimed():
+        return experiment.train(config, folder, overrides=overrides)
+
+
+def _earlier_result(
+    config: DictConfig, folder: RunFolder, *, overrides: list[str]
+) -> dict[str, Any] | None:
+    """Return what an earlier start of the sweep found, continued if it was not done.
+
+    None if there is none to build upon; the folder is then free.
+    """
+    if not (folder.path / "config.yaml").is_file():
+        return None
+    result = folder.result()
+    is_done = result is not None and result["state"] == "done"
+    if not _is_same_run(config, folder):
+        if is_done or folder.last_checkpoint.is_file():
+            log.warning("%s: config, data or source have changed; run again", folder.name)
+            folder.set_aside()
+        else:
+            folder.make_free()
+        return None
+    if result is not None and is_done:
+        return {**result, "before": True}
+    if folder.last_checkpoint.is_file():
+        from unrolled import experiment
+
+        with folder.held():
+            return experiment.resume(config, folder, overrides=overrides)
+    folder.make_free()
+    return None
+
+
+def _is_same_run(config: DictConfig, folder: RunFolder) -> bool:
+    """Return whether a folder holds what the config, today's source and today's data describe."""
+    if config_hash(folder.config()) != config_hash(config):
+        return False
+    if folder.provenance().get("source_hash") != source_hash():
+        return False
+    recorded = _recorded_fingerprint(folder)
+    if recorded is None:  # it never got as far as the data
+        return True
+    from unrolled.building import load_data
+
+    return recorded == load_data(config).fingerprint
+
+
+def _recorded_fingerprint(folder: RunFolder) -> str | None:
+    result = folder.result() or {}
+    if "data_fingerprint" in result:
+        fingerprint: str = result["data_fingerprint"]
+        return fingerprint
+    if not folder.last_checkpoint.is_file():
+        return None
+    from unrolled.experiment import recorded_identity
+
+    try:
+        _, checkpoint = folder.newest_checkpoint()
+    except CheckpointError:  # damaged: it begins again
+        return ""
+    return str(recorded_identity(checkpoint)["data_fingerprint"])
+
+
+def _outcome(folder: RunFolder, result: dict[str, Any], *, before: bool) -> Outcome:
+    return Outcome(
+        folder=str(folder.path),
+        state=result["state"],
+        exit_code=result["exit_code"],
+        error=result["error"] or "",
+        value=(result.get("best") or {}).get("value"),
+        scores=result["scores"],
+        seconds=result["seconds"]["total"],
+        before=before,
+    )
+
+
+def _failed(config: DictConfig, folder: RunFolder, error: Exception) -> Outcome:
+    code = error.exit_code if isinstance(error, UnrolledError) else 1
+    state = "interrupted" if isinstance(error, RunInterruptedError) else "failed"
+    reason = str(error) if isinstance(error, UnrolledError) else f"{type(error).__name__}: {error}"
+    if folder.result() is None and not isinstance(error, CheckpointError):  # not another's folder
+        record_failure(folder, config=config, state=state, exit_code=code, error=reason)
+    return Outcome(str(folder.path), state, code, reason, None, {}, 0.0, before=False)
+
+
+def record_failure(
+    folder: RunFolder, *, config: DictConfig | None, state: str, exit_code: int, error: str
+) -> None:
+    """Write a result for a job that could not write its own."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    if config is not None and not (folder.path / "config.yaml").is_file():
+        folder.write_config(config)
+    folder.write_result(
+        {
+            **(folder.result() or {}),
+            "state": state,
+            "exit_code": exit_code,
+            "error": error,
+            "scores": {},
+            "seconds": {},
+        }
+    )

@@ -1,0 +1,56 @@
+"""Engines that exist, where they are installed: the same table and the same continuation."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from resume.conftest import SMALL
+
+UNROLLED = (sys.executable, "-c", "from unrolled.cli import main; main()")
+
+LAUNCHERS = {
+    "basic": ("hydra", ["hydra/launcher=basic"]),
+    "submitit": (
+        "submitit",
+        ["hydra/launcher=submitit_local", "hydra.sweeper.max_batch_size=2"],
+    ),
+    "ray": ("ray", ["hydra/launcher=ray", "hydra.launcher.ray.remote.num_cpus=1"]),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_sweep_by_another_engine_ends_in_the_same_table(name, tmp_path):
+    module, words = LAUNCHERS[name]
+    pytest.importorskip(module)
+    if name != "basic":
+        pytest.importorskip(f"hydra_plugins.hydra_{name}_launcher")
+    folder = tmp_path / "sweep"
+    command = [*UNROLLED, "train", "-m", *SMALL, "trainer.max_epochs=1", *words]
+    command.append(f"hydra.sweep.dir={folder}")
+
+    def carry_out(*more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *more],
+            cwd=tmp_path,
+            env=os.environ,
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
+        )
+
+    failing = carry_out("data.batch_size=8,0", "seed=1,2")
+    assert failing.returncode == 1, failing.stdout + failing.stderr
+    states = [json.loads(path.read_text())["state"] for path in folder.glob("*/result.json")]
+    assert sorted(states) == ["done", "done", "failed", "failed"]
+    assert "a whole number >= 1" in (folder / "sweep.md").read_text()
+
+    times = {path: path.stat().st_mtime for path in folder.glob("*/checkpoints/best.ckpt")}
+    again = carry_out("data.batch_size=8,0", "seed=1,2")
+    assert again.returncode == 1
+    assert {path: path.stat().st_mtime for path in times} == times, "nothing done is done again"
