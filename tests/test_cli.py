@@ -168,7 +168,7 @@ def test_the_result_records_how_the_run_ended(workplace):
     assert result["exit_code"] == 0
     assert result["seed"] == 0
     assert result["num_epochs"] == 1
-    assert result["num_steps"] == 41  # 1,294 sequences in batches of 32
+    assert result["num_steps"] == 21  # 1,294 sequences in batches of 64
     assert result["best"].keys() == {"monitor", "value", "epoch", "step"}
     assert result["best"]["value"] == result["scores"]["val/loss"]
     assert result["seconds"].keys() == {"total", "fit", "test"}
