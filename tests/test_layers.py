@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
         "config_values",
         "durable",
         "experiment",
+        "predictor",
         "resuming",
         "run_folder",
         "tables",
@@ -115,6 +116,7 @@ USERS = {
         "metrics_csv",
         "process",
     },
+    "pandas": {"commands", "data"},
     "torchmetrics": {"classifier"},
     "sklearn": {"callbacks", "data"},  # callbacks draw the confusion matrix
     "rich": {"callbacks", "tables"},
@@ -238,8 +240,8 @@ def test_torch_is_not_imported_before_work_starts() -> None:
     code = (
         "import sys, unrolled, unrolled.cli, unrolled.composition, unrolled.checks, "
         "unrolled.run_folder, unrolled.commands.train, unrolled.commands.evaluate, "
-        "unrolled.commands.list; "
-        "sys.exit(', '.join({'torch', 'lightning', 'sklearn'} & sys.modules.keys()) or 0)"
+        "unrolled.commands.list, unrolled.commands.predict; "
+        "sys.exit(', '.join({'torch', 'lightning', 'sklearn', 'pandas'} & sys.modules.keys()) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

@@ -16,6 +16,7 @@ COMMANDS = {
     "train": "train, test and record one run, or with -m a sweep",
     "resume": "continue an interrupted run: run=DIR or run=latest; or a finished one for longer",
     "evaluate": "test a finished run again: run=DIR or run=latest, optionally data=...",
+    "predict": "classify the sequences of a file: run=DIR input=FILE output=FILE",
     "list": "show what has been run, newest first",
 }
 

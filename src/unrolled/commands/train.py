@@ -11,6 +11,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict, read_write
 
 from unrolled.checks import check_config
+from unrolled.commands.arguments import quote_names
 from unrolled.commands.sweep import earlier_result, tell_of_rest
 from unrolled.composition import CONF, compose_config
 from unrolled.config_values import register_resolvers
@@ -29,6 +30,7 @@ def run(arguments: list[str]) -> None:
         UnrolledError: whatever keeps the run from being done.
     """
     register_resolvers()
+    arguments = quote_names(arguments)
     if not any(argument.startswith("-") for argument in arguments):
         config = compose_config(arguments)
         if any(argument.startswith("hydra.run.dir=") for argument in arguments):
@@ -78,7 +80,7 @@ def task(config: DictConfig) -> float | None:
 
 def train_here(overrides: list[str]) -> Path:
     """Carry out one run without Hydra's command line, for notebooks; return its folder."""
-    config = compose_config(overrides)
+    config = compose_config(quote_names(overrides))
     HydraConfig.instance().set_config(config)  # names the folder
     path = Path(config.hydra.run.dir).absolute()
     with naming_storage():
@@ -102,7 +104,7 @@ def train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> flo
         except RunInterruptedError:
             print(f"run: {folder.path}", flush=True)
             raise
-    show_scores(result["scores"])
+    show_scores(result["scores"], baselines=result["baselines"])
     print(f"run: {folder.path}", flush=True)
     value: float | None = result["best"]["value"]
     return value
