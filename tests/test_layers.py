@@ -23,12 +23,14 @@ ALLOWED: dict[str, set[str]] = {
         "checks",
         "composition",
         "config_values",
+        "data",
         "durable",
         "experiment",
         "predictor",
         "resuming",
         "run_folder",
         "tables",
+        "working_folder",
     },
     "predictor": {"building", "contracts", "data", "run_folder"},
     "experiment": {
@@ -68,7 +70,7 @@ ALLOWED: dict[str, set[str]] = {
         "schedules",
         "seeding",
     },
-    "composition": {"checks", "config_values"},
+    "composition": {"checks", "config_values", "working_folder"},
     "tables": {"run_folder"},
     "metrics_csv": {"durable"},
     "process": {"durable"},
@@ -89,11 +91,12 @@ ALLOWED: dict[str, set[str]] = {
     "provenance": set(),
     "schedules": set(),
     "seeding": set(),
+    "working_folder": set(),
 }
 
 # Which rooms may use a library at all; a library that is not named here is free.
 USERS = {
-    "hydra": {"cli", "commands", "composition", "instantiation", "process"},
+    "hydra": {"cli", "commands", "composition", "instantiation", "process", "working_folder"},
     "omegaconf": {
         "building",
         "checks",
@@ -105,6 +108,7 @@ USERS = {
         "instantiation",
         "predictor",
         "run_folder",
+        "working_folder",
     },
     "lightning": {
         "building",
@@ -240,7 +244,7 @@ def test_torch_is_not_imported_before_work_starts() -> None:
     code = (
         "import sys, unrolled, unrolled.cli, unrolled.composition, unrolled.checks, "
         "unrolled.run_folder, unrolled.commands.train, unrolled.commands.evaluate, "
-        "unrolled.commands.list, unrolled.commands.predict; "
+        "unrolled.commands.list, unrolled.commands.predict, unrolled.commands.inspect; "
         "sys.exit(', '.join({'torch', 'lightning', 'sklearn', 'pandas'} & sys.modules.keys()) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -88,6 +88,7 @@ RULES = {
     "data.shuffle": FLAG,
     "data.bucket_batches": COUNT,
     "data.form": Rule((), words=("long", "wide"), optional=True),
+    "data.time_feature": FLAG,
     "data.missing": Rule((), words=("refuse", "forward", "mean", "mask")),
     "data.device_share": Rule((int, float), low=0, high=1),
     "model.hidden_size": COUNT,

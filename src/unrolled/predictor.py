@@ -78,8 +78,9 @@ class Predictor:
             DataError: the file cannot be read as the training file was.
         """
         if self.reading is None:
-            reading = Reading.of_arrays(
-                class_names=self.class_names, num_features=self.num_features
+            reading = Reading.untaught(
+                class_names=self.class_names,
+                feature_names=[str(feature) for feature in range(self.num_features)],
             )
             if path.suffix.lower() != ".npz":
                 raise DataError(

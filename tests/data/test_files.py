@@ -245,6 +245,13 @@ def test_dates_order_the_steps(tmp_path: Path) -> None:
     assert data.train.x[0, :, 0].tolist() == [1, 2]
 
 
+def test_the_time_since_the_step_before_can_be_a_feature(tmp_path: Path) -> None:
+    rows = "s,2024-03-01T10:00:30,2,a\ns,2024-03-01T09:59:00,1,a\nu,2024-03-02,5,b\n"
+    path = write(tmp_path / "d.csv", "id,step,v,y\n" + rows)
+    data = load(path, **LONG, time_feature=True)
+    assert data.train.x.tolist() == [[[1, 0], [2, 90]], [[5, 0], [0, 0]]]
+
+
 def test_whether_a_row_is_a_step_is_seen_from_the_ids(good: Path) -> None:
     assert_same(load(good, **LONG), load(good, **{**LONG, "form": None}))
 

@@ -10,6 +10,7 @@ from hydra.core.utils import configure_log
 from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict, read_write
 
+from unrolled import working_folder
 from unrolled.checks import check_config
 from unrolled.commands.arguments import quote_names
 from unrolled.commands.sweep import earlier_result, tell_of_rest
@@ -30,6 +31,7 @@ def run(arguments: list[str]) -> None:
         UnrolledError: whatever keeps the run from being done.
     """
     register_resolvers()
+    working_folder.register()
     arguments = quote_names(arguments)
     if not any(argument.startswith("-") for argument in arguments):
         config = compose_config(arguments)

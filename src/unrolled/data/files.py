@@ -1,4 +1,4 @@
-"""Sequences of one's own, from CSV, Parquet or NPZ files; docs/own-data.md."""
+"""Sequences of one's own, from CSV, Parquet, NPZ or .ts files; docs/own-data.md."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +16,9 @@ from unrolled.errors import ConfigError, DataError
 class Files(Source):
     """The sequences of one file, or of one each for train, val and test.
 
-    path: the file; what val_path and test_path do not give is split off it.
+    path: the file, or a folder of CSV files; what val_path and test_path do not give is split off.
     val_path, test_path: files, or None.
-    form, id, time, label, group, features, categorical, separator: see Reading.
+    form, id, time, time_feature, label, group, features, categorical, separator: see Reading.
     missing: refuse, forward, mean or mask; see Filling.
     """
 
@@ -31,6 +31,7 @@ class Files(Source):
         form: str | None,
         id: str | None,  # noqa: A002 - data.id is what users type
         time: str | None,
+        time_feature: bool,
         label: str | None,
         group: str | None,
         features: Sequence[str] | None,
@@ -42,6 +43,10 @@ class Files(Source):
             raise ConfigError("data=files needs data.path=FILE; `unrolled inspect path=FILE` helps")
         if form not in (None, *FORMS):
             raise ConfigError(f"data.form={form}: need one of {', '.join(FORMS)}, or null")
+        if time_feature and time is None:
+            raise ConfigError(
+                "data.time_feature=true needs the column of the times: data.time=COLUMN"
+            )
         if missing not in MODES:
             raise ConfigError(f"data.missing={missing}: need one of {', '.join(MODES)}")
         if separator is not None and len(separator) != 1:
@@ -51,19 +56,17 @@ class Files(Source):
             for name, part in (("train", path), ("val", val_path), ("test", test_path))
             if part is not None
         }
-        self.reading = Reading(
+        self.reading = Reading.untaught(
             form=form,
             id=_name(id),
             time=_name(time),
+            time_feature=time_feature,
             label=_name(label),
             group=_name(group),
             features=None if features is None else tuple(str(name) for name in features),
             categorical=tuple(str(name) for name in categorical),
             separator=separator,
             missing=missing,
-            categories={},
-            class_names=(),
-            feature_names=(),
         )
 
     def prepare(self) -> None:

@@ -4,7 +4,7 @@ A run keeps it in preprocessing.json, so that a new file is read as the training
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from unrolled.data.arrays import read_npz
+from unrolled.data.folders import FILE, read_folder
 from unrolled.data.recordings import Recordings, class_names_of, from_rows
 from unrolled.data.tabular import Table, read_table, shown
+from unrolled.data.ts_format import read_ts
 from unrolled.data.wide_form import from_wide_rows
 from unrolled.errors import DataError, did_you_mean
 
@@ -27,6 +29,7 @@ class Reading:
 
     form: long (a row per step), wide (a row per sequence) or None: long where an id occurs twice.
     id, time, label, group: names of columns, or None where there are none.
+    time_feature: whether the time since the step before is a feature.
     features: names of columns, or None for all others; in order.
     categorical: those of them that hold words; each word becomes a feature that is 0 or 1, which
         the first matrix of a network embeds.
@@ -40,6 +43,7 @@ class Reading:
     form: str | None
     id: str | None
     time: str | None
+    time_feature: bool | None
     label: str | None
     group: str | None
     features: tuple[str, ...] | None
@@ -62,22 +66,11 @@ class Reading:
         return cls(**{**values, "features": features, **{k: tuple(values[k]) for k in tuples}})
 
     @classmethod
-    def of_arrays(cls, *, class_names: Sequence[str], num_features: int) -> "Reading":
-        """Return how NPZ files are read for a run that was trained on no file."""
-        return cls(
-            form=None,
-            id=None,
-            time=None,
-            label=None,
-            group=None,
-            features=None,
-            categorical=(),
-            separator=None,
-            missing="refuse",
-            categories={},
-            class_names=tuple(class_names),
-            feature_names=tuple(str(feature) for feature in range(num_features)),
-        )
+    def untaught(cls, **settings: Any) -> "Reading":
+        """Return a reader of which these settings are told, and nothing else."""
+        nothing: dict[str, Any] = dict.fromkeys(field.name for field in fields(cls))
+        nothing |= {"categorical": (), "categories": {}, "class_names": (), "feature_names": ()}
+        return cls.from_plain({**nothing, "missing": "refuse", **settings})
 
     @property
     def is_learnt(self) -> bool:
@@ -122,12 +115,19 @@ class Reading:
         return recordings
 
     def _read(self, path: Path, *, labelled: bool) -> tuple["Reading", Recordings]:
-        if path.suffix.lower() == ".npz":
-            recordings = read_npz(path, labelled=labelled)
-            _refuse_missing(recordings, path, allowed=self.missing != "refuse")
-            return self, recordings
-        table = read_table(path, separator=self.separator)
-        return self._read_table(table, labelled=labelled)
+        if path.is_dir():
+            known = replace(self, form="long", id=FILE, label=self.label or "label")
+            table = read_folder(
+                path, separator=self.separator, label=known.label or "", labelled=labelled
+            )
+            return known._read_table(table, labelled=labelled)
+        read = {".npz": read_npz, ".ts": read_ts}.get(path.suffix.lower())
+        if read is None:
+            table = read_table(path, separator=self.separator)
+            return self._read_table(table, labelled=labelled)
+        recordings = read(path, labelled=labelled)
+        _refuse_missing(recordings, path, allowed=self.missing != "refuse")
+        return self, recordings
 
     def _read_table(self, table: Table, *, labelled: bool) -> tuple["Reading", Recordings]:
         if labelled and self.label is None:
@@ -170,6 +170,7 @@ class Reading:
             feature_names=names,
             ids=ids,
             times=times,
+            time_feature=bool(known.time_feature),
             labels=labels,
             groups=groups,
         )

@@ -14,6 +14,8 @@ from unrolled.contracts import Sequences
 from unrolled.data.tabular import Table, shown
 from unrolled.errors import DataError
 
+SINCE = "time since the step before"
+
 
 @dataclass(frozen=True)
 class Recordings:
@@ -79,6 +81,7 @@ def from_rows(
     feature_names: Sequence[str],
     ids: Sequence[str],
     times: npt.NDArray[np.float64] | None,
+    time_feature: bool,
     labels: Sequence[str] | None,
     groups: Sequence[str] | None,
 ) -> Recordings:
@@ -87,6 +90,7 @@ def from_rows(
     values: features of each row, (rows, d).
     ids, labels, groups: of each row.
     times: of each row, or None where rows stand in order.
+    time_feature: whether the time since the step before, 0 at the first, is a further feature.
 
     Raises:
         DataError: a time occurs twice, or a label or group changes, within one sequence.
@@ -106,6 +110,13 @@ def from_rows(
                 f"once in a sequence ({int(twice.sum())} are repeated)"
             )
     firsts = order[bounds[:-1]]
+    if time_feature and times is not None:
+        since = np.diff(times[order], prepend=0.0)
+        since[bounds[:-1]] = 0.0
+        column = np.empty((len(values), 1), dtype=np.float32)
+        column[order, 0] = since
+        values = np.hstack([values, column])
+        feature_names = [*feature_names, SINCE]
     return Recordings(
         ids=[str(name) for name in names],
         values=[values[order[start:end]] for start, end in pairwise(bounds)],

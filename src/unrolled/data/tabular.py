@@ -63,7 +63,7 @@ class Table:
         Raises:
             DataError: there is no such column, or a cell is empty.
         """
-        cells = self._cells(column)
+        cells = self.cells(column)
         for row, cell in enumerate(cells):
             if cell.lower() in MISSING:
                 raise DataError(f"{self.place(row, column)}: nothing stands here")
@@ -78,7 +78,7 @@ class Table:
         self.require([column])
         series = self.frame[column]
         if not pd.api.types.is_numeric_dtype(series):
-            series = pd.Series(self._cells(column), dtype=object)
+            series = pd.Series(self.cells(column), dtype=object)
             series = series.where(~series.str.lower().isin(MISSING), None)
         values: npt.NDArray[np.float64] = pd.to_numeric(series, errors="coerce").to_numpy(
             dtype=np.float64, na_value=np.nan
@@ -122,7 +122,12 @@ class Table:
             )
         return values
 
-    def _cells(self, column: str) -> list[str]:
+    def cells(self, column: str) -> list[str]:
+        """Return the cells of a column as text, empty where nothing stands.
+
+        Raises:
+            DataError: there is no such column.
+        """
         self.require([column])
         series = self.frame[column]
         if series.isna().any():
