@@ -109,7 +109,7 @@ GOOD_LINES = [
     ("text", "lines"),
     [
         (GOOD, GOOD_LINES),
-        (GOOD.replace("s3,0,0,", "s3,0,,"), [r"warning: +1 cells are empty: missing=forward"]),
+        (GOOD.replace("s3,0,0,", "s3,0,,"), [r"warning: +1 values are missing: missing=forward"]),
         (GOOD + "x,0,1,1,c\n", [r"warning: +class 'c' has 1 sequences"]),
     ],
 )
@@ -133,6 +133,16 @@ def test_a_file_with_empty_cells_can_be_trained_on_as_it_was_inspected(
     assert inspect(GOOD.replace("s3,0,0,", "s3,0,,"), "output=mine.yaml") == 0
     small = ["trainer.max_epochs=1", "model.hidden_size=4", "logger=none", "data.val_size=2"]
     assert run(["train", "data=mine", *small]) == 0
+
+
+def test_a_row_that_ends_early_is_a_shorter_sequence_and_misses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    short = "".join(f"{n},{n},,{'ab'[n % 2]}\n" for n in range(9))
+    assert inspect(f"id,x_0,x_1,label\n{short}9,1,2,b\n") == 0
+    assert "10, 1 to 2 steps" in capsys.readouterr().out
+    assert "missing" not in OmegaConf.load("my_data.yaml")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from unrolled.errors import ConfigError, DataError
 from unrolled.instantiation import make
 
 few = settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 Sequence = tuple[str, str, np.ndarray]  # id, label, (t, d)

@@ -18,7 +18,7 @@ from unrolled.instantiation import make
 
 TASKS = ("parity", "temporal_order", "copy_last", "selective_copying", "dyck", "adding")
 each_task = pytest.mark.parametrize("task", TASKS)
-few = settings(deadline=None, max_examples=15)
+few = settings(deadline=None, max_examples=8)
 
 
 def load(task: str, **changes: int) -> SourceData:

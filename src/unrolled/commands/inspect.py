@@ -65,15 +65,13 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
         rows = "a row per step" if found.form == "long" else "a row per sequence"
         print(f"form:      {found.form} ({rows}), {len(table):,} rows")
         print("columns:   " + ", ".join(f"{name} {settings[name]!r}" for name in COLUMNS))
-        if found.num_missing:
-            settings["missing"] = "forward"
-            warnings.append(f"{found.num_missing} cells are empty: missing=forward fills them")
         if found.time is not None and found.id is not None:
             print(describe_times(table, id_column=found.id, time_column=found.time))
     _, recordings = Reading.untaught(**{**settings, "missing": "mean"}).learn(path)
-    if table is None and any(bool((values != values).any()) for values in recordings.values):
+    num_missing = sum(int((values != values).sum()) for values in recordings.values)  # NaN
+    if num_missing:
         settings["missing"] = "forward"
-        warnings.append("values are missing: missing=forward fills them")
+        warnings.append(f"{num_missing} values are missing: missing=forward fills them")
     print("\n".join(describe(recordings)))
     for line in [*warnings, *warn(recordings)]:
         print(f"warning:   {line}")

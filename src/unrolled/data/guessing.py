@@ -28,7 +28,6 @@ class Guess:
     features: list[str]
     categorical: list[str]
     left_out: list[str]
-    num_missing: int
 
 
 def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
@@ -70,7 +69,6 @@ def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
         features=features,
         categorical=[name for name in words if name not in left_out],
         left_out=left_out,
-        num_missing=int(missing[features].to_numpy().sum()),
     )
 
 

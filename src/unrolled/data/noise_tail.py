@@ -1,7 +1,8 @@
 """Noise behind a sequence: what was seen has to be kept while nothing of use is to be seen.
 
 Chang et al. (2019), AntisymmetricRNN, section 4.3: noise-padded CIFAR-10; here drawn anew for every
-sequence, where some of the published code repeats one draw for all.
+sequence, where some of the published code repeats one draw for all. It is part of the task, not of
+what a run learns: prediction takes sequences as they are.
 """
 
 from dataclasses import replace
