@@ -22,7 +22,7 @@ from unrolled.run_folder import RunFolder
 
 SMALL = ("debug=fast", "data.batch_size=8")
 RANDOM = np.random.default_rng(0)
-NEEDS_MORE = {"mnist", "wandb", "mlflow", "gpu"}  # files, accounts or hardware
+NEEDS_MORE = {"mnist", "files", "wandb", "mlflow", "gpu"}  # files, accounts or hardware
 
 
 def history_of(run) -> list[dict[str, str]]:

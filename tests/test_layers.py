@@ -23,14 +23,17 @@ ALLOWED: dict[str, set[str]] = {
         "checks",
         "composition",
         "config_values",
+        "data",
         "durable",
         "experiment",
+        "predictor",
         "reports",
         "resuming",
         "run_folder",
         "search",
         "sweeps",
         "tables",
+        "working_folder",
     },
     "sweeps": {
         "building",
@@ -93,7 +96,7 @@ ALLOWED: dict[str, set[str]] = {
         "seeding",
         "training_sums",
     },
-    "composition": {"checks", "config_values"},
+    "composition": {"checks", "config_values", "working_folder"},
     "tables": {"run_folder"},
     "metrics_csv": {"durable"},
     "process": {"durable"},
@@ -116,11 +119,20 @@ ALLOWED: dict[str, set[str]] = {
     "schedules": set(),
     "seeding": set(),
     "training_sums": set(),
+    "working_folder": set(),
 }
 
 # Which rooms may use a library at all; a library that is not named here is free.
 USERS = {
-    "hydra": {"cli", "commands", "composition", "instantiation", "process", "sweeps"},
+    "hydra": {
+        "cli",
+        "commands",
+        "composition",
+        "instantiation",
+        "process",
+        "sweeps",
+        "working_folder",
+    },
     "omegaconf": {
         "building",
         "checks",
@@ -135,6 +147,7 @@ USERS = {
         "run_folder",
         "search",
         "sweeps",
+        "working_folder",
     },
     "lightning": {
         "building",
@@ -146,6 +159,7 @@ USERS = {
         "metrics_csv",
         "process",
     },
+    "pandas": {"commands", "data"},
     "torchmetrics": {"classifier"},
     "sklearn": {"callbacks", "data", "reports"},  # callbacks draw the confusion matrix
     "rich": {"callbacks", "reports", "tables"},
@@ -269,8 +283,9 @@ def test_torch_is_not_imported_before_work_starts() -> None:
     code = (
         "import sys, unrolled, unrolled.cli, unrolled.composition, unrolled.checks, "
         "unrolled.run_folder, unrolled.commands.train, unrolled.commands.evaluate, "
-        "unrolled.commands.list, unrolled.commands.report, hydra_plugins.unrolled_sweeps; "
-        "sys.exit(', '.join({'torch', 'lightning', 'sklearn'} & sys.modules.keys()) or 0)"
+        "unrolled.commands.list, unrolled.commands.report, hydra_plugins.unrolled_sweeps, "
+        "unrolled.commands.predict, unrolled.commands.inspect; "
+        "sys.exit(', '.join({'torch', 'lightning', 'sklearn', 'pandas'} & sys.modules.keys()) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

@@ -17,6 +17,8 @@ COMMANDS = {
     "resume": "continue an interrupted run: run=DIR or run=latest; or a finished one for longer",
     "evaluate": "test a finished run again: run=DIR or run=latest, optionally data=...",
     "report": "compare runs: DIR... metric= sort= group= where=KEY=VALUE; a row per setting",
+    "predict": "classify the sequences of a file: run=DIR input=FILE output=FILE",
+    "inspect": "describe a data file, draw it, and write the config that trains on it: path=FILE",
     "list": "show what has been run, newest first",
 }
 
@@ -29,6 +31,7 @@ unrolled COMMAND [key=value ...]
   unrolled train model=gru data=random seed=3     choices compose
   unrolled train -m model=rnn,lstm,gru seed=1,2   a sweep
   unrolled train --help                           every choice
+  unrolled inspect path=FILE                      your own data: what it holds, how to train on it
   unrolled resume run=latest
   unrolled evaluate run=latest
 """

@@ -11,6 +11,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from unrolled import working_folder
 from unrolled.checks import all_keys
 from unrolled.config_values import register_resolvers
 from unrolled.errors import ConfigError, did_you_mean
@@ -33,6 +34,7 @@ def compose_config(overrides: list[str]) -> DictConfig:
 
 def _compose(overrides: list[str]) -> DictConfig:
     register_resolvers()
+    working_folder.register()
     before = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:

@@ -5,8 +5,8 @@ h hidden units, c classes.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -75,12 +75,23 @@ class SourceData:
     """What a source holds: the parts that are given, and the names of the classes.
 
     A part that is None is split off the training part by the data module.
+
+    missing: how NaN in real steps is filled; `refuse` where there is none.
+    reading: plain values with which a source reads further files as it read these, or None.
+    groups: of the training sequences, (n,), for a split that keeps groups together, or None.
+    baselines: test accuracy of trivial solutions, by name.
+    starts: when each training sequence starts, (n,), for a split by time, or None.
     """
 
     train: Sequences
     val: Sequences | None
     test: Sequences | None
     class_names: Sequence[str]
+    missing: str = "refuse"
+    reading: dict[str, Any] | None = None
+    groups: Int[Tensor, " n"] | None = None
+    starts: Float[Tensor, " n"] | None = None
+    baselines: Mapping[str, float] = field(default_factory=dict)
 
     def parts(self) -> dict[str, Sequences]:
         """Return the parts that are given, by name."""
@@ -93,6 +104,9 @@ class Source(ABC):
 
     def prepare(self) -> None:  # noqa: B027 - most sources have nothing to fetch
         """Fetch what `load` needs onto this machine; called once per machine."""
+
+    def read_as(self, reading: dict[str, Any]) -> None:  # noqa: B027 - most read nothing foreign
+        """Load as a run did whose SourceData had this `reading`; called before `load`."""
 
     @abstractmethod
     def load(self) -> SourceData:

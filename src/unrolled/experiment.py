@@ -19,7 +19,6 @@ from unrolled.checks import check_config
 from unrolled.classifier import SequenceClassifier
 from unrolled.config_values import config_hash, resolve
 from unrolled.data.module import SequenceDataModule
-from unrolled.data.standardization import Standardization
 from unrolled.durable import require_space
 from unrolled.errors import (
     CheckpointError,
@@ -159,21 +158,14 @@ def _train(
         refuse_changes(start.identity, experiment.resume.identity)
     elif config.init_from is not None:
         _start_from(classifier, RunFolder(config.init_from))
-    assert data.standardization is not None
-    folder.write_preprocessing(
-        {
-            "num_features": data.num_features,
-            "num_steps": data.num_steps,
-            "class_names": data.class_names,
-            "standardization": data.standardization.as_lists(),
-        }
-    )
+    folder.write_preprocessing(data.learnt())
     num_parameters = _describe(experiment)
     require_space(folder.path, needed=NUM_CHECKPOINTS * VALUES_PER_WEIGHT * 4 * num_parameters)
     record |= {
         "num_parameters": num_parameters,
         "num_sequences": data.parts.sizes(),
         "data_fingerprint": data.fingerprint,
+        "baselines": data.baselines,
         "seconds": {},
     }
     with experiment.signals:
@@ -232,13 +224,15 @@ def _warn_of_other_versions(before: dict[str, str], now: dict[str, str]) -> None
 def _describe(experiment: Experiment) -> int:
     """Say what is trained on what; return the number of parameters."""
     data, classifier = experiment.data, experiment.classifier
-    x = data.parts.train.x
+    x, lengths = data.parts.train.x, data.parts.train.lengths
+    shortest, longest = int(lengths.min()), int(lengths.max())
     sizes = ", ".join(f"{size:,} {name}" for name, size in data.parts.sizes().items())
     log.info(
-        "data:  %s; %s sequences; %d steps of %d features; %d classes",
+        "data:  %s; %s sequences; %s steps of %d features; %d classes",
         type(data.source).__name__,
         sizes,
-        *x.shape[1:],
+        longest if shortest == longest else f"{shortest} to {longest}",
+        x.shape[2],
         data.num_classes,
     )
     halves = {
@@ -275,7 +269,7 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
     preprocessing = folder.preprocessing()
     with naming_remedies():
         data: SequenceDataModule = make(config, "data", seed=config.seed)
-        data.standardization = Standardization.from_lists(preprocessing["standardization"])
+        data.learnt_from(preprocessing)
         data.prepare_data()
         data.setup()
         _refuse_other_data(data, preprocessing)

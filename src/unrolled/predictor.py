@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,10 @@ from torch.nn.utils.rnn import pad_sequence
 from unrolled.building import load_classifier
 from unrolled.contracts import Sequences
 from unrolled.data.inspection import check_sequences
+from unrolled.data.missing import Filling
+from unrolled.data.reading import Reading
 from unrolled.data.standardization import Standardization
+from unrolled.data.truncation import truncate
 from unrolled.errors import DataError
 from unrolled.run_folder import RunFolder
 
@@ -27,7 +31,7 @@ class Prediction:
 
 
 class Predictor:
-    """A trained classifier with the standardisation and the class names that belong to it.
+    """A trained classifier with the class names, filling and standardisation that belong to it.
 
     folder: of a run with a checkpoint.
     """
@@ -36,8 +40,12 @@ class Predictor:
         self.config = folder.config()
         preprocessing = folder.preprocessing()
         self.class_names: list[str] = preprocessing["class_names"]
-        self.num_features: int = preprocessing["num_features"]
+        self.filling = Filling.from_plain(preprocessing.get("filling"))
         self.standardization = Standardization.from_lists(preprocessing["standardization"])
+        self.num_features: int = preprocessing["num_features"]
+        if self.filling.mode == "mask":
+            self.num_features //= 2  # the other half says what is missing
+        self.reading = preprocessing.get("reading")
         self.classifier = load_classifier(self.config, folder)
 
     @torch.inference_mode()
@@ -49,24 +57,56 @@ class Predictor:
 
         Raises:
             DataError: another number of features than the run was trained on, an empty sequence,
-                or a number that is not finite.
+                or a number that is not finite (unless the run fills missing ones).
         """
-        sequences = self._as_sequences(x)
+        parts = [torch.tensor(np.asarray(part), dtype=torch.float32) for part in x]  # type: ignore[union-attr]
+        self._check_shapes(parts)
+        # batches of similar length: little is padding, and no more than a batch is ever padded
+        order = sorted(range(len(parts)), key=lambda row: len(parts[row]))
         size = self.config.data.eval_batch_size
-        rows = torch.split(torch.arange(len(sequences)), size)
-        logits = torch.cat([self._logits(sequences.take(part)) for part in rows])
+        logits = torch.empty(len(parts), len(self.class_names))
+        for start in range(0, len(order), size):
+            rows = order[start : start + size]
+            logits[rows] = self._logits(_padded([parts[row] for row in rows], rows))
         labels = [self.class_names[index] for index in logits.argmax(dim=1).tolist()]
         return Prediction(labels, logits.softmax(dim=1).numpy(), self.class_names)
 
+    def predict_file(self, path: Path) -> tuple[list[str], Prediction]:
+        """Return the ids of the sequences of a file, and what they are, in the file's order.
+
+        Raises:
+            DataError: the file cannot be read as the training file was.
+        """
+        if self.reading is None:
+            reading = Reading.untaught(
+                class_names=self.class_names,
+                feature_names=[str(feature) for feature in range(self.num_features)],
+            )
+            if path.suffix.lower() != ".npz":
+                raise DataError(
+                    f"{path}: this run was not trained on a file of named columns; it reads NPZ "
+                    f"files with an array x, (n, t, {self.num_features})"
+                )
+        else:
+            reading = Reading.from_plain(self.reading)
+        recordings = reading.read(path, labelled=False)
+        return list(recordings.ids), self.predict(recordings.values)
+
     def _logits(self, sequences: Sequences) -> Tensor:
-        x = self.standardization(sequences.x)
+        check_sequences(
+            sequences,
+            part_name="prediction",
+            num_classes=len(self.class_names),
+            missing_allowed=self.filling.mode != "refuse",
+        )
+        data = self.config.data
+        if data.get("max_length") is not None:
+            sequences = truncate(sequences, max_length=data.max_length, end=data.truncate)
+        x = self.standardization(self.filling(sequences.x))
         logits: Tensor = self.classifier(x, sequences.lengths)
         return logits
 
-    def _as_sequences(
-        self, x: npt.ArrayLike | Tensor | Sequence[npt.ArrayLike | Tensor]
-    ) -> Sequences:
-        parts = [torch.as_tensor(np.asarray(part), dtype=torch.float32) for part in x]  # type: ignore[union-attr]
+    def _check_shapes(self, parts: list[Tensor]) -> None:
         if not parts:
             raise DataError("there is no sequence to predict")
         for row, part in enumerate(parts):
@@ -75,11 +115,12 @@ class Predictor:
                     f"sequence {row} has shape {tuple(part.shape)}; the run reads sequences of "
                     f"shape (t, {self.num_features})"
                 )
-        sequences = Sequences(
-            x=pad_sequence(parts, batch_first=True),
-            lengths=torch.tensor([len(part) for part in parts]),
-            y=torch.zeros(len(parts), dtype=torch.long),
-            ids=torch.arange(len(parts)),
-        )
-        check_sequences(sequences, part_name="prediction", num_classes=len(self.class_names))
-        return sequences
+
+
+def _padded(parts: list[Tensor], rows: list[int]) -> Sequences:
+    return Sequences(
+        x=pad_sequence(parts, batch_first=True),
+        lengths=torch.tensor([len(part) for part in parts]),
+        y=torch.zeros(len(parts), dtype=torch.long),
+        ids=torch.tensor(rows),
+    )

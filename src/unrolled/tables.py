@@ -1,6 +1,7 @@
 """Tables for a terminal."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -8,17 +9,25 @@ from rich.table import Table
 
 from unrolled.run_folder import RunFolder
 
+NONE: Mapping[str, float] = {}
 METRICS = ("loss", "accuracy", "f1", "calibration_error")
 
 
-def show_scores(scores: dict[str, float]) -> None:
-    """Print a row per part with the scores that it has."""
+def show_scores(scores: dict[str, float], *, baselines: Mapping[str, float] = NONE) -> None:
+    """Print a row per part with the scores that it has, and below it what needs no training.
+
+    baselines: test accuracy of trivial solutions, by name.
+    """
     table = Table("part", *(name.replace("_", " ") for name in METRICS))
     for part in ("train", "val", "test"):
         values = [scores.get(f"{part}/{metric}") for metric in METRICS]
         if any(value is not None for value in values):
             table.add_row(part, *("" if value is None else f"{value:.4f}" for value in values))
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    if "test/accuracy" in scores:
+        for name, accuracy in baselines.items():
+            console.print(f"test accuracy without training, {name}: {accuracy:.4f}")
 
 
 def show_runs(runs: list[RunFolder], *, root: Path) -> None:

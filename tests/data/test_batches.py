@@ -22,6 +22,7 @@ def make(
     *,
     batch_size: int = 4,
     shuffle: bool = True,
+    bucket_batches: int = 1,
     seed: int = 0,
     rank: int = 0,
     world_size: int = 1,
@@ -30,6 +31,7 @@ def make(
         some_sequences(num),
         batch_size=batch_size,
         shuffle=shuffle,
+        bucket_batches=bucket_batches,
         seed=seed,
         rank=rank,
         world_size=world_size,
@@ -72,7 +74,8 @@ def test_a_batch_keeps_each_sequence_together() -> None:
     every = some_sequences(23)
     for batch in make(23):
         rows = batch.ids - 1000
-        expected = (every.x[rows], every.lengths[rows], every.y[rows])
+        longest = int(every.lengths[rows].max())
+        expected = (every.x[rows, :longest], every.lengths[rows], every.y[rows])
         assert all(map(torch.equal, (batch.x, batch.lengths, batch.y), expected))
 
 
@@ -168,3 +171,59 @@ def test_what_training_ranks_leave_out_changes_from_epoch_to_epoch() -> None:
 def test_lightning_is_told_the_epoch_only_where_there_is_an_order(shuffle: bool) -> None:
     batches = make(shuffle=shuffle)
     assert (batches.sampler is batches) == shuffle
+
+
+# buckets: sequences of similar length together
+
+
+def make_ragged(num: int, *, batch_size: int, bucket_batches: int, seed: int = 0) -> Batches:
+    lengths = torch.randint(1, 60, (num,), generator=torch.Generator().manual_seed(7))
+    sequences = Sequences(
+        x=torch.zeros(num, 60, 1),
+        lengths=lengths,
+        y=torch.zeros(num, dtype=torch.long),
+        ids=torch.arange(num) + 1000,
+    )
+    return Batches(
+        sequences,
+        batch_size=batch_size,
+        shuffle=True,
+        bucket_batches=bucket_batches,
+        seed=seed,
+        rank=0,
+        world_size=1,
+    )
+
+
+@few
+@given(num=st.integers(1, 200), batch_size=sizes, bucket_batches=st.integers(1, 9))
+def test_an_epoch_in_buckets_has_every_sequence_once_and_whole_batches(
+    num: int, batch_size: int, bucket_batches: int
+) -> None:
+    batches = make_ragged(num, batch_size=batch_size, bucket_batches=bucket_batches)
+    counts = [len(batch.y) for batch in batches]
+    assert sorted(ids_of(batches)) == list(range(1000, 1000 + num))
+    assert counts[:-1] == [batch_size] * (len(batches) - 1)
+
+
+def test_buckets_leave_less_padding() -> None:
+    def padding(bucket_batches: int) -> int:
+        batches = make_ragged(400, batch_size=8, bucket_batches=bucket_batches)
+        return sum(int((b.x.shape[1] - b.lengths).sum()) for b in batches)
+
+    assert padding(10) < padding(1) / 3
+
+
+def test_the_order_in_buckets_is_a_function_of_seed_and_epoch() -> None:
+    kept = make_ragged(100, batch_size=8, bucket_batches=3, seed=5)
+    epochs = [ids_of(kept, epoch=epoch) for epoch in (0, 1, 2)]
+    fresh = make_ragged(100, batch_size=8, bucket_batches=3, seed=5)
+    assert ids_of(fresh, epoch=2) == epochs[2]
+    assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_an_epoch_in_buckets_goes_on_where_it_was_interrupted() -> None:
+    batches = make_ragged(100, batch_size=8, bucket_batches=3)
+    whole = ids_of(batches, epoch=4)
+    batches.first_batch = 5
+    assert ids_of(batches, epoch=4) == whole[5 * 8 :]

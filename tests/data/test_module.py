@@ -1,5 +1,6 @@
 """The data of a run: parts that share nothing, statistics of train alone, honest batches."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
@@ -25,10 +26,15 @@ DEFAULTS: dict[str, Any] = {
     "test_size": 0.2,
     "fold": None,
     "num_folds": 5,
+    "max_length": None,
+    "truncate": "tail",
     "standardize": "feature",
+    "noise_steps": 0,
+    "noise_seed": 0,
     "batch_size": 32,
     "eval_batch_size": 100,
     "shuffle": True,
+    "bucket_batches": 20,
     "device_share": 0.5,
     "seed": 1,
 }
@@ -329,3 +335,57 @@ def test_a_setting_that_cannot_work_is_refused(changes: dict[str, Any], message:
 def test_an_unknown_split_is_refused(split: str) -> None:
     with pytest.raises(ConfigError, match=r"data\.split='by_hand'"):
         make(some_data(with_val=False), split=split)
+
+
+# lengths, noise, missing values, floors
+
+
+def test_a_maximum_length_cuts_every_part() -> None:
+    module = make(some_data(), max_length=2, truncate="head", standardize="none")
+    for part, given in zip(all_parts(module), some_data().parts().values(), strict=True):
+        assert part is not None
+        assert torch.equal(part.x, given.x[:, -2:])
+        assert part.lengths.tolist() == [2] * len(part)
+
+
+def test_noise_is_another_in_each_part_and_leaves_the_statistics_alone() -> None:
+    plain, noisy = make(some_data()), make(some_data(), noise_steps=3)
+    tails = []
+    for before, after in zip(all_parts(plain), all_parts(noisy), strict=True):
+        assert before is not None
+        assert after is not None
+        assert torch.equal(after.x[:, :4], before.x)
+        tails.append(after.x[:20, 4:])
+    assert not torch.equal(tails[0], tails[1])
+    assert not torch.equal(tails[1], tails[2])
+
+
+def test_missing_values_are_filled_with_what_the_training_part_has() -> None:
+    data = some_data()
+    assert data.val is not None
+    data.val.x[0, 0, 0] = float("nan")
+    module = make(replace(data, missing="mean"), standardize="none")
+    assert module.parts.val is not None
+    mean = data.train.x[:, :, 0].mean()
+    torch.testing.assert_close(module.parts.val.x[0, 0, 0], mean)
+
+
+def test_the_floor_is_the_share_of_the_most_frequent_training_class_in_test() -> None:
+    data = some_data()
+    assert data.test is not None
+    uneven = replace(data.train, y=torch.where(data.train.y == 1, 2, data.train.y))
+    module = make(replace(data, train=uneven, baselines={"a guess": 0.4}))
+    share = float((data.test.y == 2).double().mean())
+    assert module.baselines == {"always the most frequent class": share, "a guess": 0.4}
+
+
+def test_what_was_learnt_is_applied_to_other_data() -> None:
+    module = make(replace(some_data(), missing="mask"))
+    other = SequenceDataModule(source=Given(replace(some_data(), missing="mask")), **DEFAULTS)
+    learnt = json.loads(json.dumps(module.learnt()))
+    learnt["filling"]["mean"] = [1.0, 2.0, 3.0]
+    other.learnt_from(learnt)
+    other.setup()
+    assert other.filling is not None
+    assert other.filling.mean.tolist() == [1, 2, 3]
+    assert other.learnt() == learnt

@@ -5,10 +5,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unrolled.data.splits import SPLITS, fold_out, hold_out
+from unrolled.data.splits import fold_out, hold_out
 from unrolled.errors import ConfigError, DataError
 
 Y = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)[torch.randperm(100)]
+
+SPLITS = ("stratified", "random")  # those that need nothing but labels
 
 few = settings(deadline=None, max_examples=30)
 each_split = pytest.mark.parametrize("split", SPLITS)
@@ -104,3 +106,35 @@ def test_folds_that_cannot_be_made_are_refused() -> None:
         fold_out(Y, fold=0, num_folds=101, split="random", seed=0)
     with pytest.raises(ConfigError, match="need one of stratified, random"):
         fold_out(Y, fold=0, num_folds=2, split="by_hand", seed=0)
+
+
+# groups and times
+
+GROUPS = torch.tensor([7, 3, 9, 1, 3]).repeat_interleave(20)
+
+
+@few
+@given(num=st.integers(1, 40), seed=st.integers(0, 1000))
+def test_a_group_never_stands_on_two_sides(num: int, seed: int) -> None:
+    kept, held = hold_out(Y, size=num, split="group", seed=seed, groups=GROUPS)
+    assert not set(GROUPS[kept].tolist()) & set(GROUPS[held].tolist())
+    assert sorted([*kept.tolist(), *held.tolist()]) == list(range(100))
+    assert len(held) >= num
+
+
+def test_a_group_that_holds_everything_cannot_be_split() -> None:
+    with pytest.raises(DataError, match=r"in whole groups: there are 1 groups"):
+        hold_out(Y, size=10, split="group", seed=0, groups=torch.zeros(100, dtype=torch.long))
+
+
+def test_a_split_by_time_holds_out_what_starts_last() -> None:
+    starts = torch.randperm(100).double()
+    kept, held = hold_out(Y, size=30, split="time", seed=0, starts=starts)
+    assert len(held) == 30
+    assert starts[kept].max() < starts[held].min()
+
+
+@pytest.mark.parametrize(("split", "key"), [("group", "group"), ("time", "time")])
+def test_a_split_without_what_it_needs_is_refused(split: str, key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"data\.split={split} needs .*data\.{key}=COLUMN"):
+        hold_out(Y, size=10, split=split, seed=0)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from unrolled.heads.all_steps import AllSteps
 from unrolled.heads.attention import Attention
 from unrolled.heads.last_step import LastStep
 from unrolled.heads.max import Max
@@ -143,3 +144,30 @@ def test_a_bad_argument_is_refused_with_rule_and_value(
 def test_attention_without_a_query_is_refused() -> None:
     with pytest.raises(ValueError, match=r"attention_size >= 1, got attention_size=0"):
         make(Attention, attention_size=0)
+
+
+def test_a_readout_of_all_steps_refuses_a_sequence_that_is_longer() -> None:
+    head = AllSteps(
+        input_size=2,
+        backward_size=0,
+        num_classes=3,
+        num_steps=4,
+        dropout=0.0,
+        initialization="torch",
+    )
+    with pytest.raises(ValueError, match=r"head=all_steps reads 4 steps.*head\.num_steps=5"):
+        head(torch.zeros(1, 5, 2), torch.tensor([5]))
+
+
+def test_a_readout_of_all_steps_has_weights_for_each() -> None:
+    head = AllSteps(
+        input_size=2,
+        backward_size=0,
+        num_classes=3,
+        num_steps=4,
+        dropout=0.0,
+        initialization="torch",
+    ).double()
+    hidden = torch.randn(1, 3, 2, dtype=torch.float64)
+    expected = head.output.weight[:, :4] @ hidden[0, :2].flatten() + head.output.bias
+    torch.testing.assert_close(head(hidden, torch.tensor([2]))[0], expected)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from unrolled.commands.arguments import take
+from unrolled.commands.arguments import quote_names, take
 from unrolled.composition import override
 from unrolled.errors import ConfigError
 from unrolled.instantiation import prepare_source
@@ -20,7 +20,7 @@ def run(arguments: list[str]) -> None:
     if name is None:
         raise ConfigError("evaluate needs run=DIR or run=latest; `unrolled list` shows runs")
     folder = find_run(name, root=Path(root or "outputs"))
-    config = override(folder.config(), rest, groups=("data", "trainer"))
+    config = override(folder.config(), quote_names(rest), groups=("data", "trainer"))
     prepare_source(config)
     config.trainer.enable_progress_bar = False  # a pass over the test part, and a table
     from unrolled import experiment

@@ -10,8 +10,9 @@ from hydra.core.utils import configure_log
 from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict, read_write
 
+from unrolled import working_folder
 from unrolled.checks import check_config
-from unrolled.commands.arguments import take
+from unrolled.commands.arguments import quote_names, take
 from unrolled.composition import CONF, compose_config
 from unrolled.config_values import register_resolvers
 from unrolled.durable import naming_storage
@@ -30,7 +31,8 @@ def run(arguments: list[str]) -> None:
     Raises:
         UnrolledError: whatever keeps the run from being done.
     """
-    arguments = _with_best(arguments)
+    working_folder.register()
+    arguments = quote_names(_with_best(arguments))
     if not any(argument.startswith("-") for argument in arguments):
         config = compose_config(arguments)
         if "space" in config.sweep:
@@ -83,7 +85,7 @@ def task(config: DictConfig) -> float | None:
 
 def train_here(overrides: list[str]) -> Path:
     """Carry out one run without Hydra's command line, for notebooks; return its folder."""
-    config = compose_config(overrides)
+    config = compose_config(quote_names(overrides))
     HydraConfig.instance().set_config(config)  # names the folder
     path = Path(config.hydra.run.dir).absolute()
     with naming_storage():
@@ -107,7 +109,7 @@ def train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> flo
         except RunInterruptedError:
             print(f"run: {folder.path}", flush=True)
             raise
-    show_scores(result["scores"])
+    show_scores(result["scores"], baselines=result["baselines"])
     print(f"run: {folder.path}", flush=True)
     value: float | None = result["best"]["value"]
     return value

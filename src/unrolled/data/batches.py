@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from unrolled.contracts import Batch, Sequences
 from unrolled.seeding import mix
@@ -15,6 +17,9 @@ class Batches:
     sequences: the set, on the device on which batches are wanted.
     batch_size: sequences per batch and rank, >= 1; the last batch of an epoch may be smaller.
     shuffle: whether to shuffle; otherwise the order of the set is kept.
+    bucket_batches: where lengths differ, the shuffled sequences of so many batches are sorted by
+        length, cut into batches, and the batches shuffled; >= 1, where 1 sorts nothing. The last
+        batch, which may be smaller, stays last.
     seed: of the order, >= 0.
     rank, world_size: which share of the sequences this process gets. In training every rank gets
         equally many (at most world_size - 1 sequences of an epoch are left out, others in each
@@ -32,6 +37,7 @@ class Batches:
         *,
         batch_size: int,
         shuffle: bool,
+        bucket_batches: int,
         seed: int,
         rank: int,
         world_size: int,
@@ -39,11 +45,14 @@ class Batches:
         self.sequences = sequences
         self.batch_size = batch_size
         self.shuffle = shuffle
+        self.bucket_batches = bucket_batches
         self.seed = seed
         self.rank = rank
         self.world_size = world_size
         self.epoch = 0
         self.first_batch = 0
+        self.lengths = sequences.lengths.cpu()  # known to the host without a synchronisation
+        self.is_ragged = bool((self.lengths != sequences.x.shape[1]).any())
         self.sampler = self if shuffle else None
         self.batch_sampler = None
 
@@ -62,17 +71,35 @@ class Batches:
         return math.ceil(self.num_sequences / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        order = self.order()[self.first_batch * self.batch_size :]
+        on_host = self.order()[self.first_batch * self.batch_size :]
+        order = on_host.to(self.sequences.x.device)
         parts = self.sequences.tensors()
         for start in range(0, len(order), self.batch_size):
             rows = order[start : start + self.batch_size]
-            yield Batch(*(part.index_select(0, rows) for part in parts))  # x[rows], in a quarter
+            batch = Batch(*(part.index_select(0, rows) for part in parts))  # x[rows], in a quarter
+            if self.is_ragged:  # no batch is longer than its longest sequence
+                longest = self.lengths[on_host[start : start + self.batch_size]].max()
+                batch = batch._replace(x=batch.x[:, : int(longest)])
+            yield batch
 
-    def order(self) -> torch.Tensor:
-        """Return the rows of this epoch and rank, in order, on the device of the sequences."""
-        if self.shuffle:
-            generator = torch.Generator().manual_seed(mix(self.seed, self.epoch))
-            order = torch.randperm(len(self.sequences), generator=generator)
-        else:
-            order = torch.arange(len(self.sequences))
-        return order[self.rank :: self.world_size][: self.num_sequences].to(self.sequences.x.device)
+    def order(self) -> Int[Tensor, " n"]:
+        """Return the rows of this epoch and rank, in order."""
+        if not self.shuffle:
+            return self._share(torch.arange(len(self.sequences)))
+        generator = torch.Generator().manual_seed(mix(self.seed, self.epoch))
+        order = self._share(torch.randperm(len(self.sequences), generator=generator))
+        if self.is_ragged and self.bucket_batches > 1:
+            order = self._bucketed(order, generator)
+        return order
+
+    def _share(self, order: Int[Tensor, " n"]) -> Int[Tensor, " n2"]:
+        return order[self.rank :: self.world_size][: self.num_sequences]
+
+    def _bucketed(self, order: Int[Tensor, " n"], generator: torch.Generator) -> Int[Tensor, " n"]:
+        """Return the rows in an order in which those of a batch have similar lengths."""
+        pools = torch.split(order, self.bucket_batches * self.batch_size)
+        order = torch.cat([pool[self.lengths[pool].argsort(stable=True)] for pool in pools])
+        num_full = len(order) // self.batch_size
+        full = order[: num_full * self.batch_size].view(num_full, self.batch_size)
+        shuffled = full[torch.randperm(num_full, generator=generator)].flatten()
+        return torch.cat([shuffled, order[num_full * self.batch_size :]])

@@ -7,8 +7,12 @@ from unrolled.contracts import Sequences
 from unrolled.errors import DataError
 
 
-def check_sequences(sequences: Sequences, *, part_name: str, num_classes: int) -> None:
+def check_sequences(
+    sequences: Sequences, *, part_name: str, num_classes: int, missing_allowed: bool = False
+) -> None:
     """Refuse a part that is empty, or has wrong lengths or labels, or numbers that are not finite.
+
+    missing_allowed: whether NaN, a missing value, may stand in a real step; an infinity may not.
 
     Raises:
         DataError: names the part, the first row (and step and feature) at fault, and how many.
@@ -26,6 +30,8 @@ def check_sequences(sequences: Sequences, *, part_name: str, num_classes: int) -
         return  # a sum is finite only if every term is; one pass and no copy
     real = torch.arange(num_steps) < sequences.lengths[:, None]  # (n, t)
     wrong = ~torch.isfinite(sequences.x) & real[:, :, None]
+    if missing_allowed:
+        wrong &= ~sequences.x.isnan()
     if not bool(wrong.any()):
         return
     row, step, feature = wrong.nonzero()[0].tolist()

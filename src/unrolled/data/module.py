@@ -3,17 +3,24 @@
 import hashlib
 import logging
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
+from jaxtyping import Int
 from lightning import LightningDataModule
+from torch import Tensor
 
 from unrolled.contracts import Batch, Sequences, Source, SourceData
 from unrolled.data.batches import Batches
 from unrolled.data.inspection import check_sequences
 from unrolled.data.layouts import lay_out, require_equal_lengths
+from unrolled.data.missing import Filling
+from unrolled.data.noise_tail import append_noise
 from unrolled.data.splits import fold_out, hold_out
 from unrolled.data.standardization import Standardization
+from unrolled.data.truncation import truncate
 from unrolled.errors import ConfigError, DataError
+from unrolled.seeding import mix
 
 log = logging.getLogger(__name__)
 
@@ -39,17 +46,23 @@ class SequenceDataModule(LightningDataModule):
     layout: rows, columns, pixels or permuted; see `lay_out`.
     permutation: the order of the pixels where layout is permuted; see `layouts.permutation`.
     split: how parts that the source does not give are held out of its training part:
-        stratified or random.
+        stratified, random, group or time; see `hold_out`.
     split_seed: of the split, >= 0; the run's seed does not change what is held out.
     val_size: sequences held out to choose by: a number >= 1, a fraction < 1, or 0 for none.
     test_size: the same for a test part, held out first; used where the source has none.
     fold: None to hold out val_size; else val is this part of num_folds equal ones of what is not
         test, 0 <= fold < num_folds.
     num_folds: >= 2.
+    max_length: steps that are kept of a longer sequence, >= 1; None for all.
+    truncate: which end of it is cut off: head or tail.
     standardize: none, global or feature; see `Standardization.fit`.
+    noise_steps: steps of noise behind every sequence, >= 0; see `append_noise`.
+    noise_seed: of that noise, >= 0.
     batch_size: sequences in a training batch, >= 1.
     eval_batch_size: sequences in a batch of validation, test and prediction, >= 1.
     shuffle: whether the order of training changes in each epoch.
+    bucket_batches: where lengths differ, sequences of so many training batches are sorted by
+        length before they are cut into batches, so that little is padding; 1 for none.
     device_share: a part is kept on the GPU if it takes at most this share of the memory that is
         free there, 0 <= device_share <= 1; its batches are copied there one by one otherwise.
     seed: of the order, >= 0.
@@ -67,10 +80,15 @@ class SequenceDataModule(LightningDataModule):
         test_size: float,
         fold: int | None,
         num_folds: int,
+        max_length: int | None,
+        truncate: str,
         standardize: str,
+        noise_steps: int,
+        noise_seed: int,
         batch_size: int,
         eval_batch_size: int,
         shuffle: bool,
+        bucket_batches: int,
         device_share: float,
         seed: int,
     ) -> None:
@@ -97,14 +115,22 @@ class SequenceDataModule(LightningDataModule):
         self.test_size = test_size
         self.fold = fold
         self.num_folds = num_folds
+        self.max_length = max_length
+        self.truncate = truncate
         self.standardize = standardize
+        self.noise_steps = noise_steps
+        self.noise_seed = noise_seed
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.shuffle = shuffle
+        self.bucket_batches = bucket_batches
         self.device_share = device_share
         self.seed = seed
+        self.filling: Filling | None = None
         self.standardization: Standardization | None = None
+        self.reading: dict[str, Any] | None = None
         self.class_names: list[str] = []
+        self.baselines: dict[str, float] = {}  # test accuracy of answers that need no training
         self.fingerprint = ""
         self._parts: Parts | None = None
 
@@ -113,48 +139,86 @@ class SequenceDataModule(LightningDataModule):
         self.source.prepare()
 
     def setup(self, stage: str | None = None) -> None:
-        """Load, lay out, split, check and standardise, once.
+        """Load, check, lay out, split, fill and standardise, once.
 
-        `standardization` is fitted to the training part unless it is set beforehand.
+        `filling` and `standardization` are fitted to the training part, and the source learns how
+        to read, unless `learnt_from` has set them beforehand.
 
         Raises:
             DataError: the data cannot be trained on; the message names part, row and column.
         """
         if self._parts is not None:
             return
+        if self.reading is not None:
+            self.source.read_as(self.reading)
         data = self.source.load()
         for name, part in data.parts().items():
-            check_sequences(part, part_name=name, num_classes=len(data.class_names))
+            check_sequences(
+                part,
+                part_name=name,
+                num_classes=len(data.class_names),
+                missing_allowed=data.missing != "refuse",
+            )
             if part.x.shape[2] != data.train.x.shape[2]:
                 raise DataError(
                     f"the {name} part has {part.x.shape[2]} features per step, "
                     f"the train part {data.train.x.shape[2]}"
                 )
         self.class_names = list(data.class_names)
+        self.reading = data.reading
         self.fingerprint = _fingerprint(data)
         data = self._lay_out(data)
-        train, test = data.train, data.test
+        rows, val, test = torch.arange(len(data.train)), data.val, data.test
         if test is None and self.test_size:
-            train, test = self._hold_out(train, self.test_size)
-        val = data.val
+            rows, held = self._hold_out(data, rows, self.test_size)
+            test = data.train.take(held)
         if self.fold is not None:
             if val is not None:
                 raise ConfigError(
                     f"data.fold={self.fold}: this source has a val part of its own; "
                     "leave data.fold=null"
                 )
-            train, val = self._fold_out(train, self.fold)
+            rows, held = self._fold_out(data, rows, self.fold)
+            val = data.train.take(held)
         elif val is None and self.val_size:
-            train, val = self._hold_out(train, self.val_size)
+            rows, held = self._hold_out(data, rows, self.val_size)
+            val = data.train.take(held)
+        train = data.train if len(rows) == len(data.train) else data.train.take(rows)
+        if self.filling is None:
+            self.filling = Filling.fit(train.x, train.lengths, mode=data.missing)
+        filled = self.filling(train.x)
         if self.standardization is None:
-            self.standardization = Standardization.fit(
-                train.x, train.lengths, mode=self.standardize
-            )
+            self.standardization = Standardization.fit(filled, train.lengths, mode=self.standardize)
+        train = replace(train, x=self.standardization(filled))
         self._parts = Parts(
-            train=self._standardized(train),
-            val=None if val is None else self._standardized(val),
-            test=None if test is None else self._standardized(test),
+            train=self._noisy(train, number=0),
+            val=None if val is None else self._noisy(self._prepared(val), number=1),
+            test=None if test is None else self._noisy(self._prepared(test), number=2),
         )
+        self.baselines = dict(data.baselines)
+        if test is not None:
+            most_frequent = int(torch.bincount(train.y).argmax())
+            share = (test.y == most_frequent).double().mean()
+            self.baselines = {"always the most frequent class": float(share), **self.baselines}
+
+    def learnt(self) -> dict[str, Any]:
+        """Return plain values: what new sequences need to be treated as these were."""
+        assert self.filling is not None
+        assert self.standardization is not None
+        return {
+            "num_features": self.num_features,
+            "num_steps": self.num_steps,
+            "class_names": self.class_names,
+            "reading": self.reading,
+            "filling": self.filling.as_plain(),
+            "standardization": self.standardization.as_lists(),
+        }
+
+    def learnt_from(self, learnt: dict[str, Any]) -> None:
+        """Treat the sequences as a run did that had learnt this; call it before `setup`."""
+        self.reading = learnt.get("reading")
+        self.filling = Filling.from_plain(learnt.get("filling"))
+        self.standardization = Standardization.from_lists(learnt["standardization"])
 
     @property
     def parts(self) -> Parts:
@@ -203,6 +267,7 @@ class SequenceDataModule(LightningDataModule):
 
     def _lay_out(self, data: SourceData) -> SourceData:
         def change(part: Sequences) -> Sequences:
+            part = truncate(part, max_length=self.max_length, end=self.truncate)
             num_steps = part.x.shape[1]
             require_equal_lengths(part.lengths, layout=self.layout, num_steps=num_steps)
             x = lay_out(part.x, layout=self.layout, permutation_name=self.permutation)
@@ -215,23 +280,41 @@ class SequenceDataModule(LightningDataModule):
             test=None if data.test is None else change(data.test),
         )
 
-    def _hold_out(self, sequences: Sequences, size: float) -> tuple[Sequences, Sequences]:
-        kept, held = hold_out(sequences.y, size=size, split=self.split, seed=self.split_seed)
-        return sequences.take(kept), sequences.take(held)
+    def _hold_out(
+        self, data: SourceData, rows: Int[Tensor, " n"], size: float
+    ) -> tuple[Int[Tensor, " kept"], Int[Tensor, " held"]]:
+        """Return which of these rows of the training part stay, and which are held out."""
+        kept, held = hold_out(
+            data.train.y[rows],
+            size=size,
+            split=self.split,
+            seed=self.split_seed,
+            groups=None if data.groups is None else data.groups[rows],
+            starts=None if data.starts is None else data.starts[rows],
+        )
+        return rows[kept], rows[held]
 
-    def _fold_out(self, sequences: Sequences, fold: int) -> tuple[Sequences, Sequences]:
+    def _fold_out(
+        self, data: SourceData, rows: Int[Tensor, " n"], fold: int
+    ) -> tuple[Int[Tensor, " kept"], Int[Tensor, " held"]]:
+        """Return which of these rows of the training part stay, and which are the fold."""
         kept, held = fold_out(
-            sequences.y,
+            data.train.y[rows],
             fold=fold,
             num_folds=self.num_folds,
             split=self.split,
             seed=self.split_seed,
         )
-        return sequences.take(kept), sequences.take(held)
+        return rows[kept], rows[held]
 
-    def _standardized(self, part: Sequences) -> Sequences:
+    def _prepared(self, part: Sequences) -> Sequences:
+        assert self.filling is not None
         assert self.standardization is not None
-        return replace(part, x=self.standardization(part.x))
+        return replace(part, x=self.standardization(self.filling(part.x)))
+
+    def _noisy(self, part: Sequences, *, number: int) -> Sequences:
+        generator = torch.Generator().manual_seed(mix(self.noise_seed, number))
+        return append_noise(part, num_steps=self.noise_steps, generator=generator)
 
     def _batches(self, part: Sequences, *, batch_size: int, shuffle: bool) -> Batches:
         trainer = self.trainer
@@ -245,6 +328,7 @@ class SequenceDataModule(LightningDataModule):
             part.to(device),
             batch_size=batch_size,
             shuffle=shuffle,
+            bucket_batches=self.bucket_batches,
             seed=self.seed,
             rank=0 if trainer is None else trainer.global_rank,
             world_size=1 if trainer is None else trainer.world_size,

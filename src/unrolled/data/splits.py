@@ -2,26 +2,35 @@
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 from torch import Tensor
 
 from unrolled.errors import ConfigError, DataError
 
-SPLITS = ("stratified", "random")
+SPLITS = ("stratified", "random", "group", "time")
 
 
 def hold_out(
-    y: Int[Tensor, " n"], *, size: float, split: str, seed: int
+    y: Int[Tensor, " n"],
+    *,
+    size: float,
+    split: str,
+    seed: int,
+    groups: Int[Tensor, " n"] | None = None,
+    starts: Float[Tensor, " n"] | None = None,
 ) -> tuple[Int[Tensor, " kept"], Int[Tensor, " held"]]:
     """Return the rows to keep and the rows to hold out.
 
     size: sequences to hold out (>= 1) or their fraction (0 < size < 1).
-    split: stratified (each class keeps its share) or random (the last ones of a seeded shuffle).
+    split: stratified (each class keeps its share), random (the last ones of a seeded shuffle),
+        group (whole groups in a seeded order, until there are enough) or time (those that start
+        last).
     seed: of the split, >= 0.
+    groups, starts: of each sequence; needed by the split that is called so.
 
     Raises:
-        ConfigError: an unknown split.
+        ConfigError: an unknown split, or one for which the data has no groups or times.
         DataError: nothing would be left, or a class is too small to be stratified.
     """
     num_held = size if size >= 1 else round(size * len(y))
@@ -30,6 +39,13 @@ def hold_out(
         raise DataError(f"cannot hold out {num_held} of {len(y)} sequences: none would be left")
     if split == "random":
         order = torch.from_numpy(np.random.default_rng(seed).permutation(len(y)))
+        return order[:-num_held], order[-num_held:]
+    if split == "group":
+        return _hold_out_groups(groups, num_held=num_held, seed=seed)
+    if split == "time":
+        if starts is None:
+            raise ConfigError("data.split=time needs the times of the steps: data.time=COLUMN")
+        order = starts.argsort(stable=True)
         return order[:-num_held], order[-num_held:]
     if split != "stratified":
         raise ConfigError(f"data.split={split!r}: need one of {', '.join(SPLITS)}")
@@ -72,3 +88,23 @@ def fold_out(
     folds = kinds[split](n_splits=num_folds, shuffle=True, random_state=seed)
     kept, held = list(folds.split(np.zeros(len(y)), y.numpy()))[fold]
     return torch.from_numpy(kept), torch.from_numpy(held)
+
+
+def _hold_out_groups(
+    groups: Int[Tensor, " n"] | None, *, num_held: int, seed: int
+) -> tuple[Int[Tensor, " kept"], Int[Tensor, " held"]]:
+    if groups is None:
+        raise ConfigError("data.split=group needs the column of the groups: data.group=COLUMN")
+    numbers, inverse, sizes = (
+        torch.from_numpy(part)
+        for part in np.unique(groups.numpy(), return_inverse=True, return_counts=True)
+    )
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(numbers)))
+    num_groups = int((sizes[order].cumsum(0) < num_held).sum()) + 1
+    if num_groups >= len(numbers):
+        raise DataError(
+            f"cannot hold out {num_held} of {len(groups)} sequences in whole groups: there are "
+            f"{len(numbers)} groups, and none would be left; use a smaller data.val_size"
+        )
+    held = torch.isin(inverse, order[:num_groups])
+    return (~held).nonzero().flatten(), held.nonzero().flatten()

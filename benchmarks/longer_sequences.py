@@ -1,0 +1,71 @@
+"""Draws test accuracy against length, a line per model with a band over seeds.
+
+    unrolled train -m experiment=longer_sequences hydra.sweep.dir=outputs/longer
+    python benchmarks/longer_sequences.py outputs/longer longer_sequences.png
+
+Reads the run folders of a sweep; the length is 8 rows of a digit and data.noise_steps behind them.
+The band goes from the worst to the best seed.
+"""
+
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from unrolled.run_folder import find_runs
+
+NUM_ROWS = 8
+Scores = dict[str, dict[int, list[float]]]  # model, length, accuracy of each seed
+
+
+def read(sweep: Path) -> tuple[Scores, float]:
+    """Return the accuracies of the runs that are done, and that of the most frequent class."""
+    scores: Scores = defaultdict(lambda: defaultdict(list))
+    floor = 0.0
+    for folder in find_runs(sweep):
+        result = folder.result()
+        if result is None or result["state"] != "done":
+            print(f"left out, not done: {folder.name}")
+            continue
+        config = folder.config()
+        model = config.model._target_.rsplit(".", 1)[-1]
+        scores[model][NUM_ROWS + config.data.noise_steps].append(result["scores"]["test/accuracy"])
+        floor = result["baselines"]["always the most frequent class"]
+    return scores, floor
+
+
+def draw(scores: Scores, floor: float) -> Figure:
+    """Return the picture."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for model, by_length in sorted(scores.items()):
+        lengths = sorted(by_length)
+        accuracies = [100 * np.array(by_length[length]) for length in lengths]
+        (line,) = axes.plot(
+            lengths, [seeds.mean() for seeds in accuracies], marker="o", label=model
+        )
+        low, high = ([bound(seeds) for seeds in accuracies] for bound in (np.min, np.max))
+        axes.fill_between(lengths, low, high, color=line.get_color(), alpha=0.2)
+    axes.axhline(100 * floor, color="grey", linestyle=":", label="most frequent class")
+    axes.set_xscale("log", base=2)
+    axes.set_xlabel("steps: 8 rows of a digit, then noise")
+    axes.set_ylabel("test accuracy in %")
+    axes.legend()
+    return figure
+
+
+def main() -> None:
+    """Print a table and write the picture."""
+    sweep, target = map(Path, sys.argv[1:])
+    scores, floor = read(sweep)
+    for model, by_length in sorted(scores.items()):
+        for length, seeds in sorted(by_length.items()):
+            mean, spread = 100 * np.mean(seeds), 100 * np.std(seeds, ddof=1)
+            print(f"| {model} | {length} | {mean:.2f} ± {spread:.2f} ({len(seeds)} seeds) |")
+    draw(scores, floor).savefig(target, dpi=150)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""`unrolled inspect path=FILE [id=COLUMN time=COLUMN label=COLUMN]`: what a data set holds."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from unrolled.commands.arguments import take
+from unrolled.durable import write_atomically
+from unrolled.errors import ConfigError, DataError
+
+COLUMNS = ("id", "time", "label")
+SETTINGS = ("form", *COLUMNS, "features", "categorical")
+ARRAYS = (".npz", ".ts")
+
+
+def run(arguments: list[str]) -> None:
+    """Describe a file or a folder, draw it, and write the config that trains on it.
+
+    Raises:
+        DataError: it cannot be read; names file, line and column.
+    """
+    name, rest = take(arguments, "path")
+    known: dict[str, str | None] = {}
+    for column in COLUMNS:
+        known[column], rest = take(rest, column)
+    output, rest = take(rest, "output")
+    if name is None or rest:
+        raise ConfigError(
+            "inspect takes path=FILE, and if it guesses wrong id=COLUMN, time=COLUMN, "
+            f"label=COLUMN; output=NAME.yaml; got {arguments}"
+        )
+    target = Path(output or "my_data.yaml")
+    if target.suffix != ".yaml" or target.name != str(target):
+        raise ConfigError(f"output={output}: need NAME.yaml, which stands in the working folder")
+    path = Path(name).expanduser().absolute()
+    if not path.exists():
+        raise DataError(f"path={name}: there is no such file ({path})")
+    _inspect(path, known, target)
+
+
+def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
+    from unrolled.data.description import describe, describe_times, draw, warn
+    from unrolled.data.folders import FILE, read_folder
+    from unrolled.data.guessing import guess
+    from unrolled.data.reading import Reading
+    from unrolled.data.tabular import read_table
+
+    settings: dict[str, Any] = {}
+    warnings: list[str] = []
+    if path.is_dir():
+        label = known["label"] or "label"
+        table = read_folder(path, separator=None, label=label, labelled=True)
+        known = {**known, "id": FILE, "label": label}
+    elif path.suffix.lower() not in ARRAYS:
+        table = read_table(path, separator=None)
+    else:
+        table = None
+    print(f"file:      {path}")
+    if table is not None:
+        found = guess(table, known=known)
+        settings = {name: getattr(found, name) for name in SETTINGS}
+        warnings += [f"column {name!r} is left out: too many words" for name in found.left_out]
+        rows = "a row per step" if found.form == "long" else "a row per sequence"
+        print(f"form:      {found.form} ({rows}), {len(table):,} rows")
+        print("columns:   " + ", ".join(f"{name} {settings[name]!r}" for name in COLUMNS))
+        if found.time is not None and found.id is not None:
+            print(describe_times(table, id_column=found.id, time_column=found.time))
+    _, recordings = Reading.untaught(**{**settings, "missing": "mean"}).learn(path)
+    num_missing = sum(int((values != values).sum()) for values in recordings.values)  # NaN
+    if num_missing:
+        settings["missing"] = "forward"
+        warnings.append(f"{num_missing} values are missing: missing=forward fills them")
+    print("\n".join(describe(recordings)))
+    for line in [*warnings, *warn(recordings)]:
+        print(f"warning:   {line}")
+    _write(target, path, settings)
+    save = partial(draw(recordings).savefig, format="png")
+    write_atomically(target.with_suffix(".png"), save, durable=False)
+    print(f"wrote:     {target} (correct there what was guessed wrong), {target.stem}.png")
+    print(f"to train:  unrolled train data={target.stem}", flush=True)
+
+
+def _write(target: Path, path: Path, settings: dict[str, Any]) -> None:
+    config = OmegaConf.create({"defaults": ["files", "_self_"], "path": str(path), **settings})
+    text = f"# Made by `unrolled inspect`, from {path.name}\n{OmegaConf.to_yaml(config)}"
+
+    def write(temporary: Path) -> None:
+        temporary.write_text(text, encoding="utf-8")
+
+    write_atomically(target, write, durable=False)

@@ -1,0 +1,250 @@
+"""A CSV or Parquet file as a table of named columns; whatever is wrong is said with its place."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from unrolled.errors import DataError, did_you_mean
+
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})  # cells without a value
+SEPARATORS = (",", ";", "\t", "|")
+PARQUET = (".parquet", ".pq")
+LARGEST = float(np.finfo(np.float32).max)
+
+
+class Table:
+    """Named columns of equal length.
+
+    path: the file, for messages.
+    frame: the columns, as text where the file is text.
+    lines: line of each row in the file, (rows,), or None where it has no lines.
+    """
+
+    def __init__(self, path: Path, frame: pd.DataFrame, lines: Sequence[int] | None) -> None:
+        self.path = path
+        self.frame = frame
+        self.lines = lines
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names, in the order of the file."""
+        return [str(name) for name in self.frame.columns]
+
+    def place(self, row: int, column: str | None = None, *, short: bool = False) -> str:
+        """Return where a cell is: file, line, column; short: the line alone."""
+        where = f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
+        if short:
+            return where
+        return f"{self.path}, {where}" + ("" if column is None else f", column {column!r}")
+
+    def require(self, names: Iterable[str | None]) -> None:
+        """Refuse a table that lacks one of the columns.
+
+        Raises:
+            DataError: names it, and those that there are.
+        """
+        for name in names:
+            if name is not None and name not in self.columns:
+                raise DataError(
+                    f"{self.path} has no column {name!r}; it has {shown(self.columns)}"
+                    f"{did_you_mean(name, self.columns)}"
+                )
+
+    def text(self, column: str) -> list[str]:
+        """Return the cells of a column as text.
+
+        Raises:
+            DataError: there is no such column, or a cell is empty.
+        """
+        cells = self.cells(column)
+        for row, cell in enumerate(cells):
+            if cell.lower() in MISSING:
+                raise DataError(f"{self.place(row, column)}: nothing stands here")
+        return cells
+
+    def numbers(self, column: str) -> npt.NDArray[np.float64]:
+        """Return the cells of a column as numbers, NaN where there is none.
+
+        Raises:
+            DataError: there is no such column, a cell is no number, infinite, or beyond float32.
+        """
+        self.require([column])
+        series = self.frame[column]
+        if not pd.api.types.is_numeric_dtype(series):
+            series = pd.Series(self.cells(column), dtype=object)
+            series = series.where(~series.str.lower().isin(MISSING), None)
+        values: npt.NDArray[np.float64] = pd.to_numeric(series, errors="coerce").to_numpy(
+            dtype=np.float64, na_value=np.nan
+        )
+        wrong = np.isnan(values) & series.notna().to_numpy()
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise DataError(
+                f"{self.place(row, column)}: {series.iloc[row]!r} is not a number "
+                f"({int(wrong.sum())} such cells); a column of words is named in "
+                f"data.categorical, or left out by naming others in data.features"
+            )
+        wrong = np.abs(values) > LARGEST
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise DataError(
+                f"{self.place(row, column)}: {values[row]} is not a finite number of float32 "
+                f"({int(wrong.sum())} such cells)"
+            )
+        return values
+
+    def times(self, column: str) -> npt.NDArray[np.float64]:
+        """Return a column of numbers as it is, one of dates (ISO 8601) in seconds.
+
+        Raises:
+            DataError: there is no such column, or a cell is empty or neither.
+        """
+        cells = self.text(column)
+        series = pd.Series(cells, dtype=object)
+        values: npt.NDArray[np.float64]
+        values = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64)
+        if np.isnan(values).all():
+            stamps = pd.to_datetime(series, format="ISO8601", errors="coerce", utc=True)
+            values = (stamps - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(np.float64)
+        wrong = ~np.isfinite(values)
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise DataError(
+                f"{self.place(row, column)}: {cells[row]!r} is not a time; need a number, or a "
+                f"date as in 2026-11-24 13:05:00, one kind in the whole column"
+            )
+        return values
+
+    def cells(self, column: str) -> list[str]:
+        """Return the cells of a column as text, empty where nothing stands.
+
+        Raises:
+            DataError: there is no such column.
+        """
+        self.require([column])
+        series = self.frame[column]
+        if series.isna().any():
+            series = series.astype(object).where(series.notna(), "")
+        return [str(cell).strip() for cell in series.tolist()]
+
+
+def read_table(path: Path, *, separator: str | None) -> Table:
+    """Return the columns of a CSV or Parquet file.
+
+    separator: what stands between the cells of a CSV file, or None to see from its first line.
+
+    Raises:
+        DataError: the file is missing, empty, damaged or no table; names file and line.
+    """
+    if not path.is_file():
+        raise DataError(f"{path.absolute()}: there is no such file; data.path=FILE names another")
+    table = _read_parquet(path) if path.suffix.lower() in PARQUET else _read_csv(path, separator)
+    if not len(table):
+        raise DataError(f"{path} has column names and no rows")
+    return table
+
+
+def _read_parquet(path: Path) -> Table:
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise DataError(
+            f"{path}: Parquet files need pyarrow; `pip install 'unrolled[parquet]'`, or save as CSV"
+        ) from error
+    try:
+        frame = pd.read_parquet(path)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"{path} cannot be read as Parquet: {error}") from error
+    frame.columns = _names([str(name) for name in frame.columns], path)
+    return Table(path, frame.reset_index(drop=True), None)
+
+
+def _read_csv(path: Path, separator: str | None) -> Table:
+    separator = separator or guess_separator(path)
+    names, lines = _scan(path, separator)
+    frame = pd.read_csv(
+        path,
+        sep=separator,
+        header=0,
+        names=names,
+        index_col=False,
+        dtype=str,
+        keep_default_na=False,
+        encoding="utf-8-sig",
+    )
+    if len(frame) != len(lines):  # a line of blanks in a file of one column, and the like
+        raise DataError(f"{path}: {len(lines)} or {len(frame)} rows, depending on how it is read")
+    return Table(path, frame, lines)
+
+
+def _scan(path: Path, separator: str) -> tuple[list[str], list[int]]:
+    """Return the column names and the line of each row; pandas would fill short rows in silence."""
+    lines: list[int] = []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=separator, strict=True)
+            names = _names(next(reader, []), path)
+            before = reader.line_num
+            for cells in reader:
+                line, before = before + 1, reader.line_num
+                if not cells:
+                    continue  # an empty line, which pandas passes over too
+                if len(cells) != len(names):
+                    raise DataError(
+                        f"{path}, line {line}: {len(cells)} cells where the first line names "
+                        f"{len(names)} columns; column "
+                        f"{names[len(cells)] if len(cells) < len(names) else len(names) + 1!r} is "
+                        f"{'missing' if len(cells) < len(names) else 'too much'}"
+                    )
+                if any("\0" in cell for cell in cells):
+                    raise DataError(f"{path}, line {line}: a zero byte; this is no text file")
+                lines.append(line)
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, line {reader.line_num}: {error}; a quote may not be closed"
+        ) from error
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: _position(path, error)].count(b"\n") + 1
+        raise DataError(f"{path}, line {line}: not UTF-8 text; save it as UTF-8") from error
+    return names, lines
+
+
+def _position(path: Path, error: UnicodeDecodeError) -> int:
+    """Return the byte at which a file stops being UTF-8; the error counts within a piece."""
+    try:
+        path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as whole:
+        return whole.start
+    return error.start
+
+
+def _names(names: Sequence[str], path: Path) -> list[str]:
+    if not names:
+        raise DataError(f"{path} is empty; the first line has to name the columns")
+    named = [name.strip() or f"column {number + 1}" for number, name in enumerate(names)]
+    twice = next((name for name in named if named.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"{path}, line 1: two columns are called {twice!r}")
+    return named
+
+
+def guess_separator(path: Path) -> str:
+    """Return what separates the names in the first line of a CSV file: , ; tab or |."""
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        first = file.readline()
+    counts = {mark: len(next(csv.reader([first], delimiter=mark), [])) for mark in SEPARATORS}
+    return max(counts, key=lambda mark: counts[mark])
+
+
+def shown(names: Iterable[str], *, at_most: int = 12) -> str:
+    """Return names for a message, the first of many."""
+    listed = list(names)
+    text = ", ".join(repr(name) for name in listed[:at_most])
+    return text + (f" and {len(listed) - at_most} more" if len(listed) > at_most else "")

@@ -1,0 +1,53 @@
+"""Every step is read out with weights of its own: no step has to be remembered.
+
+The readout of the recurrent network in the MNIST-1D paper (Greydanus & Kobak 2024).
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from unrolled.heads.pooled import PooledHead, real_steps
+
+
+class AllSteps(PooledHead):
+    """logits = W dropout([h_1, ..., h_T]) + b, with 0 for steps behind a sequence's end.
+
+    num_steps: T, >= 1; a longer sequence is refused.
+    The others: see PooledHead.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_size: int,
+        backward_size: int,
+        num_classes: int,
+        num_steps: int,
+        dropout: float,
+        initialization: str,
+    ) -> None:
+        if num_steps < 1:
+            raise ValueError(f"need num_steps >= 1, got num_steps={num_steps}")
+        super().__init__(
+            input_size=num_steps * input_size,
+            backward_size=0,
+            num_classes=num_classes,
+            dropout=dropout,
+            initialization=initialization,
+        )
+        self.num_steps = num_steps
+
+    def pool(
+        self, hidden: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b f"]:
+        """Return the steps of each sequence one after the other, (b, num_steps h)."""
+        if hidden.shape[1] > self.num_steps:
+            raise ValueError(
+                f"head=all_steps reads {self.num_steps} steps, these sequences have "
+                f"{hidden.shape[1]}; head.num_steps={hidden.shape[1]} or data.max_length="
+                f"{self.num_steps}"
+            )
+        real = torch.where(real_steps(hidden, lengths)[:, :, None], hidden, 0.0)
+        return functional.pad(real, (0, 0, 0, self.num_steps - hidden.shape[1])).flatten(1)

@@ -1,0 +1,185 @@
+"""`unrolled inspect`, and docs/own-data.md from its first line to its predictions."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from omegaconf import OmegaConf
+
+from unrolled.cli import run
+from unrolled.data.guessing import guess
+from unrolled.data.tabular import read_table
+
+PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_page_works_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(blocks("python")[0], {})
+    commands = blocks("bash")[0].splitlines()
+    assert len(commands) == 3
+    for command in commands:
+        words = command.removeprefix("unrolled ").split()
+        quick = ["trainer.max_epochs=12", "logger=none"] if words[0] == "train" else []
+        assert run([*words, *quick]) == 0, capsys.readouterr().err
+    truth = pd.read_csv("swings.csv").groupby("swing")["kind"].first()
+    out = pd.read_csv("predictions.csv").set_index("id")
+    assert set(out.columns) == {"predicted", "p_fast", "p_slow"}
+    assert (out["predicted"] == truth.reindex(out.index)).mean() > 0.9
+    assert Path("my_data.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_command_without_a_config_file_reads_the_same_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(blocks("python")[0], {})
+    assert run(["inspect", "path=swings.csv", "id=swing"]) == 0
+    (command,) = blocks("bash")[1].splitlines()
+    by_hand = dict(word.split("=") for word in command.split() if word.startswith("data."))
+    written = OmegaConf.load("my_data.yaml")
+    assert written["path"] == str(tmp_path / by_hand.pop("data.path"))
+    assert by_hand == {f"data.{name}": written[name] for name in ("id", "time", "label")}
+
+
+TABLES: dict[str, tuple[dict[str, list[Any]], dict[str, Any]]] = {
+    "long, by name": (
+        {"id": [1, 1, 2, 2], "t": [0, 1, 0, 1], "v": [1, 2, 3, 4], "y": [0, 0, 1, 1]},
+        {"form": "long", "id": "id", "time": "t", "label": "y", "features": ["v"]},
+    ),
+    "long, by what stands there": (
+        {"who": ["a", "a", "b", "b"], "v": [0.5, 1, 2, 3], "how": ["up", "up", "down", "down"]},
+        {"form": "long", "id": "who", "time": None, "label": "how", "features": ["v"]},
+    ),
+    "long, with words": (
+        {"id": [1, 1, 2, 2], "gear": list("PRRP"), "v": [1, 2, 3, 4], "class": list("aabb")},
+        {"form": "long", "label": "class", "features": ["gear", "v"], "categorical": ["gear"]},
+    ),
+    "wide": (
+        {"name": list("abcd"), "x_0": [1, 2, 3, 4], "x_1": [1, 2, 3, 4], "label": list("uvuv")},
+        {"form": "wide", "id": "name", "label": "label", "features": ["x_0", "x_1"]},
+    ),
+    "wide, without names": (
+        {"0": [1, 2, 3, 4], "1": [1, 2, 3, 4], "target": [0, 1, 0, 1]},
+        {"form": "wide", "id": None, "label": "target", "features": ["0", "1"]},
+    ),
+}
+
+
+@pytest.mark.parametrize(("columns", "expected"), TABLES.values(), ids=TABLES)
+def test_columns_are_guessed(
+    columns: dict[str, list[Any]], expected: dict[str, Any], tmp_path: Path
+) -> None:
+    pd.DataFrame(columns).to_csv(tmp_path / "t.csv", index=False)
+    table = read_table(tmp_path / "t.csv", separator=None)
+    found = guess(table, known=dict.fromkeys(("id", "time", "label")))
+    assert {name: getattr(found, name) for name in expected} == expected
+
+
+def inspect(text: str, *arguments: str, name: str = "d.csv") -> int:
+    Path(name).write_text(text)
+    return run(["inspect", f"path={name}", *arguments])
+
+
+ROWS = "".join(
+    f"s{n},{t + 2 * (t == 3)},{n * t},7,{'ab'[n % 2]}\n" for n in range(12) for t in range(4)
+)
+GOOD = "id,t,v,flat,y\n" + ROWS
+
+
+GOOD_LINES = [
+    r"12, 4 steps each",
+    r"classes: +a 6 \(50%\), b 6 \(50%\)",
+    r"a step is usually 1; 12 gaps",
+    r"v: 0 to 33, mean",
+    r"warning: +feature 'flat' is constant",
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (GOOD, GOOD_LINES),
+        (GOOD.replace("s3,0,0,", "s3,0,,"), [r"warning: +1 values are missing: missing=forward"]),
+        (GOOD + "x,0,1,1,c\n", [r"warning: +class 'c' has 1 sequences"]),
+    ],
+)
+def test_what_a_file_holds_is_said(
+    text: str,
+    lines: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert inspect(text) == 0
+    said = capsys.readouterr().out
+    assert [line for line in lines if not re.search(line, said)] == []
+
+
+def test_a_file_with_empty_cells_can_be_trained_on_as_it_was_inspected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert inspect(GOOD.replace("s3,0,0,", "s3,0,,"), "output=mine.yaml") == 0
+    small = ["trainer.max_epochs=1", "model.hidden_size=4", "logger=none", "data.val_size=2"]
+    assert run(["train", "data=mine", *small]) == 0
+
+
+def test_a_row_that_ends_early_is_a_shorter_sequence_and_misses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    short = "".join(f"{n},{n},,{'ab'[n % 2]}\n" for n in range(9))
+    assert inspect(f"id,x_0,x_1,label\n{short}9,1,2,b\n") == 0
+    assert "10, 1 to 2 steps" in capsys.readouterr().out
+    assert "missing" not in OmegaConf.load("my_data.yaml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "inspect takes path=FILE"),
+        (["path=x.csv", "what=1"], 2, "inspect takes path=FILE"),
+        (["path=x.csv"], 3, "there is no such file"),
+        (["path=x.csv", "output=a/b.yaml"], 2, "need NAME.yaml"),
+    ],
+)
+def test_what_cannot_be_inspected_is_refused(
+    arguments: list[str],
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["inspect", *arguments]) == code
+    assert message in capsys.readouterr().err
+
+
+def test_a_damaged_file_is_refused_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert inspect(GOOD.replace("s3,1,3,7,b", "s3,1,3,7")) == 3
+    assert "d.csv, line 15: 4 cells" in capsys.readouterr().err
+
+
+def test_arrays_are_inspected_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    x = np.arange(60.0).reshape(10, 3, 2)
+    np.savez("x.npz", x=x, y=np.arange(10) % 2, lengths=np.arange(10) % 3 + 1)
+    assert run(["inspect", "path=x.npz"]) == 0
+    assert "10, 1 to 3 steps" in capsys.readouterr().out

@@ -1,0 +1,177 @@
+"""`unrolled predict`: a new file is read as the training file was; a row per sequence comes out."""
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from unrolled.cli import run
+from unrolled.predictor import Predictor
+from unrolled.run_folder import RunFolder
+
+SETTINGS = (
+    "data=files",
+    "data.id=name of it",
+    "data.time=minute",
+    "data.label=kind",
+    "model.hidden_size=8",
+    "trainer.max_epochs=3",
+    "logger=none",
+)
+
+
+def some_rows(num: int, *, seed: int) -> pd.DataFrame:
+    """Return ragged sequences, rising or falling, in an order that is nobody's."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number in range(num):
+        kind = ["rising", "falling"][number % 2]
+        for minute in range(int(rng.integers(3, 9))):
+            slope = 1 if kind == "rising" else -1
+            rows.append((f"s{number:02d}", minute, slope * minute + rng.normal(), 0.5, kind))
+    names = ["name of it", "minute", "temp [T#1], °C", "b", "kind"]
+    frame = pd.DataFrame(rows, columns=names)
+    return frame.iloc[rng.permutation(len(frame))]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a file that has a difficult name, and the run that was trained on it."""
+    path = tmp_path_factory.mktemp("mine")
+    some_rows(40, seed=0).to_csv(path / "a b, c=~ü.csv", index=False)
+    arguments = [*SETTINGS, f"data.path={path / 'a b, c=~ü.csv'}", f"hydra.run.dir={path / 'run'}"]
+    assert run(["train", *arguments]) == 0
+    return path
+
+
+def predict(folder: Path, source: Path, target: Path) -> int:
+    return run(["predict", f"run={folder / 'run'}", f"input={source}", f"output={target}"])
+
+
+def test_there_is_a_row_per_sequence_with_a_probability_per_class(
+    folder: Path, tmp_path: Path
+) -> None:
+    some_rows(10, seed=1).drop(columns="kind").to_csv(tmp_path / "new.csv", index=False)
+    assert predict(folder, tmp_path / "new.csv", tmp_path / "out.csv") == 0
+    out = pd.read_csv(tmp_path / "out.csv")
+    assert list(out.columns) == ["id", "predicted", "p_falling", "p_rising"]
+    assert sorted(out["id"]) == [f"s{number:02d}" for number in range(10)]
+    np.testing.assert_allclose(out["p_falling"] + out["p_rising"], 1, rtol=1e-5)
+    likelier = np.where(out["p_rising"] > out["p_falling"], "rising", "falling")
+    assert list(out["predicted"]) == list(likelier)
+
+
+def test_neither_the_order_of_rows_nor_that_of_columns_changes_a_prediction(
+    folder: Path, tmp_path: Path
+) -> None:
+    rows = some_rows(10, seed=1)
+    rows.to_csv(tmp_path / "one.csv", index=False)
+    rows[rows.columns[::-1]].sort_values("minute").to_csv(tmp_path / "other.csv", index=False)
+    results = []
+    for name in ("one", "other"):
+        assert predict(folder, tmp_path / f"{name}.csv", tmp_path / f"{name}-out.csv") == 0
+        results.append(pd.read_csv(tmp_path / f"{name}-out.csv").sort_values("id"))
+    pd.testing.assert_frame_equal(*(result.reset_index(drop=True) for result in results))
+
+
+def test_csv_and_parquet_say_the_same(folder: Path, tmp_path: Path) -> None:
+    rows = some_rows(6, seed=2)
+    rows.to_csv(tmp_path / "in.csv", index=False)
+    rows.to_parquet(tmp_path / "in.parquet", index=False)
+    assert predict(folder, tmp_path / "in.csv", tmp_path / "out.parquet") == 0
+    assert predict(folder, tmp_path / "in.parquet", tmp_path / "out.csv") == 0
+    one, other = pd.read_parquet(tmp_path / "out.parquet"), pd.read_csv(tmp_path / "out.csv")
+    pd.testing.assert_frame_equal(one, other, check_dtype=False)
+
+
+def test_a_run_that_was_moved_predicts_without_its_data(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "run", tmp_path / "run")
+    config = (tmp_path / "run" / "config.yaml").read_text()
+    (tmp_path / "run" / "config.yaml").write_text(config.replace(str(folder), "/gone"))
+    some_rows(4, seed=3).to_csv(tmp_path / "new.csv", index=False)
+    assert predict(tmp_path, tmp_path / "new.csv", tmp_path / "out.csv") == 0
+
+
+def test_a_file_is_predicted_as_its_arrays_are(folder: Path, tmp_path: Path) -> None:
+    rows = some_rows(6, seed=4).sort_values(["name of it", "minute"])
+    rows.to_csv(tmp_path / "in.csv", index=False)
+    predictor = Predictor(RunFolder(folder / "run"))
+    ids, from_file = predictor.predict_file(tmp_path / "in.csv")
+    features = ["temp [T#1], °C", "b"]
+    arrays = [part[features].to_numpy() for _, part in rows.groupby("name of it")]
+    assert ids == sorted(set(rows["name of it"]))
+    assert from_file.labels == predictor.predict(arrays).labels
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"b": "bb"}, "has no column 'b'"),
+        ({"name of it": "name"}, "has no column 'name of it'"),
+        ({"minute": "hour"}, "has no column 'minute'"),
+    ],
+)
+def test_a_column_that_is_missing_is_named(
+    change: dict[str, str],
+    message: str,
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    some_rows(4, seed=5).rename(columns=change).to_csv(tmp_path / "new.csv", index=False)
+    assert predict(folder, tmp_path / "new.csv", tmp_path / "out.csv") == 3
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_cell_that_is_no_number_is_told_with_its_place(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = some_rows(4, seed=5).astype({"b": object})
+    rows.iloc[2, 3] = "oops"
+    rows.to_csv(tmp_path / "new.csv", index=False)
+    assert predict(folder, tmp_path / "new.csv", tmp_path / "out.csv") == 3
+    assert "new.csv, line 4, column 'b': 'oops' is not a number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run=latest"], "predict takes run=DIR"),
+        (["run=x", "input=a.csv", "output=a.txt"], "output=a.txt: need a name that ends in .csv"),
+        (["run=x", "input=a.csv", "output=a.csv"], "output=a.csv is the input"),
+        (["run=x", "input=a.csv", "output=b.csv", "c=1"], "predict takes run=DIR"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["predict", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_labelled_file_is_evaluated_with_the_classes_of_the_run(
+    folder: Path, tmp_path: Path
+) -> None:
+    """Even where one of them does not occur in it."""
+    rows = some_rows(6, seed=6)
+    rows[rows["kind"] == "rising"].to_csv(tmp_path / "rising.csv", index=False)
+    test_path = f"data.test_path={tmp_path / 'rising.csv'}"
+    assert run(["evaluate", f"run={folder / 'run'}", test_path]) == 0
+    ids, prediction = Predictor(RunFolder(folder / "run")).predict_file(tmp_path / "rising.csv")
+    accuracy = prediction.labels.count("rising") / len(ids)
+    evaluation = pd.read_json(folder / "run" / "evaluation.json", typ="series")
+    assert evaluation["scores"]["test/accuracy"] == pytest.approx(accuracy)
+
+
+def test_a_run_on_arrays_predicts_from_arrays(tiny_run: SimpleNamespace, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).random((5, 8, 8), dtype=np.float32)
+    np.savez(tmp_path / "x.npz", x=x)
+    ids, prediction = Predictor(tiny_run.folder).predict_file(tmp_path / "x.npz")
+    assert ids == ["0", "1", "2", "3", "4"]
+    np.testing.assert_array_equal(
+        prediction.probabilities, Predictor(tiny_run.folder).predict(x).probabilities
+    )
