@@ -110,7 +110,7 @@ def test_trial_that_does_badly_is_given_up(new_sweep):
         (["seed=1,2"], "seed=1,2: a search compares settings"),
         (["test=true"], "a search reads val only"),
         (["model.hiden_size=4,6"], "did you mean 'model.hidden_size'"),
-        (["optimizer.lr='interval(1,0)'"], "need a < b"),
+        (["optimizer.lr=interval(1,0)"], "need a < b"),
         (["monitor.metric=test/accuracy"], "monitor.metric"),
     ],
 )
