@@ -136,7 +136,7 @@ def test_another_search_in_the_same_folder_is_refused(search):
         ("choice(1,2)", optuna.distributions.CategoricalDistribution(("1", "2"))),
         ("a,b", optuna.distributions.CategoricalDistribution(("a", "b"))),
         ("range(1,4)", optuna.distributions.CategoricalDistribution(("1", "2", "3"))),
-        ("interval(1,8)", optuna.distributions.IntDistribution(1, 8)),
+        ("int(interval(1,8))", optuna.distributions.IntDistribution(1, 8)),
         ("interval(0.0,0.5)", optuna.distributions.FloatDistribution(0.0, 0.5)),
         (
             "tag(log,interval(1e-4,1e-2))",
