@@ -110,7 +110,7 @@ def test_trial_that_does_badly_is_given_up(new_sweep):
         (["seed=1,2"], "seed=1,2: a search compares settings"),
         (["test=true"], "a search reads val only"),
         (["model.hiden_size=4,6"], "did you mean 'model.hidden_size'"),
-        (["optimizer.lr='interval(1,0)'"], "need a < b"),
+        (["optimizer.lr=interval(1,0)"], "need a < b"),
         (["monitor.metric=test/accuracy"], "monitor.metric"),
     ],
 )
@@ -136,7 +136,7 @@ def test_another_search_in_the_same_folder_is_refused(search):
         ("choice(1,2)", optuna.distributions.CategoricalDistribution(("1", "2"))),
         ("a,b", optuna.distributions.CategoricalDistribution(("a", "b"))),
         ("range(1,4)", optuna.distributions.CategoricalDistribution(("1", "2", "3"))),
-        ("interval(1,8)", optuna.distributions.IntDistribution(1, 8)),
+        ("int(interval(1,8))", optuna.distributions.IntDistribution(1, 8)),
         ("interval(0.0,0.5)", optuna.distributions.FloatDistribution(0.0, 0.5)),
         (
             "tag(log,interval(1e-4,1e-2))",

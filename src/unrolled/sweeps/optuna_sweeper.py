@@ -26,8 +26,9 @@ from hydra.core.utils import JobStatus
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
+from unrolled.checks import check_config
 from unrolled.errors import ConfigError
 from unrolled.search import make_study, running_trial, write_best
 from unrolled.sweeps.ending import ending_in_a_table
@@ -64,7 +65,10 @@ class OptunaSweeper(Sweeper):
         fixed, space = self._space(arguments)
         distributions = {key: distribution(key, values) for key, values in space.items()}
         examples = [f"{key}={_example(values)}" for key, values in distributions.items()]
-        self.loader.load_sweep_config(self.settings, [*fixed, *examples])
+        example = self.loader.load_sweep_config(self.settings, [*fixed, *examples])
+        with open_dict(example):
+            example.pop("hydra")
+        check_config(example)  # what no trial can do is told before the first
         folder = Path(self.settings.hydra.sweep.dir).absolute()
         monitor = self.settings.monitor
         study = make_study(
@@ -159,8 +163,8 @@ class OptunaSweeper(Sweeper):
 def distribution(key: str, values: str) -> "BaseDistribution":
     """Return Optuna's distribution for what Hydra calls a sweep.
 
-    values: a,b,c or choice(a,b,c); range(1,5) without its end; interval(a,b), of whole numbers if
-        both are; tag(log,interval(a,b)).
+    values: a,b,c or choice(a,b,c); range(1,5) without its end; interval(a,b); int(interval(a,b)) of
+        whole numbers; tag(log,interval(a,b)).
 
     Raises:
         ConfigError: none of these.
