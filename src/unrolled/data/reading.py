@@ -20,7 +20,6 @@ from unrolled.data.wide_form import from_wide_rows
 from unrolled.errors import DataError, did_you_mean
 
 FORMS = ("long", "wide")
-MISSING_MODES = ("refuse", "forward", "mean", "mask")
 
 
 @dataclass(frozen=True)
