@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from lightning import Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig
 
 from unrolled.building import Experiment, build, build_trainer, load_classifier, load_weights
@@ -27,6 +26,7 @@ from unrolled.errors import (
     StorageError,
     UnrolledError,
 )
+from unrolled.hyperparameters import log_hyperparameters
 from unrolled.instantiation import make
 from unrolled.process import naming_remedies, prepare_process
 from unrolled.provenance import provenance
@@ -36,8 +36,6 @@ from unrolled.run_folder import RunFolder, find_run
 log = logging.getLogger(__name__)
 
 NUM_CHECKPOINTS = 3  # best, last, and the one that is being written
-# What TensorBoard's hparams view shows: what runs are compared by, not how they are watched.
-COMPARED = ("model", "head", "data.layout", "data.batch_size", "loss", "optimizer", "scheduler")
 VALUES_PER_WEIGHT = 3  # itself and Adam's two moments
 
 
@@ -183,7 +181,7 @@ def _train(
             record["scores"] |= test(trainer, classifier, data)
             record["confusion"] = classifier.confusion["test"].tolist()
         record["seconds"]["test"] = perf_counter() - test_started_at
-        _log_hyperparameters(config, trainer, record["scores"])
+        log_hyperparameters(config, trainer, record["scores"])
 
 
 def _progress(experiment: Experiment) -> dict[str, Any]:
@@ -299,36 +297,3 @@ def _refuse_other_data(data: SequenceDataModule, preprocessing: dict[str, Any]) 
             f"the run was trained on the classes {preprocessing['class_names']}, "
             f"this data has {data.class_names}"
         )
-
-
-def _compared(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings that runs are compared by, under short names; a choice is its class."""
-    shown: dict[str, Any] = {"seed": settings["seed"]}
-    for key in COMPARED:
-        value: Any = settings
-        for part in key.split("."):
-            value = value[part]
-        if not isinstance(value, dict):
-            shown[key] = value
-            continue
-        if "_target_" in value:
-            shown[key] = value["_target_"].rpartition(".")[2]
-        leaves = {name: leaf for name, leaf in value.items() if not name.startswith("_")}
-        shown |= {f"{key}.{n}": leaf for n, leaf in leaves.items() if not isinstance(leaf, dict)}
-    return shown
-
-
-def _log_hyperparameters(config: DictConfig, trainer: Trainer, scores: dict[str, float]) -> None:
-    """Tell each logger the settings; TensorBoard's hparams view gets the final scores with them."""
-    settings = resolve(config)
-    finals = {
-        f"hp/{name.replace('/', '_')}": scores[name]
-        for name in ("val/accuracy", "val/loss", "test/accuracy", "test/loss")
-        if name in scores
-    }
-    for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger):
-            logger.log_hyperparams(_compared(settings), finals, step=trainer.global_step)
-        else:
-            logger.log_hyperparams(settings)
-        logger.finalize("success")
