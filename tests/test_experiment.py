@@ -257,4 +257,4 @@ def test_every_experiment_composes(name):
 
     assert OmegaConf.to_container(config, resolve=True)
     header = Path(__file__).parents[1].joinpath("conf", "experiment", f"{name}.yaml").read_text()
-    assert f"unrolled train experiment={name}" in header
+    assert re.search(rf"unrolled train (-m )?experiment={name}\b", header)

@@ -41,6 +41,7 @@ class LMUFFTLayer(Layer):
         self.register_buffer("a", a.float(), persistent=False)
         self.register_buffer("b", b.float(), persistent=False)
         self.to_memory = nn.Linear(input_size, 1)
+        nn.init.ones_(self.to_memory.bias)  # a departure: the one unit that writes begins alive
         self.to_hidden = nn.Linear(order + input_size, hidden_size)
 
     def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t h"]:

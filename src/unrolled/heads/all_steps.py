@@ -38,6 +38,9 @@ class AllSteps(PooledHead):
             initialization=initialization,
         )
         self.num_steps = num_steps
+        if initialization == "small":  # as many times more inputs, still a first loss of ln c
+            with torch.no_grad():
+                self.output.weight.mul_(num_steps**-0.5)
 
     def pool(
         self, hidden: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]
