@@ -56,40 +56,6 @@ class IndRNNLayer(Layer):
 
 
 class IndRNN(ResidualStack):
-    """Layers of IndRNNLayer.
+    """Layers of IndRNNLayer, whose settings it takes beside those of ResidualStack."""
 
-    input_size, hidden_size, num_layers, residual, mixing, conv_size, dropout,
-        recurrent_lr_scale: see ResidualStack.
-    num_steps, amplification: see IndRNNLayer.
-    """
-
-    def __init__(
-        self,
-        *,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int,
-        residual: bool,
-        mixing: bool,
-        conv_size: int,
-        dropout: float,
-        recurrent_lr_scale: float,
-        num_steps: int,
-        amplification: float,
-    ) -> None:
-        super().__init__(
-            lambda size: IndRNNLayer(
-                input_size=size,
-                hidden_size=hidden_size,
-                num_steps=num_steps,
-                amplification=amplification,
-            ),
-            input_size=input_size,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            residual=residual,
-            mixing=mixing,
-            conv_size=conv_size,
-            dropout=dropout,
-            recurrent_lr_scale=recurrent_lr_scale,
-        )
+    layer = IndRNNLayer

@@ -52,34 +52,6 @@ class LEMLayer(Layer):
 
 
 class LEM(ResidualStack):
-    """Layers of LEMLayer.
+    """Layers of LEMLayer, whose settings it takes beside those of ResidualStack."""
 
-    input_size, hidden_size, num_layers, residual, mixing, conv_size, dropout,
-        recurrent_lr_scale: see ResidualStack.
-    dt: see LEMLayer.
-    """
-
-    def __init__(
-        self,
-        *,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int,
-        residual: bool,
-        mixing: bool,
-        conv_size: int,
-        dropout: float,
-        recurrent_lr_scale: float,
-        dt: float,
-    ) -> None:
-        super().__init__(
-            lambda size: LEMLayer(input_size=size, hidden_size=hidden_size, dt=dt),
-            input_size=input_size,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            residual=residual,
-            mixing=mixing,
-            conv_size=conv_size,
-            dropout=dropout,
-            recurrent_lr_scale=recurrent_lr_scale,
-        )
+    layer = LEMLayer

@@ -67,42 +67,6 @@ class LMULayer(Layer):
 
 
 class LMU(ResidualStack):
-    """Layers of LMULayer.
+    """Layers of LMULayer, whose settings it takes beside those of ResidualStack."""
 
-    input_size, hidden_size, num_layers, residual, mixing, conv_size, dropout,
-        recurrent_lr_scale: see ResidualStack.
-    order, window, num_steps: see LMULayer.
-    """
-
-    def __init__(
-        self,
-        *,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int,
-        residual: bool,
-        mixing: bool,
-        conv_size: int,
-        dropout: float,
-        recurrent_lr_scale: float,
-        order: int,
-        window: float | None,
-        num_steps: int,
-    ) -> None:
-        super().__init__(
-            lambda size: LMULayer(
-                input_size=size,
-                hidden_size=hidden_size,
-                order=order,
-                window=window,
-                num_steps=num_steps,
-            ),
-            input_size=input_size,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            residual=residual,
-            mixing=mixing,
-            conv_size=conv_size,
-            dropout=dropout,
-            recurrent_lr_scale=recurrent_lr_scale,
-        )
+    layer = LMULayer

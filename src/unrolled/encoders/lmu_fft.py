@@ -78,42 +78,6 @@ class LMUFFTLayer(Layer):
 
 
 class LMUFFT(ResidualStack):
-    """Layers of LMUFFTLayer.
+    """Layers of LMUFFTLayer, whose settings it takes beside those of ResidualStack."""
 
-    input_size, hidden_size, num_layers, residual, mixing, conv_size, dropout,
-        recurrent_lr_scale: see ResidualStack.
-    order, window, num_steps: see LMUFFTLayer.
-    """
-
-    def __init__(
-        self,
-        *,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int,
-        residual: bool,
-        mixing: bool,
-        conv_size: int,
-        dropout: float,
-        recurrent_lr_scale: float,
-        order: int,
-        window: float | None,
-        num_steps: int,
-    ) -> None:
-        super().__init__(
-            lambda size: LMUFFTLayer(
-                input_size=size,
-                hidden_size=hidden_size,
-                order=order,
-                window=window,
-                num_steps=num_steps,
-            ),
-            input_size=input_size,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            residual=residual,
-            mixing=mixing,
-            conv_size=conv_size,
-            dropout=dropout,
-            recurrent_lr_scale=recurrent_lr_scale,
-        )
+    layer = LMUFFTLayer

@@ -68,44 +68,6 @@ class LRULayer(Layer):
 
 
 class LRU(ResidualStack):
-    """Layers of LRULayer.
+    """Layers of LRULayer, whose settings it takes beside those of ResidualStack."""
 
-    input_size, hidden_size, num_layers, residual, mixing, conv_size, dropout,
-        recurrent_lr_scale: see ResidualStack.
-    state_size, r_min, r_max, max_phase: see LRULayer.
-    """
-
-    def __init__(
-        self,
-        *,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int,
-        residual: bool,
-        mixing: bool,
-        conv_size: int,
-        dropout: float,
-        recurrent_lr_scale: float,
-        state_size: int,
-        r_min: float,
-        r_max: float,
-        max_phase: float,
-    ) -> None:
-        super().__init__(
-            lambda size: LRULayer(
-                input_size=size,
-                hidden_size=hidden_size,
-                state_size=state_size,
-                r_min=r_min,
-                r_max=r_max,
-                max_phase=max_phase,
-            ),
-            input_size=input_size,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            residual=residual,
-            mixing=mixing,
-            conv_size=conv_size,
-            dropout=dropout,
-            recurrent_lr_scale=recurrent_lr_scale,
-        )
+    layer = LRULayer

@@ -34,32 +34,6 @@ class MinGRULayer(Layer):
 
 
 class MinGRU(ResidualStack):
-    """Layers of MinGRULayer; gates do not see the past, so that all steps are computed at once.
+    """Layers of MinGRULayer, whose settings it takes beside those of ResidualStack."""
 
-    input_size, hidden_size, num_layers, residual, mixing, conv_size, dropout,
-        recurrent_lr_scale: see ResidualStack.
-    """
-
-    def __init__(
-        self,
-        *,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int,
-        residual: bool,
-        mixing: bool,
-        conv_size: int,
-        dropout: float,
-        recurrent_lr_scale: float,
-    ) -> None:
-        super().__init__(
-            lambda size: MinGRULayer(input_size=size, hidden_size=hidden_size),
-            input_size=input_size,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            residual=residual,
-            mixing=mixing,
-            conv_size=conv_size,
-            dropout=dropout,
-            recurrent_lr_scale=recurrent_lr_scale,
-        )
+    layer = MinGRULayer

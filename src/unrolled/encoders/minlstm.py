@@ -38,36 +38,6 @@ class MinLSTMLayer(Layer):
 
 
 class MinLSTM(ResidualStack):
-    """Layers of MinLSTMLayer; gates do not see the past, so that all steps are computed at once.
+    """Layers of MinLSTMLayer, whose settings it takes beside those of ResidualStack."""
 
-    input_size, hidden_size, num_layers, residual, mixing, conv_size, dropout,
-        recurrent_lr_scale: see ResidualStack.
-    forget_bias: see MinLSTMLayer.
-    """
-
-    def __init__(
-        self,
-        *,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int,
-        residual: bool,
-        mixing: bool,
-        conv_size: int,
-        dropout: float,
-        recurrent_lr_scale: float,
-        forget_bias: float,
-    ) -> None:
-        super().__init__(
-            lambda size: MinLSTMLayer(
-                input_size=size, hidden_size=hidden_size, forget_bias=forget_bias
-            ),
-            input_size=input_size,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            residual=residual,
-            mixing=mixing,
-            conv_size=conv_size,
-            dropout=dropout,
-            recurrent_lr_scale=recurrent_lr_scale,
-        )
+    layer = MinLSTMLayer

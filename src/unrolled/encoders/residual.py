@@ -6,9 +6,9 @@ architecture, figure 1b. Mixing after the layer: GELU and a gated linear unit, a
 Normalisation is over the units of a step: over a batch it would let padding in.
 """
 
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -94,7 +94,8 @@ class Block(nn.Module):
 class ResidualStack(Reader):
     """embedding, blocks, norm; without `residual` the layers alone, one after the other.
 
-    make_layer: input size -> layer that returns hidden_size units.
+    A subclass names its `layer`; its signature is this one with the layer's own settings.
+
     input_size: features per step (d).
     hidden_size: units of the stream and of each layer (h), >= 1.
     num_layers: layers, >= 1.
@@ -104,11 +105,22 @@ class ResidualStack(Reader):
         residual blocks only.
     dropout: fraction of units silenced after each block, or between bare layers, 0 <= dropout < 1.
     recurrent_lr_scale: factor on the learning rate of the recurrent parameters, > 0.
+    settings: of the layer, less input_size and hidden_size.
     """
+
+    layer: ClassVar[type[Layer]]
+    __signature__: ClassVar[inspect.Signature]
+
+    def __init_subclass__(cls) -> None:
+        """Say in the signature what the layer takes: configs are checked against it."""
+        super().__init_subclass__()
+        stack = inspect.signature(ResidualStack.__init__).parameters
+        settings = inspect.signature(cls.layer).parameters
+        merged = {name: p for name, p in stack.items() if name not in ("self", "settings")}
+        cls.__signature__ = inspect.Signature(list({**settings, **merged}.values()))
 
     def __init__(
         self,
-        make_layer: Callable[[int], Layer],
         *,
         input_size: int,
         hidden_size: int,
@@ -118,6 +130,7 @@ class ResidualStack(Reader):
         conv_size: int,
         dropout: float,
         recurrent_lr_scale: float,
+        **settings: Any,
     ) -> None:
         super().__init__(input_size=input_size, output_size=hidden_size)
         if num_layers < 1 or conv_size < 0 or recurrent_lr_scale <= 0:
@@ -135,7 +148,7 @@ class ResidualStack(Reader):
         sizes = [hidden_size if residual else input_size] + [hidden_size] * (num_layers - 1)
         self.blocks = nn.ModuleList(
             Block(
-                make_layer(size),
+                self.layer(input_size=size, hidden_size=hidden_size, **settings),
                 size=size,
                 residual=residual,
                 mixing=mixing,

@@ -81,42 +81,6 @@ class S4DLayer(Layer):
 
 
 class S4D(ResidualStack):
-    """Layers of S4DLayer.
+    """Layers of S4DLayer, whose settings it takes beside those of ResidualStack."""
 
-    input_size, hidden_size, num_layers, residual, mixing, conv_size, dropout,
-        recurrent_lr_scale: see ResidualStack.
-    state_size, dt_min, dt_max: see S4DLayer.
-    """
-
-    def __init__(
-        self,
-        *,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int,
-        residual: bool,
-        mixing: bool,
-        conv_size: int,
-        dropout: float,
-        recurrent_lr_scale: float,
-        state_size: int,
-        dt_min: float,
-        dt_max: float,
-    ) -> None:
-        super().__init__(
-            lambda size: S4DLayer(
-                input_size=size,
-                hidden_size=hidden_size,
-                state_size=state_size,
-                dt_min=dt_min,
-                dt_max=dt_max,
-            ),
-            input_size=input_size,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            residual=residual,
-            mixing=mixing,
-            conv_size=conv_size,
-            dropout=dropout,
-            recurrent_lr_scale=recurrent_lr_scale,
-        )
+    layer = S4DLayer

@@ -70,40 +70,6 @@ class SLSTMLayer(Layer):
 
 
 class SLSTM(ResidualStack):
-    """Layers of SLSTMLayer.
+    """Layers of SLSTMLayer, whose settings it takes beside those of ResidualStack."""
 
-    input_size, hidden_size, num_layers, residual, mixing, conv_size, dropout,
-        recurrent_lr_scale: see ResidualStack.
-    num_heads, forget_bias: see SLSTMLayer.
-    """
-
-    def __init__(
-        self,
-        *,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int,
-        residual: bool,
-        mixing: bool,
-        conv_size: int,
-        dropout: float,
-        recurrent_lr_scale: float,
-        num_heads: int,
-        forget_bias: float,
-    ) -> None:
-        super().__init__(
-            lambda size: SLSTMLayer(
-                input_size=size,
-                hidden_size=hidden_size,
-                num_heads=num_heads,
-                forget_bias=forget_bias,
-            ),
-            input_size=input_size,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            residual=residual,
-            mixing=mixing,
-            conv_size=conv_size,
-            dropout=dropout,
-            recurrent_lr_scale=recurrent_lr_scale,
-        )
+    layer = SLSTMLayer
