@@ -47,6 +47,10 @@ REFUSED = {
     "a mistyped group": (["train", "modle=gru"], "did you mean 'model'"),
     "a mistyped option": (["train", "model=lsmt"], "did you mean 'lstm'"),
     "a mistyped key": (["train", "model.hiden_size=3"], "did you mean 'model.hidden_size'"),
+    "a mistyped key of a choice": (
+        ["train", "model=lru", "model.stat_size=3"],
+        "did you mean 'model.state_size'",
+    ),
     "a word for a number": (["train", "data.batch_size=abc"], "a whole number >= 1"),
     "a number out of range": (["train", "model.dropout=1.5"], ">= 0 and < 1"),
     "a fraction for a count": (["train", "model.num_layers=1.5"], "a whole number"),

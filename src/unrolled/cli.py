@@ -76,7 +76,7 @@ def _unforeseen(error: Exception) -> int:
     if isinstance(error, HydraException | OmegaConfBaseException):
         from unrolled.composition import explain
 
-        print(f"error: {explain(error)}", file=sys.stderr)
+        print(f"error: {explain(error, sys.argv[1:])}", file=sys.stderr)
         return ConfigError.exit_code
     traceback.print_exception(error)
     return 1

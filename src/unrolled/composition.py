@@ -1,5 +1,6 @@
 """Composes configs with Hydra, and explains what Hydra refuses."""
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def compose_config(overrides: list[str]) -> DictConfig:
     try:
         return _compose(overrides)
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error)) from error
+        raise ConfigError(explain(error, overrides)) from error
 
 
 def _compose(overrides: list[str]) -> DictConfig:
@@ -44,13 +45,16 @@ def _compose(overrides: list[str]) -> DictConfig:
         GlobalHydra.instance().hydra = before
 
 
-def explain(error: Exception) -> str:
-    """Return what Hydra or OmegaConf found wrong, in few lines, with what may have been meant."""
+def explain(error: Exception, overrides: list[str]) -> str:
+    """Return what Hydra or OmegaConf found wrong, in few lines, with what may have been meant.
+
+    overrides: what was typed; the keys that exist depend on the options that it chooses.
+    """
     lines = [line.strip() for line in f"{error}\n{error.__cause__ or ''}".splitlines()]
     lines = [line for line in lines if line and not line.startswith(("full_key", "object_type"))]
     text = "\n  ".join(dict.fromkeys(lines))
     if match := re.search(r"Could not override '([^']+)'", text):
-        word, known = match[1], _known_keys()
+        word, known = match[1], _known_keys(overrides)
     elif match := re.search(r"Could not find '([^']+)'", text):
         group, _, word = match[1].rpartition("/")
         known = [path.stem for path in (CONF / group).glob("*.yaml") if path.stem[0] != "_"]
@@ -62,11 +66,13 @@ def explain(error: Exception) -> str:
     return text + did_you_mean(word, known)
 
 
-def _known_keys() -> list[str]:
-    try:
-        return all_keys(_compose([]))
-    except (HydraException, OmegaConfBaseException):  # conf/ itself is what is wrong
-        return []
+def _known_keys(overrides: list[str]) -> list[str]:
+    """Return the keys of the options that the overrides choose, or of the default ones."""
+    options = [word for word in overrides if (CONF / word.partition("=")[0]).is_dir()]
+    for choice in (options, []):
+        with contextlib.suppress(HydraException, OmegaConfBaseException):
+            return all_keys(_compose(choice))
+    return []  # conf/ itself is what is wrong
 
 
 def override(config: DictConfig, overrides: list[str], *, groups: tuple[str, ...]) -> DictConfig:
@@ -125,7 +131,7 @@ def _parse(overrides: list[str]) -> list[Override]:
     try:
         return OverridesParser.create().parse_overrides(overrides)
     except HydraException as error:
-        raise ConfigError(explain(error)) from error
+        raise ConfigError(explain(error, overrides)) from error
 
 
 _MISSING = object()
