@@ -4,6 +4,7 @@ torch is imported by a command when its work starts, not before: help, completio
 key answer at once.
 """
 
+import gc
 import importlib
 import os
 import sys
@@ -39,6 +40,9 @@ unrolled COMMAND [key=value ...]
 
 def main() -> None:
     """Run the command that was typed, and exit with its code."""
+    # libraries and configs are a million objects that stay: looking for garbage among them after
+    # every 700 new ones, as Python does by itself, is a sixth of the time to load them
+    gc.set_threshold(50_000)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -11,7 +11,6 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from unrolled.errors import ConfigError, RunInterruptedError, SweepError
-from unrolled.reports.report import report
 from unrolled.reports.runs import Run, read_runs
 from unrolled.run_folder import RunFolder, find_runs
 
@@ -43,6 +42,8 @@ def ending_in_a_table(config: DictConfig, *, metric: str | None, tolerant: bool)
     runs = read_runs([folder])
     if config.sweep.keep == "best":
         keep_best(runs)
+    from unrolled.reports.report import report  # what it needs takes a second to load
+
     report(
         [folder],
         metric=metric if any(metric in run.scores for run in runs) else None,
