@@ -2,8 +2,8 @@
 
     python benchmarks/side_by_side.py [pairs=5] [jobs=20] [overrides of `unrolled train`]
 
-Whole commands take turns, by the clock. Two times are taken of each: of its jobs, from when the first
-is started to when the last has ended, and of the whole command, from typing to the table.
+Whole commands take turns, by the clock. Two times are taken of each: of its jobs, from when the
+first is started to when the last has ended, and of the whole command, from typing to the table.
 """
 
 import re
