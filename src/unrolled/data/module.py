@@ -1,42 +1,19 @@
 """The data of a run: a source, laid out in time, split, checked, standardised, cut into batches."""
 
-import hashlib
 import logging
-from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Int
 from lightning import LightningDataModule
-from torch import Tensor
 
-from unrolled.contracts import Batch, Sequences, Source, SourceData
+from unrolled.contracts import Batch, Sequences, Source
 from unrolled.data.batches import Batches
-from unrolled.data.inspection import check_sequences
-from unrolled.data.layouts import lay_out, require_equal_lengths
 from unrolled.data.missing import Filling
-from unrolled.data.noise_tail import append_noise
-from unrolled.data.splits import fold_out, hold_out
+from unrolled.data.preparation import Parts, Preparation, check_source, fingerprint, floors
 from unrolled.data.standardization import Standardization
-from unrolled.data.truncation import truncate
-from unrolled.errors import ConfigError, DataError
-from unrolled.seeding import mix
+from unrolled.errors import ConfigError
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The three parts, standardised; val and test may be missing."""
-
-    train: Sequences
-    val: Sequences | None
-    test: Sequences | None
-
-    def sizes(self) -> dict[str, int]:
-        """Return the number of sequences in each part."""
-        parts = {"train": self.train, "val": self.val, "test": self.test}
-        return {name: 0 if part is None else len(part) for name, part in parts.items()}
 
 
 class SequenceDataModule(LightningDataModule):
@@ -98,28 +75,22 @@ class SequenceDataModule(LightningDataModule):
                 "need data.batch_size >= 1 and data.eval_batch_size >= 1, "
                 f"got {batch_size} and {eval_batch_size}"
             )
-        if val_size < 0 or test_size < 0:
-            raise ConfigError(
-                f"need data.val_size >= 0 and data.test_size >= 0, got {val_size} and {test_size}"
-            )
-        if fold is not None and not 0 <= fold < num_folds:
-            raise ConfigError(
-                f"need 0 <= data.fold < data.num_folds, got data.fold={fold} of {num_folds}"
-            )
         self.source = source
-        self.layout = layout
-        self.permutation = permutation
-        self.split = split
-        self.split_seed = split_seed
-        self.val_size = val_size
-        self.test_size = test_size
-        self.fold = fold
-        self.num_folds = num_folds
-        self.max_length = max_length
-        self.truncate = truncate
-        self.standardize = standardize
-        self.noise_steps = noise_steps
-        self.noise_seed = noise_seed
+        self.preparation = Preparation(
+            layout=layout,
+            permutation=permutation,
+            split=split,
+            split_seed=split_seed,
+            val_size=val_size,
+            test_size=test_size,
+            fold=fold,
+            num_folds=num_folds,
+            max_length=max_length,
+            truncate=truncate,
+            standardize=standardize,
+            noise_steps=noise_steps,
+            noise_seed=noise_seed,
+        )
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
         self.shuffle = shuffle
@@ -152,54 +123,20 @@ class SequenceDataModule(LightningDataModule):
         if self.reading is not None:
             self.source.read_as(self.reading)
         data = self.source.load()
-        for name, part in data.parts().items():
-            check_sequences(
-                part,
-                part_name=name,
-                num_classes=len(data.class_names),
-                missing_allowed=data.missing != "refuse",
-            )
-            if part.x.shape[2] != data.train.x.shape[2]:
-                raise DataError(
-                    f"the {name} part has {part.x.shape[2]} features per step, "
-                    f"the train part {data.train.x.shape[2]}"
-                )
+        check_source(data)
         self.class_names = list(data.class_names)
         self.reading = data.reading
-        self.fingerprint = _fingerprint(data)
-        data = self._lay_out(data)
-        rows, val, test = torch.arange(len(data.train)), data.val, data.test
-        if test is None and self.test_size:
-            rows, held = self._hold_out(data, rows, self.test_size)
-            test = data.train.take(held)
-        if self.fold is not None:
-            if val is not None:
-                raise ConfigError(
-                    f"data.fold={self.fold}: this source has a val part of its own; "
-                    "leave data.fold=null"
-                )
-            rows, held = self._fold_out(data, rows, self.fold)
-            val = data.train.take(held)
-        elif val is None and self.val_size:
-            rows, held = self._hold_out(data, rows, self.val_size)
-            val = data.train.take(held)
-        train = data.train if len(rows) == len(data.train) else data.train.take(rows)
-        if self.filling is None:
-            self.filling = Filling.fit(train.x, train.lengths, mode=data.missing)
-        filled = self.filling(train.x)
-        if self.standardization is None:
-            self.standardization = Standardization.fit(filled, train.lengths, mode=self.standardize)
-        train = replace(train, x=self.standardization(filled))
-        self._parts = Parts(
-            train=self._noisy(train, number=0),
-            val=None if val is None else self._noisy(self._prepared(val), number=1),
-            test=None if test is None else self._noisy(self._prepared(test), number=2),
+        self.fingerprint = fingerprint(data)
+        parts = self.preparation.divide(data)
+        learnt = self.preparation.learn(
+            parts.train,
+            missing=data.missing,
+            filling=self.filling,
+            standardization=self.standardization,
         )
-        self.baselines = dict(data.baselines)
-        if test is not None:
-            most_frequent = int(torch.bincount(train.y).argmax())
-            share = (test.y == most_frequent).double().mean()
-            self.baselines = {"always the most frequent class": float(share), **self.baselines}
+        self.filling, self.standardization = learnt.filling, learnt.standardization
+        self._parts = self.preparation.finish(parts, learnt)
+        self.baselines = floors(self._parts, data)
 
     def learnt(self) -> dict[str, Any]:
         """Return plain values: what new sequences need to be treated as these were."""
@@ -265,57 +202,6 @@ class SequenceDataModule(LightningDataModule):
             return batch
         return Batch(*(tensor.to(device, non_blocking=True) for tensor in batch))
 
-    def _lay_out(self, data: SourceData) -> SourceData:
-        def change(part: Sequences) -> Sequences:
-            part = truncate(part, max_length=self.max_length, end=self.truncate)
-            num_steps = part.x.shape[1]
-            require_equal_lengths(part.lengths, layout=self.layout, num_steps=num_steps)
-            x = lay_out(part.x, layout=self.layout, permutation_name=self.permutation)
-            return replace(part, x=x, lengths=part.lengths - num_steps + x.shape[1])
-
-        return replace(
-            data,
-            train=change(data.train),
-            val=None if data.val is None else change(data.val),
-            test=None if data.test is None else change(data.test),
-        )
-
-    def _hold_out(
-        self, data: SourceData, rows: Int[Tensor, " n"], size: float
-    ) -> tuple[Int[Tensor, " kept"], Int[Tensor, " held"]]:
-        """Return which of these rows of the training part stay, and which are held out."""
-        kept, held = hold_out(
-            data.train.y[rows],
-            size=size,
-            split=self.split,
-            seed=self.split_seed,
-            groups=None if data.groups is None else data.groups[rows],
-            starts=None if data.starts is None else data.starts[rows],
-        )
-        return rows[kept], rows[held]
-
-    def _fold_out(
-        self, data: SourceData, rows: Int[Tensor, " n"], fold: int
-    ) -> tuple[Int[Tensor, " kept"], Int[Tensor, " held"]]:
-        """Return which of these rows of the training part stay, and which are the fold."""
-        kept, held = fold_out(
-            data.train.y[rows],
-            fold=fold,
-            num_folds=self.num_folds,
-            split=self.split,
-            seed=self.split_seed,
-        )
-        return rows[kept], rows[held]
-
-    def _prepared(self, part: Sequences) -> Sequences:
-        assert self.filling is not None
-        assert self.standardization is not None
-        return replace(part, x=self.standardization(self.filling(part.x)))
-
-    def _noisy(self, part: Sequences, *, number: int) -> Sequences:
-        generator = torch.Generator().manual_seed(mix(self.noise_seed, number))
-        return append_noise(part, num_steps=self.noise_steps, generator=generator)
-
     def _batches(self, part: Sequences, *, batch_size: int, shuffle: bool) -> Batches:
         trainer = self.trainer
         device = torch.device("cpu") if trainer is None else trainer.strategy.root_device
@@ -338,14 +224,3 @@ class SequenceDataModule(LightningDataModule):
         if part is None:
             return []
         return self._batches(part, batch_size=self.eval_batch_size, shuffle=False)
-
-
-def _fingerprint(data: SourceData) -> str:
-    """Return the SHA-256 of all tensors and class names, as the source gives them."""
-    digest = hashlib.sha256(repr(list(data.class_names)).encode())
-    for name, part in data.parts().items():
-        digest.update(name.encode())
-        for tensor in (part.x, part.lengths, part.y):
-            digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
-            digest.update(tensor.contiguous().numpy().data)
-    return digest.hexdigest()
