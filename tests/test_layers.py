@@ -56,7 +56,7 @@ ALLOWED: dict[str, set[str]] = {
         "encoders",
         "run_folder",
     },
-    "predictor": {"building", "contracts", "data", "run_folder"},
+    "predictor": {"building", "contracts", "data", "run_folder", "votes"},
     "experiment": {
         "building",
         "callbacks",
@@ -85,7 +85,7 @@ ALLOWED: dict[str, set[str]] = {
         "process",
         "run_folder",
     },
-    "classifier": {"contracts", "training_sums"},
+    "classifier": {"contracts", "training_sums", "votes"},
     "hyperparameters": {"config_values"},
     "data": {"contracts", "seeding"},
     "callbacks": {
@@ -122,6 +122,7 @@ ALLOWED: dict[str, set[str]] = {
     "schedules": set(),
     "seeding": set(),
     "training_sums": set(),
+    "votes": set(),
     "working_folder": set(),
 }
 
@@ -165,7 +166,7 @@ USERS = {
         "process",
     },
     "pandas": {"commands", "data"},
-    "torchmetrics": {"classifier"},
+    "torchmetrics": {"classifier", "votes"},
     "sklearn": {"callbacks", "data", "reports"},  # callbacks draw the confusion matrix
     "rich": {"callbacks", "reports", "tables"},
 }

@@ -23,6 +23,7 @@ from torchmetrics.classification import (
 
 from unrolled.contracts import Batch, Encoder, Head
 from unrolled.training_sums import TrainingSums
+from unrolled.votes import vote_scores
 
 WEIGHTS = {"lr_scale": 1.0, "decay": True}
 BIASES = {"lr_scale": 1.0, "decay": False}
@@ -65,8 +66,9 @@ class SequenceClassifier(LightningModule):
         self.make_schedule = make_schedule
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.num_classes = num_classes
+        self.votes = False  # whether sequences of one id are windows that vote
         self.confusion: dict[str, Int[Tensor, "c c"]] = {}
-        self._outputs: list[tuple[Tensor, Tensor]] = []
+        self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []  # logits, classes, ids
         self.training_sums = TrainingSums.zero(torch.device("cpu"))  # of the epoch so far
         self.gradient_norm = torch.zeros(())  # of the newest step, before clipping
 
@@ -121,11 +123,11 @@ class SequenceClassifier(LightningModule):
 
     def validation_step(self, batch: Batch) -> None:
         """Keep the logits of the batch."""
-        self._outputs.append((self(batch.x, batch.lengths), batch.y))
+        self._outputs.append((self(batch.x, batch.lengths), batch.y, batch.ids))
 
     def test_step(self, batch: Batch) -> None:
         """Keep the logits of the batch."""
-        self._outputs.append((self(batch.x, batch.lengths), batch.y))
+        self._outputs.append((self(batch.x, batch.lengths), batch.y, batch.ids))
 
     def on_validation_epoch_end(self) -> None:
         """Compute and log all metrics of the validation part."""
@@ -136,14 +138,16 @@ class SequenceClassifier(LightningModule):
         self._evaluate("test")
 
     def _evaluate(self, part: str) -> None:
-        logits = torch.cat([logits for logits, _ in self._outputs]).float()
-        y = torch.cat([y for _, y in self._outputs])
+        logits, y, ids = map(torch.cat, zip(*self._outputs, strict=True))
+        logits = logits.float()
         self._outputs.clear()
         metrics = _metrics(self.num_classes).to(logits.device)
         metrics.update(logits, y)
         scores = metrics.compute()
         self.confusion[part] = scores.pop("confusion")
         scores = {"loss": functional.cross_entropy(logits, y), **scores}
+        if self.votes:
+            scores |= vote_scores(logits, y, ids)
         self.log_dict({f"{part}/{name}": value for name, value in scores.items()}, sync_dist=True)
 
     # optimisation

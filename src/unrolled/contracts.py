@@ -32,13 +32,16 @@ class Sequences:
     x: features, (n, t, d).
     lengths: real steps of each sequence, 1 <= lengths <= t, (n,).
     y: classes, 0 <= y < c, (n,).
-    ids: row of each sequence in its source, (n,).
+    ids: row of each sequence in its source, (n,); windows have that of their recording.
+    step_y: class of each step, (n, t), where it changes within sequences; else None. y is then the
+        class of most steps, and sequences have to be cut into windows.
     """
 
     x: Float[Tensor, "n t d"]
     lengths: Int[Tensor, " n"]
     y: Int[Tensor, " n"]
     ids: Int[Tensor, " n"]
+    step_y: Int[Tensor, "n t"] | None = None
 
     @classmethod
     def of_equal_length(
@@ -58,11 +61,15 @@ class Sequences:
 
     def take(self, rows: Int[Tensor, " m"]) -> "Sequences":
         """Return the sequences of the given rows, in that order."""
-        return Sequences(*(tensor[rows] for tensor in self.tensors()))
+        step_y = None if self.step_y is None else self.step_y[rows]
+        x, lengths, y, ids = (tensor[rows] for tensor in self.tensors())
+        return Sequences(x=x, lengths=lengths, y=y, ids=ids, step_y=step_y)
 
     def to(self, device: torch.device) -> "Sequences":
         """Return the set on a device; tensors that are there already are shared, not copied."""
-        return Sequences(*(tensor.to(device) for tensor in self.tensors()))
+        step_y = None if self.step_y is None else self.step_y.to(device)
+        x, lengths, y, ids = (tensor.to(device) for tensor in self.tensors())
+        return Sequences(x=x, lengths=lengths, y=y, ids=ids, step_y=step_y)
 
     @property
     def num_bytes(self) -> int:
@@ -107,6 +114,9 @@ class Source(ABC):
 
     def read_as(self, reading: dict[str, Any]) -> None:  # noqa: B027 - most read nothing foreign
         """Load as a run did whose SourceData had this `reading`; called before `load`."""
+
+    def allow_label_changes(self) -> None:  # noqa: B027 - in most a sequence has one label
+        """Give a class per step where it changes within a sequence; called before `load`."""
 
     @abstractmethod
     def load(self) -> SourceData:

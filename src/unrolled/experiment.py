@@ -272,6 +272,7 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
         data.setup()
         _refuse_other_data(data, preprocessing)
         classifier = load_classifier(config, folder)
+        classifier.votes = data.votes
         trainer = build_trainer(config, folder, callbacks=[], loggers=[])
         scores = test(trainer, classifier, data)
     result = {

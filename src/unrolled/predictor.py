@@ -1,12 +1,13 @@
 """What a run learnt, applied to new sequences."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from omegaconf import DictConfig
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -17,8 +18,10 @@ from unrolled.data.missing import Filling
 from unrolled.data.reading import Reading
 from unrolled.data.standardization import Standardization
 from unrolled.data.truncation import truncate
+from unrolled.data.windows import Windows
 from unrolled.errors import DataError
 from unrolled.run_folder import RunFolder
+from unrolled.votes import vote
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Predictor:
         if self.filling.mode == "mask":
             self.num_features //= 2  # the other half says what is missing
         self.reading = preprocessing.get("reading")
+        self.windows = _windows(self.config)
         self.classifier = load_classifier(self.config, folder)
 
     @torch.inference_mode()
@@ -103,8 +107,19 @@ class Predictor:
         if data.get("max_length") is not None:
             sequences = truncate(sequences, max_length=data.max_length, end=data.truncate)
         x = self.standardization(self.filling(sequences.x))
+        if self.windows is not None:
+            return self._votes(replace(sequences, x=x), self.windows)
         logits: Tensor = self.classifier(x, sequences.lengths)
         return logits
+
+    def _votes(self, sequences: Sequences, windows: Windows) -> Tensor:
+        """Return the logarithm of the mean probabilities over the windows of each sequence."""
+        ids = torch.arange(len(sequences))
+        cut = windows.cut(replace(sequences, ids=ids), background=None)
+        size = self.config.data.eval_batch_size
+        pieces = zip(torch.split(cut.x, size), torch.split(cut.lengths, size), strict=True)
+        logits = torch.cat([self.classifier(x, lengths) for x, lengths in pieces])
+        return vote(logits.softmax(dim=1), cut.ids)[1].log()
 
     def _check_shapes(self, parts: list[Tensor]) -> None:
         if not parts:
@@ -115,6 +130,14 @@ class Predictor:
                     f"sequence {row} has shape {tuple(part.shape)}; the run reads sequences of "
                     f"shape (t, {self.num_features})"
                 )
+
+
+def _windows(config: DictConfig) -> Windows | None:
+    """Return the windows of a run, or None where it reads whole sequences."""
+    window = config.data.get("window")
+    if window is None or window.size is None:
+        return None
+    return Windows(**{key: value for key, value in window.items() if key != "_target_"})
 
 
 def _padded(parts: list[Tensor], rows: list[int]) -> Sequences:

@@ -23,6 +23,10 @@ def show_scores(scores: dict[str, float], *, baselines: Mapping[str, float] = NO
         values = [scores.get(f"{part}/{metric}") for metric in METRICS]
         if any(value is not None for value in values):
             table.add_row(part, *("" if value is None else f"{value:.4f}" for value in values))
+        votes = [scores.get(f"{part}/vote_{metric}") for metric in METRICS]
+        if any(value is not None for value in votes):  # of all windows of a recording
+            name = f"{part}, by recording"
+            table.add_row(name, *("" if value is None else f"{value:.4f}" for value in votes))
     console = Console()
     console.print(table)
     if "test/accuracy" in scores:

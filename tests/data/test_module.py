@@ -15,6 +15,7 @@ from unrolled.data.batches import Batches
 from unrolled.data.digits import Digits
 from unrolled.data.module import SequenceDataModule
 from unrolled.data.standardization import Standardization
+from unrolled.data.windows import Windows
 from unrolled.errors import ConfigError, DataError
 
 DEFAULTS: dict[str, Any] = {
@@ -31,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "standardize": "feature",
     "noise_steps": 0,
     "noise_seed": 0,
+    "window": Windows(size=None, stride=None, label="refuse", background=None),
     "batch_size": 32,
     "eval_batch_size": 100,
     "shuffle": True,

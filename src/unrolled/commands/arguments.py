@@ -12,7 +12,10 @@ def take(arguments: list[str], name: str) -> tuple[str | None, list[str]]:
 
 
 # Keys whose values are names of files and columns, in which Hydra's special signs mean nothing.
-LITERAL = ("path", "val_path", "test_path", "dir", "id", "time", "label", "group", "separator")
+LITERAL = (
+    *("path", "val_path", "test_path", "dir", "id", "time", "label", "group", "separator"),
+    *("split_column", "window.background"),
+)
 
 
 def quote_names(arguments: list[str]) -> list[str]:

@@ -41,7 +41,7 @@ def run(arguments: list[str]) -> None:
 
 
 def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
-    from unrolled.data.description import describe, describe_times, draw, warn
+    from unrolled.data.description import describe, describe_times, draw, warn, window_overrides
     from unrolled.data.folders import FILE, read_folder
     from unrolled.data.guessing import guess
     from unrolled.data.reading import Reading
@@ -67,7 +67,8 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
         print("columns:   " + ", ".join(f"{name} {settings[name]!r}" for name in COLUMNS))
         if found.time is not None and found.id is not None:
             print(describe_times(table, id_column=found.id, time_column=found.time))
-    _, recordings = Reading.untaught(**{**settings, "missing": "mean"}).learn(path)
+    reading = Reading.untaught(**{**settings, "missing": "mean"})
+    _, recordings = reading.learn(path, labels_may_change=True)
     num_missing = sum(int((values != values).sum()) for values in recordings.values)  # NaN
     if num_missing:
         settings["missing"] = "forward"
@@ -79,7 +80,8 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     save = partial(draw(recordings).savefig, format="png")
     write_atomically(target.with_suffix(".png"), save, durable=False)
     print(f"wrote:     {target} (correct there what was guessed wrong), {target.stem}.png")
-    print(f"to train:  unrolled train data={target.stem}", flush=True)
+    command = " ".join([f"unrolled train data={target.stem}", *window_overrides(recordings)])
+    print(f"to train:  {command}", flush=True)
 
 
 def _write(target: Path, path: Path, settings: dict[str, Any]) -> None:

@@ -13,6 +13,8 @@ from unrolled.data.tabular import Table
 DRAWN_PER_CLASS = 3
 DRAWN_CLASSES = 10
 DRAWN_FEATURES = 6
+LONG = 2000  # steps that are worth a warning
+WINDOW = 200  # steps of a window that is proposed
 RARE = 5  # sequences of a class that is worth a warning
 
 
@@ -51,13 +53,29 @@ def warn(recordings: Recordings) -> Iterator[str]:
         there = column[~np.isnan(column)]
         if len(there) and there.min() == there.max():
             yield f"feature {name!r} is constant"
+    if recordings.step_labels is not None:
+        num = sum(len(set(some)) > 1 for some in recordings.step_labels)
+        yield f"the label changes within {num} of {len(recordings)} sequences: they need windows"
     lengths = np.array([len(values) for values in recordings.values])
-    if lengths.max() > 20 * np.median(lengths):
+    if lengths.max() > LONG:
+        yield (
+            f"the longest sequence has {lengths.max():,} steps, slow to train on; "
+            f"data.window.size={WINDOW} cuts windows that vote, data.max_length=N cuts the rest off"
+        )
+    elif lengths.max() > 20 * np.median(lengths):
         yield f"the longest sequence has {lengths.max()} steps; data.max_length=N cuts"
     twins = Counter(values.tobytes() for values in recordings.values)
     num_twins = sum(num - 1 for num in twins.values())
     if num_twins:
         yield f"{num_twins} sequences are copies of others; a split may put them on both sides"
+
+
+def window_overrides(recordings: Recordings) -> list[str]:
+    """Return what has to be typed to train on recordings whose label changes; else nothing."""
+    if recordings.step_labels is None:
+        return []
+    half = int(np.median([len(values) for values in recordings.values])) // 2
+    return [f"data.window.size={min(max(half, 1), WINDOW)}", "data.window.label=majority"]
 
 
 def describe_times(table: Table, *, id_column: str, time_column: str) -> str:

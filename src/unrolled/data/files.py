@@ -1,15 +1,18 @@
 """Sequences of one's own, from CSV, Parquet, NPZ or .ts files; docs/own-data.md."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from unrolled.contracts import Source, SourceData
+from unrolled.data.given_parts import divide, refuse_shared_groups
 from unrolled.data.missing import MODES
 from unrolled.data.reading import FORMS, Reading
 from unrolled.data.recordings import Recordings
+from unrolled.data.resampling import parse_interval
 from unrolled.errors import ConfigError, DataError
 
 
@@ -18,7 +21,8 @@ class Files(Source):
 
     path: the file, or a folder of CSV files; what val_path and test_path do not give is split off.
     val_path, test_path: files, or None.
-    form, id, time, time_feature, label, group, features, categorical, separator: see Reading.
+    form, id, time, time_feature, resample, label, group, split_column, features, categorical,
+        separator: see Reading.
     missing: refuse, forward, mean or mask; see Filling.
     """
 
@@ -32,8 +36,10 @@ class Files(Source):
         id: str | None,  # noqa: A002 - data.id is what users type
         time: str | None,
         time_feature: bool,
+        resample: float | str | None,
         label: str | None,
         group: str | None,
+        split_column: str | None,
         features: Sequence[str] | None,
         categorical: Sequence[str],
         separator: str | None,
@@ -43,10 +49,14 @@ class Files(Source):
             raise ConfigError("data=files needs data.path=FILE; `unrolled inspect path=FILE` helps")
         if form not in (None, *FORMS):
             raise ConfigError(f"data.form={form}: need one of {', '.join(FORMS)}, or null")
-        if time_feature and time is None:
-            raise ConfigError(
-                "data.time_feature=true needs the column of the times: data.time=COLUMN"
-            )
+        for key, wanted in (
+            ("time_feature=true", time_feature),
+            (f"resample={resample}", resample),
+        ):
+            if wanted and time is None:
+                raise ConfigError(f"data.{key} needs the column of the times: data.time=COLUMN")
+        if resample is not None:
+            parse_interval(resample)
         if missing not in MODES:
             raise ConfigError(f"data.missing={missing}: need one of {', '.join(MODES)}")
         if separator is not None and len(separator) != 1:
@@ -56,13 +66,16 @@ class Files(Source):
             for name, part in (("train", path), ("val", val_path), ("test", test_path))
             if part is not None
         }
+        self.labels_may_change = False
         self.reading = Reading.untaught(
             form=form,
             id=_name(id),
             time=_name(time),
             time_feature=time_feature,
+            resample=resample,
             label=_name(label),
             group=_name(group),
+            split_column=_name(split_column),
             features=None if features is None else tuple(str(name) for name in features),
             categorical=tuple(str(name) for name in categorical),
             separator=separator,
@@ -84,18 +97,18 @@ class Files(Source):
         """Read as a run has learnt to, rather than learn anew; reading: of its SourceData."""
         self.reading = Reading.from_plain(reading)
 
+    def allow_label_changes(self) -> None:
+        """Give a class per step where it changes within a sequence."""
+        self.labels_may_change = True
+
     def load(self) -> SourceData:
         """Return the parts that are given, NaN where a value is missing.
 
         Raises:
             DataError: a file cannot be read; names file, line and column.
         """
-        recordings: dict[str, Recordings] = {}
-        if not self.reading.is_learnt:
-            self.reading, recordings["train"] = self.reading.learn(self.paths["train"])
-        for name, path in self.paths.items():
-            if name not in recordings:
-                recordings[name] = self.reading.read(path, labelled=True)
+        recordings = self._read()
+        refuse_shared_groups(recordings)
         recordings = {name: part.sorted() for name, part in recordings.items()}
         parts = {}
         first_id = 0
@@ -115,6 +128,25 @@ class Files(Source):
             if train.starts is None
             else torch.tensor(train.starts, dtype=torch.float64),
         )
+
+    def _read(self) -> dict[str, Recordings]:
+        """Return the recordings of each part, as files and a column give them."""
+        path, may_change = self.paths["train"], self.labels_may_change
+        if self.reading.is_learnt:
+            train = self.reading.read(path, labelled=True, labels_may_change=may_change)
+        else:
+            self.reading, train = self.reading.learn(path, labels_may_change=may_change)
+        parts = {"train": train} if train.parts is None else divide(train, path=str(path))
+        others = replace(self.reading, split_column=None)
+        for name, path in self.paths.items():
+            if name == "train":
+                continue
+            if name in parts:
+                raise ConfigError(
+                    f"data.{name}_path={path}: data.split_column gives a {name} part already"
+                )
+            parts[name] = others.read(path, labelled=True, labels_may_change=may_change)
+        return parts
 
 
 def _name(column: object) -> str | None:

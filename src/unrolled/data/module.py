@@ -11,6 +11,7 @@ from unrolled.data.batches import Batches
 from unrolled.data.missing import Filling
 from unrolled.data.preparation import Parts, Preparation, check_source, fingerprint, floors
 from unrolled.data.standardization import Standardization
+from unrolled.data.windows import Windows
 from unrolled.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ class SequenceDataModule(LightningDataModule):
     standardize: none, global or feature; see `Standardization.fit`.
     noise_steps: steps of noise behind every sequence, >= 0; see `append_noise`.
     noise_seed: of that noise, >= 0.
+    window: how recordings are cut into windows after the split; a window is then what the other
+        settings call a sequence, and a recording what the split does.
     batch_size: sequences in a training batch, >= 1.
     eval_batch_size: sequences in a batch of validation, test and prediction, >= 1.
     shuffle: whether the order of training changes in each epoch.
@@ -62,6 +65,7 @@ class SequenceDataModule(LightningDataModule):
         standardize: str,
         noise_steps: int,
         noise_seed: int,
+        window: Windows,
         batch_size: int,
         eval_batch_size: int,
         shuffle: bool,
@@ -90,6 +94,7 @@ class SequenceDataModule(LightningDataModule):
             standardize=standardize,
             noise_steps=noise_steps,
             noise_seed=noise_seed,
+            window=window,
         )
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
@@ -99,9 +104,11 @@ class SequenceDataModule(LightningDataModule):
         self.seed = seed
         self.filling: Filling | None = None
         self.standardization: Standardization | None = None
+        self.window_background: str | None = None
         self.reading: dict[str, Any] | None = None
         self.class_names: list[str] = []
         self.baselines: dict[str, float] = {}  # test accuracy of answers that need no training
+        self.votes = False  # whether sequences of one id are windows of a recording with one label
         self.fingerprint = ""
         self._parts: Parts | None = None
 
@@ -122,6 +129,8 @@ class SequenceDataModule(LightningDataModule):
             return
         if self.reading is not None:
             self.source.read_as(self.reading)
+        if self.preparation.window.labels_may_change:
+            self.source.allow_label_changes()
         data = self.source.load()
         check_source(data)
         self.class_names = list(data.class_names)
@@ -133,9 +142,15 @@ class SequenceDataModule(LightningDataModule):
             missing=data.missing,
             filling=self.filling,
             standardization=self.standardization,
+            background=self.window_background,
+            class_names=self.class_names,
         )
         self.filling, self.standardization = learnt.filling, learnt.standardization
-        self._parts = self.preparation.finish(parts, learnt)
+        self.window_background = learnt.background
+        self._parts = self.preparation.finish(parts, learnt, class_names=self.class_names)
+        if self.preparation.window.size is not None:
+            self.votes = all(part.step_y is None for part in data.parts().values())
+            log.info("windows: of %s recordings", parts.sizes())
         self.baselines = floors(self._parts, data)
 
     def learnt(self) -> dict[str, Any]:
@@ -147,6 +162,7 @@ class SequenceDataModule(LightningDataModule):
             "num_steps": self.num_steps,
             "class_names": self.class_names,
             "reading": self.reading,
+            "window_background": self.window_background,
             "filling": self.filling.as_plain(),
             "standardization": self.standardization.as_lists(),
         }
@@ -154,6 +170,7 @@ class SequenceDataModule(LightningDataModule):
     def learnt_from(self, learnt: dict[str, Any]) -> None:
         """Treat the sequences as a run did that had learnt this; call it before `setup`."""
         self.reading = learnt.get("reading")
+        self.window_background = learnt.get("window_background")
         self.filling = Filling.from_plain(learnt.get("filling"))
         self.standardization = Standardization.from_lists(learnt["standardization"])
 

@@ -1,7 +1,7 @@
 """From what a source gives to what a network reads: checked, laid out, split, standardised."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,6 +16,7 @@ from unrolled.data.noise_tail import append_noise
 from unrolled.data.splits import fold_out, hold_out
 from unrolled.data.standardization import Standardization
 from unrolled.data.truncation import truncate
+from unrolled.data.windows import Windows
 from unrolled.errors import ConfigError, DataError
 from unrolled.seeding import mix
 
@@ -44,10 +45,14 @@ class Parts:
 
 @dataclass(frozen=True)
 class Learnt:
-    """What the training part taught; new sequences are treated as it was."""
+    """What the training part taught; new sequences are treated as it was.
+
+    background: name of the class of windows in which nothing happens, or None; see `Windows`.
+    """
 
     filling: Filling
     standardization: Standardization
+    background: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +78,7 @@ class Preparation:
     standardize: str
     noise_steps: int
     noise_seed: int
+    window: Windows
 
     def __post_init__(self) -> None:
         if self.val_size < 0 or self.test_size < 0:
@@ -117,6 +123,11 @@ class Preparation:
         return replace(data, train=given.train, val=given.val, test=given.test)
 
     def _lay_out(self, part: Sequences) -> Sequences:
+        if part.step_y is not None and (not self.window.labels_may_change or self.layout != "rows"):
+            raise DataError(
+                "labels change within sequences; data.window.size=STEPS data.window.label=last, "
+                "majority or any (with data.layout=rows) cuts windows that have one"
+            )
         part = truncate(part, max_length=self.max_length, end=self.truncate)
         num_steps = part.x.shape[1]
         require_equal_lengths(part.lengths, layout=self.layout, num_steps=num_steps)
@@ -130,10 +141,13 @@ class Preparation:
         missing: str,
         filling: Filling | None,
         standardization: Standardization | None,
+        background: str | None,
+        class_names: Sequence[str],
     ) -> Learnt:
         """Return what a training part teaches, beyond what is known already.
 
         missing: how its missing values are filled.
+        class_names: (c,).
         """
         if filling is None:
             filling = Filling.fit(train.x, train.lengths, mode=missing)
@@ -141,13 +155,18 @@ class Preparation:
             standardization = Standardization.fit(
                 filling(train.x), train.lengths, mode=self.standardize
             )
-        return Learnt(filling, standardization)
+        if background is None:
+            background = self.window.background_of(train, class_names)
+        return Learnt(filling, standardization, background)
 
-    def finish(self, parts: Parts, learnt: Learnt) -> Parts:
-        """Return the parts, filled, standardised, with noise behind each sequence."""
+    def finish(self, parts: Parts, learnt: Learnt, *, class_names: Sequence[str]) -> Parts:
+        """Return the parts: filled, standardised, cut into windows, with noise behind each."""
+        names = list(class_names)
+        background = None if learnt.background is None else names.index(learnt.background)
 
         def treat(part: Sequences) -> Sequences:
-            return replace(part, x=learnt.standardization(learnt.filling(part.x)))
+            treated = replace(part, x=learnt.standardization(learnt.filling(part.x)))
+            return self.window.cut(treated, background=background)
 
         treated = parts.changed(treat)
         return Parts(
@@ -184,6 +203,7 @@ class Preparation:
             num_folds=self.num_folds,
             split=self.split,
             seed=self.split_seed,
+            groups=None if data.groups is None else data.groups[rows],
         )
         return rows[kept], rows[held]
 
@@ -222,7 +242,8 @@ def fingerprint(data: SourceData) -> str:
     digest = hashlib.sha256(repr(list(data.class_names)).encode())
     for name, part in data.parts().items():
         digest.update(name.encode())
-        for tensor in (part.x, part.lengths, part.y):
+        steps = () if part.step_y is None else (part.step_y,)
+        for tensor in (part.x, part.lengths, part.y, *steps):
             digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
             digest.update(tensor.contiguous().numpy().data)
     return digest.hexdigest()

@@ -13,7 +13,9 @@ import numpy.typing as npt
 
 from unrolled.data.arrays import read_npz
 from unrolled.data.folders import FILE, read_folder
+from unrolled.data.given_parts import parts_of
 from unrolled.data.recordings import Recordings, class_names_of, from_rows
+from unrolled.data.resampling import interval_in
 from unrolled.data.tabular import Table, read_table, shown
 from unrolled.data.ts_format import read_ts
 from unrolled.data.wide_form import from_wide_rows
@@ -28,6 +30,8 @@ class Reading:
 
     form: long (a row per step), wide (a row per sequence) or None: long where an id occurs twice.
     id, time, label, group: names of columns, or None where there are none.
+    split_column: the column that says train, val or test, or None.
+    resample: the time between steps, or None for the steps that stand there; see `resampling`.
     time_feature: whether the time since the step before is a feature.
     features: names of columns, or None for all others; in order.
     categorical: those of them that hold words; each word becomes a feature that is 0 or 1, which
@@ -45,6 +49,8 @@ class Reading:
     time_feature: bool | None
     label: str | None
     group: str | None
+    split_column: str | None
+    resample: float | str | None
     features: tuple[str, ...] | None
     categorical: tuple[str, ...]
     separator: str | None
@@ -59,7 +65,8 @@ class Reading:
 
     @classmethod
     def from_plain(cls, values: dict[str, Any]) -> "Reading":
-        """Return what `as_plain` wrote."""
+        """Return what `as_plain` wrote; early runs knew neither split_column nor resample."""
+        values = {"split_column": None, "resample": None, **values}
         tuples = ("categorical", "class_names", "feature_names")
         features = None if values["features"] is None else tuple(values["features"])
         return cls(**{**values, "features": features, **{k: tuple(values[k]) for k in tuples}})
@@ -76,36 +83,38 @@ class Reading:
         """Whether a first file has been read."""
         return bool(self.class_names)
 
-    def learn(self, path: Path) -> tuple["Reading", Recordings]:
+    def learn(self, path: Path, *, labels_may_change: bool = False) -> tuple["Reading", Recordings]:
         """Return what the training file teaches, and its recordings.
+
+        labels_may_change: whether a sequence in long form may have several.
 
         Raises:
             DataError: it cannot be read so; names file, line and column.
         """
-        taught, recordings = self._read(path, labelled=True)
-        assert recordings.labels is not None
-        names = class_names_of(recordings.labels, path=str(path))
+        taught, recordings = self._read(path, labelled=True, labels_may_change=labels_may_change)
+        names = class_names_of(recordings.every_label(), path=str(path))
         taught = replace(
             taught, class_names=tuple(names), feature_names=tuple(recordings.feature_names)
         )
         return taught, recordings
 
-    def read(self, path: Path, *, labelled: bool) -> Recordings:
+    def read(self, path: Path, *, labelled: bool, labels_may_change: bool = False) -> Recordings:
         """Return the recordings of another file, with the features and in the order learnt.
 
         labelled: whether labels are needed.
+        labels_may_change: whether a sequence may have several.
 
         Raises:
             DataError: it cannot be read so, or has a class or category that is not known.
         """
         assert self.is_learnt
-        recordings = self._read(path, labelled=labelled)[1]
+        recordings = self._read(path, labelled=labelled, labels_may_change=labels_may_change)[1]
         if list(recordings.feature_names) != list(self.feature_names):
             raise DataError(
                 f"{path} has the features {shown(recordings.feature_names)}; the run was trained "
                 f"on {shown(self.feature_names)}"
             )
-        unknown = sorted(set(recordings.labels or []) - set(self.class_names))
+        unknown = sorted(recordings.every_label() - set(self.class_names))
         if labelled and unknown:
             raise DataError(
                 f"{path}: {shown(unknown)} is no class of the training file, which has "
@@ -113,44 +122,55 @@ class Reading:
             )
         return recordings
 
-    def _read(self, path: Path, *, labelled: bool) -> tuple["Reading", Recordings]:
+    def _read(
+        self, path: Path, *, labelled: bool, labels_may_change: bool
+    ) -> tuple["Reading", Recordings]:
         if path.is_dir():
             known = replace(self, form="long", id=FILE, label=self.label or "label")
             table = read_folder(
                 path, separator=self.separator, label=known.label or "", labelled=labelled
             )
-            return known._read_table(table, labelled=labelled)
+            return known._read_table(table, labelled, labels_may_change)
         read = {".npz": read_npz, ".ts": read_ts}.get(path.suffix.lower())
         if read is None:
             table = read_table(path, separator=self.separator)
-            return self._read_table(table, labelled=labelled)
+            return self._read_table(table, labelled, labels_may_change)
+        if self.resample is not None or self.split_column is not None:
+            raise DataError(f"{path} has no columns for data.resample or data.split_column")
         recordings = read(path, labelled=labelled)
-        _refuse_missing(recordings, path, allowed=self.missing != "refuse")
+        if self.missing == "refuse":
+            recordings.refuse_missing(path)
         return self, recordings
 
-    def _read_table(self, table: Table, *, labelled: bool) -> tuple["Reading", Recordings]:
+    def _read_table(
+        self, table: Table, labelled: bool, labels_may_change: bool
+    ) -> tuple["Reading", Recordings]:
         if labelled and self.label is None:
             raise DataError(
                 f"{table.path}: which column is the label? data.label=COLUMN, of "
                 f"{shown(table.columns)}; `unrolled inspect path=FILE` guesses"
             )
         known = self if self.is_learnt else replace(self, form=self.form or _form(table, self.id))
-        named = [known.id, known.time, known.group, known.label if labelled else None]
-        table.require(named)
+        told = [known.label, known.group, known.split_column] if labelled else []
+        table.require([known.id, known.time, *told])
         labels = table.text(known.label) if labelled and known.label else None
         ids = table.text(known.id) if known.id else None
         groups = table.text(known.group) if known.group and labelled else None
-        special = {known.id, known.time, known.label, known.group}
+        parts = parts_of(table, known.split_column) if known.split_column and labelled else None
+        special = {known.id, known.time, known.label, known.group, known.split_column}
         others = [name for name in table.columns if name not in special]
         features = others if known.features is None else list(known.features)
         table.require(features)
         if known.form == "wide":
+            if known.resample is not None:
+                raise DataError(f"{table.path}: data.resample needs data.form=long, a row per step")
             if not known.is_learnt:
                 known = replace(known, features=tuple(features))
             recordings = from_wide_rows(
-                table, columns=features, ids=ids, labels=labels, groups=groups
+                table, columns=features, ids=ids, labels=labels, groups=groups, parts=parts
             )
-            _refuse_missing(recordings, table.path, allowed=known.missing != "refuse")
+            if known.missing == "refuse":
+                recordings.refuse_missing(table.path)
             return known, recordings
         if ids is None:
             raise DataError(
@@ -162,7 +182,9 @@ class Reading:
             raise DataError(f"{table.path} has no column of features")
         known = known._with_categories(table, features)
         times = None if known.time is None else table.times(known.time)
+        interval = interval_in(table, known.time, known.resample)
         values, names = known._features(table)
+        words = {f"{name}={word}" for name, some in known.categories.items() for word in some}
         return known, from_rows(
             table,
             values=values,
@@ -170,8 +192,12 @@ class Reading:
             ids=ids,
             times=times,
             time_feature=bool(known.time_feature),
+            interval=interval,
+            held=np.isin(names, list(words)),
             labels=labels,
+            labels_may_change=labels_may_change,
             groups=groups,
+            parts=parts,
         )
 
     def _with_categories(self, table: Table, features: Sequence[str]) -> "Reading":
@@ -224,17 +250,3 @@ def _form(table: Table, column: str | None) -> str:
         return "wide"
     cells = table.text(column)
     return "long" if len(set(cells)) < len(cells) else "wide"
-
-
-def _refuse_missing(recordings: Recordings, path: Path, *, allowed: bool) -> None:
-    if allowed:
-        return
-    for name, value in zip(recordings.ids, recordings.values, strict=True):
-        missing = np.isnan(value)
-        if missing.any():
-            step, feature = np.argwhere(missing)[0]
-            raise DataError(
-                f"{path}, sequence {name!r}, step {step}, feature "
-                f"{recordings.feature_names[feature]!r}: a value is missing; "
-                f"data.missing=forward, mean or mask fills them"
-            )

@@ -3,12 +3,13 @@
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, train_test_split
 from torch import Tensor
 
 from unrolled.errors import ConfigError, DataError
 
-SPLITS = ("stratified", "random", "group", "time")
+SPLITS = ("stratified", "random", "group", "time", "given")
+NO_GROUPS = "data.split=group needs the column of the groups: data.group=COLUMN"
 
 
 def hold_out(
@@ -25,7 +26,7 @@ def hold_out(
     size: sequences to hold out (>= 1) or their fraction (0 < size < 1).
     split: stratified (each class keeps its share), random (the last ones of a seeded shuffle),
         group (whole groups in a seeded order, until there are enough) or time (those that start
-        last).
+        last); `given` refuses: what the data does not give is not held out.
     seed: of the split, >= 0.
     groups, starts: of each sequence; needed by the split that is called so.
 
@@ -33,6 +34,12 @@ def hold_out(
         ConfigError: an unknown split, or one for which the data has no groups or times.
         DataError: nothing would be left, or a class is too small to be stratified.
     """
+    if split == "given":
+        raise ConfigError(
+            "data.split=given: the data gives no such part; name it with data.split_column=COLUMN, "
+            "data.val_path or data.test_path, do without it (data.val_size=0, data.test_size=0), "
+            "or let data.split=stratified hold it out"
+        )
     num_held = size if size >= 1 else round(size * len(y))
     num_held = max(int(num_held), 1)
     if num_held >= len(y):
@@ -62,31 +69,47 @@ def hold_out(
 
 
 def fold_out(
-    y: Int[Tensor, " n"], *, fold: int, num_folds: int, split: str, seed: int
+    y: Int[Tensor, " n"],
+    *,
+    fold: int,
+    num_folds: int,
+    split: str,
+    seed: int,
+    groups: Int[Tensor, " n"] | None = None,
 ) -> tuple[Int[Tensor, " kept"], Int[Tensor, " held"]]:
     """Return the rows to keep and those of one fold; over all folds each row is held out once.
 
     fold: 0 <= fold < num_folds.
-    split, seed: as for `hold_out`.
+    split: stratified, random or group.
+    seed: of the split, >= 0.
+    groups: of each sequence; needed by the split that is called so.
 
     Raises:
-        ConfigError: an unknown split.
-        DataError: fewer sequences than folds, or a class is too small to be stratified.
+        ConfigError: another split, or the data has no groups.
+        DataError: fewer sequences or groups than folds, or a class is too small to be stratified.
     """
-    kinds = {"stratified": StratifiedKFold, "random": KFold}
+    kinds = {"stratified": StratifiedKFold, "random": KFold, "group": GroupKFold}
     if split not in kinds:
         raise ConfigError(f"data.split={split!r}: folds need one of {', '.join(kinds)}")
-    num_least = (
-        min(np.unique(y.numpy(), return_counts=True)[1]) if split == "stratified" else len(y)
-    )
+    if split == "group" and groups is None:
+        raise ConfigError(NO_GROUPS)
+    match split:
+        case "stratified":
+            counts = np.unique(y.numpy(), return_counts=True)[1]
+            num_least, whose = min(counts), "sequences in the smallest class"
+        case "group":
+            assert groups is not None
+            num_least, whose = len(np.unique(groups.numpy())), "groups"
+        case _:
+            num_least, whose = len(y), "sequences in all"
     if num_least < num_folds:
-        whose = "in the smallest class" if split == "stratified" else "in all"
         raise DataError(
-            f"data.num_folds={num_folds}: there are {num_least} sequences {whose}; "
+            f"data.num_folds={num_folds}: there are {num_least} {whose}; "
             "use fewer folds, or data.split=random"
         )
     folds = kinds[split](n_splits=num_folds, shuffle=True, random_state=seed)
-    kept, held = list(folds.split(np.zeros(len(y)), y.numpy()))[fold]
+    together = groups if split == "group" else None
+    kept, held = list(folds.split(np.zeros(len(y)), y.numpy(), together))[fold]
     return torch.from_numpy(kept), torch.from_numpy(held)
 
 
@@ -94,7 +117,7 @@ def _hold_out_groups(
     groups: Int[Tensor, " n"] | None, *, num_held: int, seed: int
 ) -> tuple[Int[Tensor, " kept"], Int[Tensor, " held"]]:
     if groups is None:
-        raise ConfigError("data.split=group needs the column of the groups: data.group=COLUMN")
+        raise ConfigError(NO_GROUPS)
     numbers, inverse, sizes = (
         torch.from_numpy(part)
         for part in np.unique(groups.numpy(), return_inverse=True, return_counts=True)

@@ -23,9 +23,15 @@ def truncate(sequences: Sequences, *, max_length: int | None, end: str) -> Seque
         raise ConfigError(f"data.truncate={end}: need one of {', '.join(ENDS)}")
     if max_length is None or int(sequences.lengths.max()) <= max_length:
         return sequences
-    x = sequences.x
+    x, step_y = sequences.x, sequences.step_y
     if end == "head":
         too_many = (sequences.lengths - max_length).clamp(min=0)
         steps = torch.arange(max_length) + too_many[:, None]  # (n, max_length)
         x = x.gather(1, steps[:, :, None].expand(-1, -1, x.shape[2]))
-    return replace(sequences, x=x[:, :max_length], lengths=sequences.lengths.clamp(max=max_length))
+        step_y = None if step_y is None else step_y.gather(1, steps)
+    return replace(
+        sequences,
+        x=x[:, :max_length],
+        lengths=sequences.lengths.clamp(max=max_length),
+        step_y=None if step_y is None else step_y[:, :max_length],
+    )

@@ -41,6 +41,7 @@ def from_wide_rows(
     ids: Sequence[str] | None,
     labels: Sequence[str] | None,
     groups: Sequence[str] | None,
+    parts: Sequence[str] | None,
 ) -> Recordings:
     """Return the recordings of a table that has a row per sequence.
 
@@ -79,6 +80,7 @@ def from_wide_rows(
         feature_names=list(features),
         groups=groups,
         starts=None,
+        parts=parts,
     )
 
 

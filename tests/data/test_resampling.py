@@ -1,0 +1,140 @@
+"""Regular times: numbers as numpy.interp has them, words as they last were, nothing beyond."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conftest import compose
+from unrolled.contracts import SourceData
+from unrolled.data.reading import Reading
+from unrolled.data.resampling import parse_interval, resample
+from unrolled.errors import ConfigError, DataError
+from unrolled.instantiation import make
+
+few = settings(deadline=None, max_examples=50)
+steps = st.lists(st.integers(1, 40), min_size=0, max_size=8)
+
+
+@few
+@given(
+    pieces=st.lists(steps, min_size=1, max_size=4),
+    interval=st.sampled_from([0.3, 1.0, 2.5, 7.0]),
+    seed=st.integers(0, 99),
+)
+def test_numbers_are_those_of_interp_and_words_the_last_ones(
+    pieces: list[list[int]], interval: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    known = [np.cumsum([rng.integers(9), *piece]) / 10 for piece in pieces]
+    bounds = np.cumsum([0, *map(len, known)])
+    values = rng.normal(size=(bounds[-1], 3)).astype(np.float32)
+    held = np.array([False, True, False])
+    new, times, sources, ends = resample(
+        values, np.concatenate(known), bounds, interval=interval, held=held
+    )
+    for row, (start, end) in enumerate(pairwise(ends)):
+        old = values[bounds[row] : bounds[row + 1]]
+        wanted = times[start:end]
+        assert wanted[0] == known[row][0]
+        assert known[row][-1] - interval < wanted[-1] <= known[row][-1]
+        np.testing.assert_allclose(np.diff(wanted), interval, rtol=1e-6, atol=1e-9)
+        for feature in (0, 2):
+            expected = np.interp(wanted, known[row], old[:, feature]).astype(np.float32)
+            np.testing.assert_array_equal(new[start:end, feature], expected)
+        for at, moment in enumerate(wanted):
+            last = max(step for step, time in enumerate(known[row]) if time <= moment)
+            assert new[start + at, 1] == old[last, 1]
+            assert sources[start + at] == bounds[row] + last
+
+
+def test_a_value_beside_a_missing_one_is_missing() -> None:
+    values = np.array([[0.0], [np.nan], [4.0]], dtype=np.float32)
+    new, *_ = resample(
+        values,
+        np.array([0.0, 2.0, 4.0]),
+        np.array([0, 3]),
+        interval=1.0,
+        held=np.array([False]),
+    )
+    np.testing.assert_array_equal(new[:, 0], [0, np.nan, np.nan, np.nan, 4])
+
+
+@pytest.mark.parametrize(
+    ("interval", "seconds"), [(3, 3), (0.5, 0.5), ("10s", 10), ("5min", 300), ("250ms", 0.25)]
+)
+def test_intervals_have_units_or_none(interval: Any, seconds: float) -> None:
+    assert parse_interval(interval) == seconds
+
+
+@pytest.mark.parametrize("interval", ["soon", "5 parsecs", "0s", 0])
+def test_what_is_no_interval_is_refused(interval: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"data\.resample={interval}"):
+        parse_interval(interval)
+
+
+def load(path: Path, **changes: Any) -> SourceData:
+    config = compose("data=files")
+    for key, value in {"path": str(path), "id": "id", "time": "t", "label": "y", **changes}.items():
+        config.data[key] = value
+    data: SourceData = make(config, "data", seed=0).source.load()
+    return data
+
+
+def write(path: Path, times: list[str]) -> Path:
+    pd.DataFrame(
+        {
+            "id": ["s", "s", "s", "u", "u"],
+            "t": times,
+            "v": [0.0, 3.0, 9.0, 5.0, 7.0],
+            "how": ["up", "down", "up", "up", "up"],
+            "y": ["a", "a", "a", "b", "b"],
+        }
+    ).to_csv(path, index=False)
+    return path
+
+
+def test_a_file_is_read_at_regular_times_and_new_files_as_well(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.csv", ["0", "3", "5", "1", "2"])
+    data = load(path, resample=2, categorical=["how"], time_feature=True)
+    assert data.train.x[0].tolist() == [[0, 0, 1, 0], [2, 0, 1, 2], [6, 1, 0, 2]]
+    assert data.train.lengths.tolist() == [3, 1]
+    assert data.reading is not None
+    again = Reading.from_plain(data.reading).read(path, labelled=False)
+    assert torch.equal(torch.from_numpy(again.values[0]), data.train.x[0])
+
+
+def test_dates_are_resampled_in_seconds_or_units(tmp_path: Path) -> None:
+    minutes = ["00:00", "00:03", "00:05", "00:01", "00:02"]
+    path = write(tmp_path / "d.csv", [f"2026-01-01T{minute}:00" for minute in minutes])
+    one, other = (load(path, resample=some, features=["v"]).train for some in ("1min", 60))
+    assert torch.equal(one.x, other.x)
+    assert one.x[0, :, 0].tolist() == [0, 1, 2, 3, 6, 9]
+    assert one.lengths.tolist() == [6, 2]
+
+
+def test_a_unit_for_times_without_one_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.csv", ["0", "3", "5", "1", "2"])
+    with pytest.raises(DataError, match=r"data\.resample=10s is for dates"):
+        load(path, resample="10s", features=["v"])
+
+
+def test_times_are_needed_to_resample(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.csv", ["0", "3", "5", "1", "2"])
+    with pytest.raises(ConfigError, match=r"data\.resample=2 needs the column of the times"):
+        load(path, resample=2, time=None)
+
+
+@pytest.mark.parametrize("name", ["w.csv", "x.npz"])
+def test_sequences_without_times_are_not_resampled(name: str, tmp_path: Path) -> None:
+    wide = {"id": ["s", "u"], "t": [0, 0], "x_0": [1, 2], "x_1": [1, 2], "y": ["a", "b"]}
+    pd.DataFrame(wide).to_csv(tmp_path / "w.csv", index=False)
+    np.savez(tmp_path / "x.npz", x=np.zeros((2, 3)), y=np.arange(2))
+    with pytest.raises(DataError, match=r"data\.resample"):
+        load(tmp_path / name, resample=2)
