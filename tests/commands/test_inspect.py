@@ -51,6 +51,18 @@ def test_the_command_without_a_config_file_reads_the_same_data(
     assert by_hand == {f"data.{name}": written[name] for name in ("id", "time", "label")}
 
 
+def test_the_command_for_long_recordings_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(blocks("python")[0], {})
+    assert run(["inspect", "path=swings.csv", "id=swing"]) == 0
+    (command,) = blocks("bash")[2].splitlines()
+    shorter = command.replace("=200", "=20").replace("=100", "=10")
+    assert run([*shorter.split()[1:], "trainer.max_epochs=1", "logger=none"]) == 0
+    assert "test, by recording" in capsys.readouterr().out
+
+
 TABLES: dict[str, tuple[dict[str, list[Any]], dict[str, Any]]] = {
     "long, by name": (
         {"id": [1, 1, 2, 2], "t": [0, 1, 0, 1], "v": [1, 2, 3, 4], "y": [0, 0, 1, 1]},
@@ -143,6 +155,34 @@ def test_a_row_that_ends_early_is_a_shorter_sequence_and_misses_nothing(
     assert inspect(f"id,x_0,x_1,label\n{short}9,1,2,b\n") == 0
     assert "10, 1 to 2 steps" in capsys.readouterr().out
     assert "missing" not in OmegaConf.load("my_data.yaml")
+
+
+@pytest.mark.parametrize("num", [2, 4, 25])
+def test_labels_that_change_are_told_and_the_command_that_is_printed_works(
+    num: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [f"s{n},{t},{n * t},{'ab'[t > 3 + n % 4]}" for n in range(num) for t in range(9)]
+    assert inspect("id,t,v,y\n" + "\n".join(rows) + "\n") == 0
+    said = capsys.readouterr().out
+    assert f"the label changes within {num} of {num} sequences: they need windows" in said
+    (command,) = re.findall(r"to train: +unrolled (train .*)", said)
+    assert "data.window.size=4 data.window.label=majority" in command
+    small = ["trainer.max_epochs=1", "model.hidden_size=4", "logger=none"]
+    assert run([*command.split(), *small]) == 0
+
+
+def test_windows_are_proposed_for_very_long_sequences(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("x.npz", x=np.random.default_rng(0).normal(size=(4, 2001)), y=np.arange(4) % 2)
+    assert run(["inspect", "path=x.npz"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"longest sequence has 2,001 steps.*data\.window\.size=\d+", said)
+    np.savez("x.npz", x=np.random.default_rng(0).normal(size=(4, 2000)), y=np.arange(4) % 2)
+    assert run(["inspect", "path=x.npz"]) == 0
+    assert "data.window" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

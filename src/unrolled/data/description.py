@@ -75,7 +75,12 @@ def window_overrides(recordings: Recordings) -> list[str]:
     if recordings.step_labels is None:
         return []
     half = int(np.median([len(values) for values in recordings.values])) // 2
-    return [f"data.window.size={min(max(half, 1), WINDOW)}", "data.window.label=majority"]
+    words = [f"data.window.size={min(max(half, 1), WINDOW)}", "data.window.label=majority"]
+    if len(recordings) < 3:  # too few for three parts, as windows of one stay together
+        words += ["data.val_size=0", "data.test_size=0"]
+    elif min(Counter(recordings.labels).values()) < RARE:
+        words += ["data.split=random"]
+    return words
 
 
 def describe_times(table: Table, *, id_column: str, time_column: str) -> str:
