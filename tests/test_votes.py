@@ -54,7 +54,7 @@ def test_votes_are_the_means_of_a_loop(data: st.DataObject) -> None:
 
 
 def some_rows(num: int, *, seed: int, changing: bool = False) -> pd.DataFrame:
-    """Return recordings of 3 to 29 steps, one value of each recording missing."""
+    """Return recordings of 3 to 29 steps; a window begins with a value that is missing."""
     rng = np.random.default_rng(seed)
     rows = []
     for number in range(num):
@@ -63,7 +63,7 @@ def some_rows(num: int, *, seed: int, changing: bool = False) -> pd.DataFrame:
             kind = "up" if slope > 0 and not (changing and t < 5) else "down"
             rows.append((f"s{number:02d}", t, slope * t + rng.normal(), rng.normal(), kind))
     frame = pd.DataFrame(rows, columns=["id", "t", "a", "b", "kind"])
-    frame.loc[frame["t"] == 1, "b"] = np.nan
+    frame.loc[frame["t"] == 4, "b"] = np.nan
     return frame
 
 
@@ -109,6 +109,8 @@ def test_test_scores_by_recording_are_those_of_a_loop(
     hits = [["down", "up"][means.argmax()] == truth[name] for name, means in by_hand.items()]
     scores = json.loads((folder / "run" / "result.json").read_text())["scores"]
     assert scores["test/vote_accuracy"] == pytest.approx(np.mean(hits))
+    losses = [-np.log(means[int(truth[name] == "up")]) for name, means in by_hand.items()]
+    assert scores["test/vote_loss"] == pytest.approx(np.mean(losses), rel=1e-5)
     assert {"val/vote_accuracy", "val/vote_loss", "val/vote_f1", "test/vote_loss"} <= scores.keys()
 
 
