@@ -16,7 +16,7 @@ from unrolled.encoders.reading import Reader, State, with_past
 
 
 class CNN(Reader):
-    """h_t = relu(b + sum over k of W_k g_{t - 2^n k}), g: the layer below, n = 0, 1, ... from below.
+    """h_t = relu(b + sum over k of W_k g_{t - 2^n k}), g: the layer below, n: how many are below.
 
     input_size: features per step (d).
     hidden_size: units (channels) of each layer (h), >= 1.

@@ -1,4 +1,4 @@
-"""Hands the steps on as they are: with head=all_steps, logistic regression on the whole sequence."""
+"""The steps as they are: with head=all_steps, logistic regression on the whole sequence."""
 
 from jaxtyping import Float, Int
 from torch import Tensor
