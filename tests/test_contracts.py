@@ -75,6 +75,7 @@ RECTIFIES_ITS_INPUT = "model=lmu_fft"  # so that a step may say nothing
 # Units that may not hear a step: rectified ones, and statistics that come from a single step.
 MAY_BE_SILENT = {
     *("model=irnn", "model=indrnn", "model=lmu_fft", "model=mlp", "model=tcn", "model=summary"),
+    "model=cnn",
 }
 
 ROUNDING = 1e-12  # what a Fourier transform leaves where nothing belongs
