@@ -42,7 +42,9 @@ class CNN(Reader):
         for index, (convolution, num_past) in enumerate(
             zip(self.convolutions, self.num_past, strict=True)
         ):
-            extended, past = with_past(x, lengths, state and state[index], num_past=num_past)
+            extended, past = with_past(
+                x, lengths, None if state is None else state[index], num_past=num_past
+            )
             x = torch.relu(convolution(extended.mT).mT)
             pasts.append(past)
         return x, tuple(pasts)
