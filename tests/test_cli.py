@@ -57,6 +57,11 @@ REFUSED = {
     "a flag for a count": (["train", "model.num_layers=true"], "a whole number"),
     "a negative seed": (["train", "seed=-1"], "seed=-1"),
     "a wrong word": (["train", "data.layout=row"], "did you mean 'rows'"),
+    "half a curriculum": (["train", "data.curriculum_epochs=0.5"], "a whole number >= 0"),
+    "a curriculum in a fixed order": (
+        ["train", "data.curriculum_epochs=3", "data.shuffle=false"],
+        "data.shuffle=true or data.curriculum_epochs=0",
+    ),
     "a foreign target": (["train", "model._target_=os.system"], "model._target_=os.system"),
     "a parent of options": (["train", "data._target_=null"], "data._target_"),
     "broken syntax": (["train", "model.hidden_size=[1"], "[1"),

@@ -8,9 +8,12 @@ from unrolled.building import build_classifier
 PIXELS = {"num_features": 1, "num_steps": 784, "num_classes": 10}
 
 
-def num_parameters(experiment: str) -> int:
+MNIST1D = {"num_features": 1, "num_steps": 40, "num_classes": 10}
+
+
+def num_parameters(experiment: str, sizes: dict[str, int] = PIXELS) -> int:
     config = compose(f"experiment={experiment}")
-    classifier = build_classifier(config, **PIXELS, class_weights=None)
+    classifier = build_classifier(config, **sizes, class_weights=None)
     return sum(parameter.numel() for parameter in classifier.parameters())
 
 
@@ -31,3 +34,12 @@ def test_a_network_has_about_the_parameters_that_its_authors_count(
     experiment: str, thousands: int
 ) -> None:
     assert round(num_parameters(experiment) / 1000) == thousands
+
+
+@pytest.mark.parametrize(
+    ("network", "published"), [("logistic", 410), ("mlp", 15_210), ("cnn", 5_210), ("gru", 5_134)]
+)
+def test_a_network_for_mnist1d_has_the_parameters_of_the_authors_notebook(
+    network: str, published: int
+) -> None:
+    assert num_parameters(f"mnist1d_{network}", MNIST1D) == published

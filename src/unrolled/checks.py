@@ -112,6 +112,7 @@ RULES = {
     "data.eval_batch_size": COUNT,
     "data.shuffle": FLAG,
     "data.bucket_batches": COUNT,
+    "data.curriculum_epochs": SEED,
     "data.form": Rule((), words=("long", "wide"), optional=True),
     "data.time_feature": FLAG,
     "data.resample": Rule(
@@ -148,6 +149,8 @@ RULES = {
     "head.dropout": FRACTION,
     "head.initialization": Rule((), words=("small", "torch")),
     "head.attention_size": COUNT,
+    "head.num_steps": COUNT,
+    "head.stride": COUNT,
     "loss.label_smoothing": FRACTION,
     "optimizer.lr": POSITIVE,
     "optimizer.weight_decay": NOT_NEGATIVE,
@@ -180,6 +183,7 @@ def check_config(config: DictConfig) -> None:
             hint = did_you_mean(value, rule.words) if isinstance(value, str) else ""
             raise ConfigError(f"{key}={value}: need {rule}{hint}")
     _check_length(config.trainer)
+    _check_curriculum(config.data)
     _check_accelerator(config.trainer.accelerator)
 
 
@@ -189,6 +193,15 @@ def _check_length(trainer: DictConfig) -> None:
         raise ConfigError(
             f"trainer.max_epochs={trainer.max_epochs}: need an end, in epochs or in "
             "trainer.max_steps; trainer.max_time may end it earlier"
+        )
+
+
+def _check_curriculum(data: DictConfig) -> None:
+    """Refuse a curriculum where the order is to stay as it is."""
+    if data.curriculum_epochs and not data.shuffle:
+        raise ConfigError(
+            f"data.curriculum_epochs={data.curriculum_epochs}: a curriculum chooses the order, "
+            "which data.shuffle=false keeps; data.shuffle=true or data.curriculum_epochs=0"
         )
 
 

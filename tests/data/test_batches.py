@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from unrolled.contracts import Sequences
 from unrolled.data.batches import Batches
+from unrolled.errors import ConfigError
 
 
 def some_sequences(num: int) -> Sequences:
@@ -32,6 +33,7 @@ def make(
         batch_size=batch_size,
         shuffle=shuffle,
         bucket_batches=bucket_batches,
+        curriculum_epochs=0,
         seed=seed,
         rank=rank,
         world_size=world_size,
@@ -176,7 +178,16 @@ def test_lightning_is_told_the_epoch_only_where_there_is_an_order(shuffle: bool)
 # buckets: sequences of similar length together
 
 
-def make_ragged(num: int, *, batch_size: int, bucket_batches: int, seed: int = 0) -> Batches:
+def make_ragged(
+    num: int,
+    *,
+    batch_size: int,
+    bucket_batches: int,
+    curriculum_epochs: int = 0,
+    seed: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+) -> Batches:
     lengths = torch.randint(1, 60, (num,), generator=torch.Generator().manual_seed(7))
     sequences = Sequences(
         x=torch.zeros(num, 60, 1),
@@ -189,9 +200,10 @@ def make_ragged(num: int, *, batch_size: int, bucket_batches: int, seed: int = 0
         batch_size=batch_size,
         shuffle=True,
         bucket_batches=bucket_batches,
+        curriculum_epochs=curriculum_epochs,
         seed=seed,
-        rank=0,
-        world_size=1,
+        rank=rank,
+        world_size=world_size,
     )
 
 
@@ -227,3 +239,75 @@ def test_an_epoch_in_buckets_goes_on_where_it_was_interrupted() -> None:
     whole = ids_of(batches, epoch=4)
     batches.first_batch = 5
     assert ids_of(batches, epoch=4) == whole[5 * 8 :]
+
+
+# a curriculum: the short ones first
+
+
+def longest_of(batches: Batches, *, epoch: int) -> int:
+    batches.set_epoch(epoch)
+    return max(int(batch.lengths.max()) for batch in batches)
+
+
+def test_a_curriculum_lets_longer_sequences_in_from_epoch_to_epoch() -> None:
+    batches = make_ragged(400, batch_size=8, bucket_batches=1, curriculum_epochs=4)
+    shortest, longest = int(batches.lengths.min()), int(batches.lengths.max())
+    limits = [shortest * (longest / shortest) ** (epoch / 4) for epoch in range(5)]
+    expected = [max(t for t in batches.lengths.tolist() if t <= limit) for limit in limits]
+    assert [longest_of(batches, epoch=epoch) for epoch in range(5)] == expected
+    assert expected[0] == shortest < expected[1] < expected[2] < expected[3] < expected[4]
+
+
+@few
+@given(num=st.integers(3, 80), batch_size=sizes, epoch=st.integers(0, 6), world=st.integers(1, 3))
+def test_an_epoch_of_a_curriculum_has_as_many_batches_and_all_that_are_short_enough(
+    num: int, batch_size: int, epoch: int, world: int
+) -> None:
+    ranks = [
+        make_ragged(
+            num,
+            batch_size=batch_size,
+            bucket_batches=3,
+            curriculum_epochs=5,
+            rank=rank,
+            world_size=world,
+        )
+        for rank in range(world)
+    ]
+    taken = [n - 1000 for batches in ranks for n in ids_of(batches, epoch=epoch)]
+    assert [len(list(batches)) for batches in ranks] == [len(batches) for batches in ranks]
+    assert len(taken) == num // world * world
+    limit = int(ranks[0].lengths[taken].max())
+    short = int((ranks[0].lengths <= limit).sum())
+    counts = torch.tensor([taken.count(row) for row in set(taken)])
+    assert int(counts.max()) <= -(-num // short)  # none is seen twice more often than another
+    assert len(counts) >= min(short, len(taken))
+
+
+def test_after_its_curriculum_an_epoch_is_as_if_there_had_been_none() -> None:
+    plain = make_ragged(100, batch_size=8, bucket_batches=3)
+    with_one = make_ragged(100, batch_size=8, bucket_batches=3, curriculum_epochs=2)
+    assert ids_of(with_one, epoch=2) == ids_of(plain, epoch=2)
+    assert ids_of(with_one, epoch=1) != ids_of(plain, epoch=1)
+
+
+def test_a_curriculum_is_a_function_of_seed_and_epoch_and_goes_on_within_an_epoch() -> None:
+    def fresh(seed: int = 5) -> Batches:
+        return make_ragged(100, batch_size=8, bucket_batches=3, curriculum_epochs=4, seed=seed)
+
+    used = fresh()
+    epochs = [ids_of(used, epoch=epoch) for epoch in range(4)]
+    assert ids_of(fresh(), epoch=2) == epochs[2]
+    assert ids_of(fresh(seed=6), epoch=2) != epochs[2]
+    used.first_batch = 5
+    assert ids_of(used, epoch=2) == epochs[2][5 * 8 :]
+
+
+def test_a_curriculum_of_equal_lengths_is_refused() -> None:
+    sequences = Sequences.of_equal_length(
+        torch.zeros(4, 7, 1), torch.zeros(4, dtype=torch.long), first_id=0
+    )
+    settings = {"batch_size": 2, "bucket_batches": 1, "seed": 0, "rank": 0, "world_size": 1}
+    with pytest.raises(ConfigError, match=r"curriculum_epochs=3.*all have 7 steps"):
+        Batches(sequences, shuffle=True, curriculum_epochs=3, **settings)
+    Batches(sequences, shuffle=False, curriculum_epochs=3, **settings)  # val and test have no order

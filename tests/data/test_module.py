@@ -37,6 +37,7 @@ DEFAULTS: dict[str, Any] = {
     "eval_batch_size": 100,
     "shuffle": True,
     "bucket_batches": 20,
+    "curriculum_epochs": 0,
     "device_share": 0.5,
     "seed": 1,
 }

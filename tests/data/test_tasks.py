@@ -91,6 +91,29 @@ def test_the_class_is_what_a_reader_of_the_whole_sequence_finds(
         assert low - 1 <= length <= low + span
 
 
+SHORTEST = {
+    "parity": 1,
+    "temporal_order": 4,
+    "copy_last": 11,
+    "selective_copying": 4,  # as many as there are symbols to be remembered
+    "dyck": 2,
+    "adding": 2,
+}
+
+
+@each_task
+@pytest.mark.parametrize("longest", [False, True])
+def test_any_length_is_drawn_and_a_shorter_one_than_the_task_allows_is_refused(
+    task: str, longest: bool
+) -> None:
+    num_steps = 1000 if longest else SHORTEST[task]
+    part = load(task, num_train=30, num_test=1, min_steps=num_steps, max_steps=num_steps).train
+    assert [READERS[task](x) for x in part.x] == part.y.tolist()
+    assert part.lengths.tolist() == [num_steps] * 30
+    with pytest.raises(ConfigError, match=r"data\.source: need .*min_steps.*, got "):
+        load(task, min_steps=SHORTEST[task] - 1)
+
+
 def test_two_kinds_of_brackets_have_to_match() -> None:
     data = load("dyck", num_kinds=2)
     found = [balance_of(x[: int(t)]) for x, t in zip(data.train.x, data.train.lengths, strict=True)]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from unrolled.encoders.identity import Identity
 from unrolled.encoders.majority import Majority
 from unrolled.encoders.summary import Summary, running_summary, summary_features
 
@@ -54,3 +55,8 @@ def test_the_majority_encoder_says_the_same_of_everything() -> None:
 @pytest.mark.parametrize("encoder", [Summary(input_size=3), Majority(input_size=3)])
 def test_a_baseline_has_nothing_to_learn(encoder: torch.nn.Module) -> None:
     assert list(encoder.parameters()) == []
+
+
+def test_the_identity_hands_on_what_it_is_given() -> None:
+    x = some_input()
+    assert torch.equal(Identity(input_size=3).double()(x, LENGTHS), x)

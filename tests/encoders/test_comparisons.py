@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unrolled.encoders.cnn import CNN
 from unrolled.encoders.lru import LRU
 from unrolled.encoders.mingru import MinGRU
 from unrolled.encoders.mlp import MLP
@@ -91,6 +92,25 @@ def test_tcn_weights_are_length_times_direction() -> None:
     encoder = TCN(input_size=D, hidden_size=H, num_layers=1, kernel_size=3, dropout=0.0)
     names = [name for name, _ in encoder.named_parameters() if "parametrizations" in name]
     assert len(names) == 4  # two for each convolution
+
+
+def test_every_eighth_step_of_the_cnn_is_that_of_three_convolutions_of_stride_two() -> None:
+    encoder = CNN(input_size=D, hidden_size=H, kernel_sizes=[5, 3, 3]).double()
+    x = torch.randn(2, 40, D, dtype=torch.float64)
+    hidden = x.mT
+    for convolution in encoder.convolutions:
+        assert isinstance(convolution, torch.nn.Conv1d)
+        # one zero less than causal, as a window of stride two ends at every second step
+        hidden = functional.pad(hidden, (convolution.kernel_size[0] - 2, 0))
+        hidden = functional.conv1d(hidden, convolution.weight, convolution.bias, stride=2).relu()
+    assert hidden.shape == (2, H, 5)
+    assert_same(encoder(x, torch.tensor([40, 40]))[:, 7::8], hidden.mT)
+
+
+@pytest.mark.parametrize("kernel_sizes", [[], [3, 0]])
+def test_a_cnn_without_layers_or_windows_is_refused(kernel_sizes: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"need kernel_sizes >= 1, one per layer"):
+        CNN(input_size=D, hidden_size=H, kernel_sizes=kernel_sizes)
 
 
 def test_the_mlp_is_a_perceptron_of_the_flattened_sequence() -> None:

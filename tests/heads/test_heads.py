@@ -152,6 +152,7 @@ def test_a_readout_of_all_steps_refuses_a_sequence_that_is_longer() -> None:
         backward_size=0,
         num_classes=3,
         num_steps=4,
+        stride=1,
         dropout=0.0,
         initialization="torch",
     )
@@ -165,9 +166,35 @@ def test_a_readout_of_all_steps_has_weights_for_each() -> None:
         backward_size=0,
         num_classes=3,
         num_steps=4,
+        stride=1,
         dropout=0.0,
         initialization="torch",
     ).double()
     hidden = torch.randn(1, 3, 2, dtype=torch.float64)
     expected = head.output.weight[:, :4] @ hidden[0, :2].flatten() + head.output.bias
     torch.testing.assert_close(head(hidden, torch.tensor([2]))[0], expected)
+
+
+def strided(*, stride: int) -> AllSteps:
+    return AllSteps(
+        input_size=2,
+        backward_size=0,
+        num_classes=3,
+        num_steps=7,
+        stride=stride,
+        dropout=0.0,
+        initialization="torch",
+    )
+
+
+def test_a_readout_of_every_third_step_reads_the_third_and_the_sixth() -> None:
+    head = strided(stride=3).double()
+    hidden = torch.randn(1, 7, 2, dtype=torch.float64)
+    expected = head.output.weight @ hidden[0, [2, 5]].flatten() + head.output.bias
+    torch.testing.assert_close(head(hidden, torch.tensor([7]))[0], expected)
+
+
+@pytest.mark.parametrize("stride", [0, 8])
+def test_a_readout_of_no_step_is_refused(stride: int) -> None:
+    with pytest.raises(ValueError, match=rf"1 <= stride <= num_steps.*stride={stride}"):
+        strided(stride=stride)

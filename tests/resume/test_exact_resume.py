@@ -16,6 +16,13 @@ LOOPS = {
     "fewer_batches": ("trainer.limit_train_batches=5", "trainer.limit_val_batches=1"),
     "max_steps": ("trainer.max_steps=24",),
     "unshuffled": ("data.shuffle=false",),
+    "curriculum": (
+        "data.curriculum_epochs=3",
+        "data.source._target_=unrolled.data.parity.Parity",
+        *(f"~data.source.num_{size}" for size in ("steps", "features", "classes")),
+        *("+data.source.min_steps=2", "+data.source.max_steps=9"),
+        *("+data.source.test_min_steps=9", "+data.source.test_max_steps=12"),
+    ),
 }
 WITHIN = "checkpoint.every_n_steps=1"
 KILLS = {
@@ -28,6 +35,7 @@ QUICK = [
     ("cosine", "accumulation", "validation", True),
     ("plateau", "validation_within_epochs", "last_batch", True),
     ("step", "max_steps", "first_batch", False),
+    ("cosine", "curriculum", "middle_batch", True),
 ]
 
 

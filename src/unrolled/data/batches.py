@@ -8,6 +8,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from unrolled.contracts import Batch, Sequences
+from unrolled.errors import ConfigError
 from unrolled.seeding import mix
 
 
@@ -20,6 +21,9 @@ class Batches:
     bucket_batches: where lengths differ, the shuffled sequences of so many batches are sorted by
         length, cut into batches, and the batches shuffled; >= 1, where 1 sorts nothing. The last
         batch, which may be smaller, stays last.
+    curriculum_epochs: so many epochs begin with the short sequences: in epoch e of N those of at
+        most shortest (longest / shortest)^(e / N) steps take part in training, again and again
+        until the epoch is full; >= 0, where 0 leaves none out.
     seed: of the order, >= 0.
     rank, world_size: which share of the sequences this process gets. In training every rank gets
         equally many (at most world_size - 1 sequences of an epoch are left out, others in each
@@ -38,6 +42,7 @@ class Batches:
         batch_size: int,
         shuffle: bool,
         bucket_batches: int,
+        curriculum_epochs: int,
         seed: int,
         rank: int,
         world_size: int,
@@ -46,6 +51,7 @@ class Batches:
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.bucket_batches = bucket_batches
+        self.curriculum_epochs = curriculum_epochs
         self.seed = seed
         self.rank = rank
         self.world_size = world_size
@@ -53,6 +59,11 @@ class Batches:
         self.first_batch = 0
         self.lengths = sequences.lengths.cpu()  # known to the host without a synchronisation
         self.is_ragged = bool((self.lengths != sequences.x.shape[1]).any())
+        if shuffle and curriculum_epochs and self.lengths.min() == self.lengths.max():
+            raise ConfigError(
+                f"data.curriculum_epochs={curriculum_epochs}: a curriculum begins with short "
+                f"sequences, but all have {int(self.lengths[0])} steps; data.curriculum_epochs=0"
+            )
         self.sampler = self if shuffle else None
         self.batch_sampler = None
 
@@ -87,10 +98,20 @@ class Batches:
         if not self.shuffle:
             return self._share(torch.arange(len(self.sequences)))
         generator = torch.Generator().manual_seed(mix(self.seed, self.epoch))
-        order = self._share(torch.randperm(len(self.sequences), generator=generator))
+        order = torch.randperm(len(self.sequences), generator=generator)
+        if self.epoch < self.curriculum_epochs:
+            order = self._short_enough(order)
+        order = self._share(order)
         if self.is_ragged and self.bucket_batches > 1:
             order = self._bucketed(order, generator)
         return order
+
+    def _short_enough(self, order: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
+        """Return the rows within this epoch's limit, repeated until they are as many."""
+        shortest, longest = int(self.lengths.min()), int(self.lengths.max())
+        limit = shortest * (longest / shortest) ** (self.epoch / self.curriculum_epochs)
+        short = order[self.lengths[order] <= limit]
+        return short.repeat(math.ceil(len(order) / len(short)))[: len(order)]
 
     def _share(self, order: Int[Tensor, " n"]) -> Int[Tensor, " n2"]:
         return order[self.rank :: self.world_size][: self.num_sequences]

@@ -43,6 +43,7 @@ class SequenceDataModule(LightningDataModule):
     shuffle: whether the order of training changes in each epoch.
     bucket_batches: where lengths differ, sequences of so many training batches are sorted by
         length before they are cut into batches, so that little is padding; 1 for none.
+    curriculum_epochs: so many epochs begin with the short sequences, >= 0; see `Batches`.
     device_share: a part is kept on the GPU if it takes at most this share of the memory that is
         free there, 0 <= device_share <= 1; its batches are copied there one by one otherwise.
     seed: of the order, >= 0.
@@ -70,6 +71,7 @@ class SequenceDataModule(LightningDataModule):
         eval_batch_size: int,
         shuffle: bool,
         bucket_batches: int,
+        curriculum_epochs: int,
         device_share: float,
         seed: int,
     ) -> None:
@@ -100,6 +102,7 @@ class SequenceDataModule(LightningDataModule):
         self.eval_batch_size = eval_batch_size
         self.shuffle = shuffle
         self.bucket_batches = bucket_batches
+        self.curriculum_epochs = curriculum_epochs
         self.device_share = device_share
         self.seed = seed
         self.filling: Filling | None = None
@@ -232,6 +235,7 @@ class SequenceDataModule(LightningDataModule):
             batch_size=batch_size,
             shuffle=shuffle,
             bucket_batches=self.bucket_batches,
+            curriculum_epochs=self.curriculum_epochs,
             seed=self.seed,
             rank=0 if trainer is None else trainer.global_rank,
             world_size=1 if trainer is None else trainer.world_size,
