@@ -3,8 +3,11 @@
 Every unit hears its own past only. The recurrent weights stay within a bound (section 4.1) by
 clipping where they are used, with the gradient passed through, where the authors clip them after
 each step of the optimiser. The block around it is ResidualStack's: layer normalisation before the
-layer, where the paper has batch normalisation behind it.
+layer, where the paper has batch normalisation behind it. Recurrent weights start in U(0, bound),
+those of the last layer at 1, as the authors' code recommends.
 """
+
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -59,3 +62,9 @@ class IndRNN(ResidualStack):
     """Layers of IndRNNLayer, whose settings it takes beside those of ResidualStack."""
 
     layer = IndRNNLayer
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        last = self.blocks[-1].layer
+        assert isinstance(last, IndRNNLayer)
+        nn.init.ones_(last.u)  # what is read out begins with a memory of all steps

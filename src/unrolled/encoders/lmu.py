@@ -16,7 +16,7 @@ from unrolled.encoders.unroll import unroll
 
 
 class LMULayer(Layer):
-    """u_t = E_x x_t + E_h h + E_m m, m_t = A m + B u_t for each u, h_t = tanh(W_x x_t + W_h h + W_m m_t).
+    """u_t = E_x x_t + E_h h + E_m m, m_t = A m + B u_t, h_t = tanh(W_x x_t + W_h h + W_m m_t).
 
     input_size: features per step (d).
     hidden_size: units (h).
