@@ -3,8 +3,7 @@
 Every unit hears its own past only. The recurrent weights stay within a bound (section 4.1) by
 clipping where they are used, with the gradient passed through, where the authors clip them after
 each step of the optimiser. The block around it is ResidualStack's: layer normalisation before the
-layer, where the paper has batch normalisation behind it. Recurrent weights start in U(0, bound),
-those of the last layer at 1, as the authors' code recommends.
+layer, where the paper has batch normalisation behind it.
 """
 
 from typing import Any
@@ -59,12 +58,19 @@ class IndRNNLayer(Layer):
 
 
 class IndRNN(ResidualStack):
-    """Layers of IndRNNLayer, whose settings it takes beside those of ResidualStack."""
+    """Layers of IndRNNLayer, whose settings it takes beside those of ResidualStack.
+
+    last_u_min: from where the recurrent weights of the last layer start, up to the bound; 0 in all
+        other layers. Near 1 what is read out begins with a memory of all steps, as the authors
+        have it for long sequences.
+    """
 
     layer = IndRNNLayer
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, last_u_min: float, **settings: Any) -> None:
         super().__init__(**settings)
         last = self.blocks[-1].layer
         assert isinstance(last, IndRNNLayer)
-        nn.init.ones_(last.u)  # what is read out begins with a memory of all steps
+        if not 0 <= last_u_min <= last.bound:
+            raise ValueError(f"need 0 <= last_u_min <= {last.bound:.4g}, got {last_u_min}")
+        nn.init.uniform_(last.u, last_u_min, last.bound)

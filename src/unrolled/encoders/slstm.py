@@ -49,7 +49,7 @@ class SLSTMLayer(Layer):
     ) -> tuple[Float[Tensor, "b t h"], State]:
         """Return h; the state is (h, c, n, m)."""
         own = torch.eye(self.num_heads, device=x.device, dtype=self.recurrent.dtype)
-        blocks = self.recurrent.unflatten(1, (4, -1))  # (heads, gates, h / heads, h / heads)
+        blocks = torch.unflatten(self.recurrent, 1, (4, -1))  # (heads, gates, h / heads, h / heads)
         # one dense product a step is faster than one for each head
         from_h = torch.einsum("ngqk,nm->mkgnq", blocks, own).reshape(self.hidden_size, -1)
 
