@@ -150,21 +150,23 @@ def legendre(order: int, theta: float) -> tuple[Array, Array]:
 
 def lmu(x: Array, p: dict[str, Array]) -> Array:
     a, b = legendre(5, T)
-    h, m, out = np.zeros(H), np.zeros(5), []
+    num_signals = len(p["e_x"])
+    h, m, out = np.zeros(H), np.zeros((num_signals, 5)), []
     for x_t in x:
-        u = p["e_x"] @ x_t + p["e_h"] @ h + p["e_m"] @ m
-        m = a @ m + b * u
-        h = np.tanh(p["w_x"] @ x_t + p["w_h"] @ h + p["w_m"] @ m)
+        u = p["e_x"] @ x_t + p["e_h"] @ h + p["e_m"] @ m.ravel()
+        m = np.stack([a @ m[k] + b * u[k] for k in range(num_signals)])
+        h = np.tanh(p["w_x"] @ x_t + p["w_h"] @ h + p["w_m"] @ m.ravel())
         out.append(h)
     return out
 
 
 def lmu_fft(x: Array, p: dict[str, Array]) -> Array:
     a, b = legendre(5, 20.0)
-    m, out = np.zeros(5), []
+    m, out = np.zeros((len(p["to_memory.bias"]), 5)), []
     for x_t in x:
-        m = a @ m + b * relu(p["to_memory.weight"] @ x_t + p["to_memory.bias"])
-        both = np.concatenate([m, x_t])
+        u = relu(p["to_memory.weight"] @ x_t + p["to_memory.bias"])
+        m = np.stack([a @ m[k] + b * u[k] for k in range(len(u))])
+        both = np.concatenate([m.ravel(), x_t])
         out.append(relu(p["to_hidden.weight"] @ both + p["to_hidden.bias"]))
     return out
 
@@ -187,8 +189,13 @@ CASES: dict[str, tuple[Callable[[], Layer], Callable[..., Array]]] = {
     "cornn": (lambda: CoRNNLayer(**SIZES, dt=0.3, gamma=2.0, epsilon=4.0), cornn),
     "lem": (lambda: LEMLayer(**SIZES, dt=0.3), lem),
     "slstm": (lambda: SLSTMLayer(**SIZES, num_heads=2, forget_bias=1.0), slstm),
-    "lmu": (lambda: LMULayer(**SIZES, window=None, **MEMORY), lmu),
-    "lmu_fft": (lambda: LMUFFTLayer(**SIZES, window=20.0, **MEMORY), lmu_fft),
+    "lmu": (lambda: LMULayer(**SIZES, memory_size=1, window=None, **MEMORY), lmu),
+    "lmu_signals": (lambda: LMULayer(**SIZES, memory_size=2, window=None, **MEMORY), lmu),
+    "lmu_fft": (lambda: LMUFFTLayer(**SIZES, memory_size=1, window=20.0, **MEMORY), lmu_fft),
+    "lmu_fft_signals": (
+        lambda: LMUFFTLayer(**SIZES, memory_size=2, window=20.0, **MEMORY),
+        lmu_fft,
+    ),
 }
 each_layer = pytest.mark.parametrize("name", CASES)
 

@@ -16,6 +16,7 @@ def causal_convolution(
     """
     x = at_least_single(x)  # in mixed precision: there is no Fourier transform in bfloat16
     num = 2 * x.shape[1]  # padded with zeros, so that the end does not reach the beginning
-    product = torch.fft.rfft(x, n=num, dim=1) * torch.fft.rfft(kernel, n=num, dim=0)
-    y: Tensor = torch.fft.irfft(product, n=num, dim=1)[:, : x.shape[1]]
+    rows, kernel_rows = x.mT.contiguous(), kernel.T.contiguous()  # along memory: faster transforms
+    product = torch.fft.rfft(rows, n=num) * torch.fft.rfft(kernel_rows, n=num)
+    y: Tensor = torch.fft.irfft(product, n=num)[..., : x.shape[1]].mT
     return y

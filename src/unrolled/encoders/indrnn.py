@@ -6,6 +6,8 @@ each step of the optimiser. The block around it is ResidualStack's: layer normal
 layer, where the paper has batch normalisation behind it.
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -56,6 +58,19 @@ class IndRNNLayer(Layer):
 
 
 class IndRNN(ResidualStack):
-    """Layers of IndRNNLayer, whose settings it takes beside those of ResidualStack."""
+    """Layers of IndRNNLayer, whose settings it takes beside those of ResidualStack.
+
+    last_u_min: from where the recurrent weights of the last layer start, up to the bound; 0 in all
+        other layers. Near 1 what is read out begins with a memory of all steps, as the authors
+        have it for long sequences.
+    """
 
     layer = IndRNNLayer
+
+    def __init__(self, *, last_u_min: float, **settings: Any) -> None:
+        super().__init__(**settings)
+        last = self.blocks[-1].layer
+        assert isinstance(last, IndRNNLayer)
+        if not 0 <= last_u_min <= last.bound:
+            raise ValueError(f"need 0 <= last_u_min <= {last.bound:.4g}, got {last_u_min}")
+        nn.init.uniform_(last.u, last_u_min, last.bound)

@@ -1,7 +1,8 @@
 """Legendre memory unit. Voelker, Kajic & Eliasmith (2019), Legendre memory units, eq. 1 to 5.
 
 As in the authors' network for permuted MNIST: A and B are not trained, no biases, the hidden state
-reads the new memory, and what the memory is told starts without feedback (e_h = e_m = 0).
+reads the new memory, and what the memory is told starts without feedback (E_h = E_m = 0). Signals
+beyond the one of the paper's equations are KerasLMU's memory_d.
 """
 
 import torch
@@ -15,10 +16,11 @@ from unrolled.encoders.unroll import unroll
 
 
 class LMULayer(Layer):
-    """u_t = e_x x_t + e_h h + e_m m, m_t = A m + B u_t, h_t = tanh(W_x x_t + W_h h + W_m m_t).
+    """u_t = E_x x_t + E_h h + E_m m, m_t = A m + B u_t, h_t = tanh(W_x x_t + W_h h + W_m m_t).
 
     input_size: features per step (d).
     hidden_size: units (h).
+    memory_size: signals u that are remembered, each in a memory of its own, >= 1.
     order: coefficients that the memory keeps, >= 1.
     window: steps that it covers, > 0; None: num_steps.
     num_steps: steps of the longest sequence.
@@ -29,6 +31,7 @@ class LMULayer(Layer):
         *,
         input_size: int,
         hidden_size: int,
+        memory_size: int,
         order: int,
         window: float | None,
         num_steps: int,
@@ -37,12 +40,12 @@ class LMULayer(Layer):
         a, b = legendre_delay(order, num_steps if window is None else window)
         self.register_buffer("a", a.float(), persistent=False)
         self.register_buffer("b", b.float(), persistent=False)
-        self.e_x = nn.Parameter(torch.empty(1, input_size))
-        self.e_h = nn.Parameter(torch.zeros(1, hidden_size))
-        self.e_m = nn.Parameter(torch.zeros(1, order))
+        self.e_x = nn.Parameter(torch.empty(memory_size, input_size))
+        self.e_h = nn.Parameter(torch.zeros(memory_size, hidden_size))
+        self.e_m = nn.Parameter(torch.zeros(memory_size, memory_size * order))
         self.w_x = nn.Parameter(torch.empty(hidden_size, input_size))
         self.w_h = nn.Parameter(torch.empty(hidden_size, hidden_size))
-        self.w_m = nn.Parameter(torch.empty(hidden_size, order))
+        self.w_m = nn.Parameter(torch.empty(hidden_size, memory_size * order))
         nn.init.uniform_(self.e_x, -((3 / input_size) ** 0.5), (3 / input_size) ** 0.5)  # LeCun
         for weight in (self.w_x, self.w_h, self.w_m):
             nn.init.xavier_normal_(weight)
@@ -57,12 +60,12 @@ class LMULayer(Layer):
         def step(from_x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
             h, m = state
             pre, u = torch.addmm(from_x, h, from_h).tensor_split([h.shape[1]], dim=-1)
-            u = u + m @ self.e_m.T
-            m = m @ a + u * b
-            h = torch.tanh(pre + m @ self.w_m.T)
+            u = u + m.flatten(1) @ self.e_m.T
+            m = m @ a + u[:, :, None] * b
+            h = torch.tanh(pre + m.flatten(1) @ self.w_m.T)
             return h, (h, m)
 
-        start = (x.new_zeros(len(x), len(self.w_h)), x.new_zeros(len(x), len(b)))
+        start = (x.new_zeros(len(x), len(self.w_h)), x.new_zeros(len(x), len(self.e_x), len(b)))
         return unroll(step, x @ torch.cat([self.w_x, self.e_x]).T, lengths, state or start)
 
 

@@ -3,7 +3,8 @@
 Title: Parallelizing Legendre memory unit training.
 
 The memory is told nothing but the input, so that whole sequences are one convolution with its
-impulse response, by FFT; chunks and steps run the recurrence.
+impulse response, by FFT; chunks and steps run the recurrence. Signals beyond the one of the paper's
+equations are KerasLMU's memory_d.
 """
 
 import torch
@@ -18,10 +19,11 @@ from unrolled.encoders.unroll import unroll
 
 
 class LMUFFTLayer(Layer):
-    """u_t = relu(w_u x_t + b_u), m_t = A m_{t-1} + B u_t, h_t = relu(W [m_t, x_t] + b).
+    """u_t = relu(W_u x_t + b_u), m_t = A m_{t-1} + B u_t for each u, h_t = relu(W [m_t, x_t] + b).
 
     input_size: features per step (d).
     hidden_size: units (h).
+    memory_size: signals u that are remembered, each in a memory of its own, >= 1.
     order: coefficients that the memory keeps, >= 1.
     window: steps that it covers, > 0; None: num_steps.
     num_steps: steps of the longest sequence.
@@ -32,6 +34,7 @@ class LMUFFTLayer(Layer):
         *,
         input_size: int,
         hidden_size: int,
+        memory_size: int,
         order: int,
         window: float | None,
         num_steps: int,
@@ -40,15 +43,17 @@ class LMUFFTLayer(Layer):
         a, b = legendre_delay(order, num_steps if window is None else window)
         self.register_buffer("a", a.float(), persistent=False)
         self.register_buffer("b", b.float(), persistent=False)
-        self.to_memory = nn.Linear(input_size, 1)
-        nn.init.ones_(self.to_memory.bias)  # a departure: the one unit that writes begins alive
-        self.to_hidden = nn.Linear(order + input_size, hidden_size)
+        self.to_memory = nn.Linear(input_size, memory_size)
+        nn.init.ones_(self.to_memory.bias)  # a departure: the units that write begin alive
+        self.to_hidden = nn.Linear(memory_size * order + input_size, hidden_size)
 
     def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t h"]:
         """Return the hidden states of whole sequences, by FFT."""
-        u = torch.relu(self.to_memory(x))
-        memory = causal_convolution(u, self._impulse_response(x.shape[1]))
-        return self._hidden(memory, x)
+        u = torch.relu(self.to_memory(x))  # (b, t, k)
+        signals = u.mT.flatten(0, 1)[:, :, None]  # (b k, t, 1)
+        memory = causal_convolution(signals, self._impulse_response(x.shape[1]))
+        memory = torch.unflatten(memory, 0, (len(x), -1)).transpose(1, 2)  # (b, t, k, n)
+        return self._hidden(memory.flatten(2), x)
 
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
@@ -57,11 +62,12 @@ class LMUFFTLayer(Layer):
         a, b = self.get_buffer("a").T, self.get_buffer("b")
 
         def step(u_t: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-            m = state[0] @ a + u_t * b
-            return m, (m,)
+            m = state[0] @ a + u_t[:, :, None] * b
+            return m.flatten(1), (m,)
 
         u = torch.relu(self.to_memory(x))
-        memory, state = unroll(step, u, lengths, state or (x.new_zeros(len(x), len(b)),))
+        start = (u.new_zeros(len(x), u.shape[2], len(b)),)
+        memory, state = unroll(step, u, lengths, state or start)
         return self._hidden(memory, x), state
 
     def _hidden(self, memory: Tensor, x: Tensor) -> Tensor:

@@ -94,7 +94,7 @@ class Block(nn.Module):
 class ResidualStack(Reader):
     """embedding, blocks, norm; without `residual` the layers alone, one after the other.
 
-    A subclass names its `layer`; its signature is this one with the layer's own settings.
+    A subclass names its `layer`; its signature is this one with its own and the layer's settings.
 
     input_size: features per step (d).
     hidden_size: units of the stream and of each layer (h), >= 1.
@@ -114,7 +114,8 @@ class ResidualStack(Reader):
     def __init_subclass__(cls) -> None:
         """Say in the signature what the layer takes: configs are checked against it."""
         super().__init_subclass__()
-        stack = inspect.signature(ResidualStack.__init__).parameters
+        of_all, of_cls = (inspect.signature(c.__init__).parameters for c in (ResidualStack, cls))
+        stack = {**of_all, **of_cls}
         settings = inspect.signature(cls.layer).parameters
         merged = {name: p for name, p in stack.items() if name not in ("self", "settings")}
         cls.__signature__ = inspect.Signature(list({**settings, **merged}.values()))

@@ -50,9 +50,13 @@ class S4DLayer(Layer):
         """Return the outputs of whole sequences, by FFT."""
         x = self.input(x)
         log_a, b, c = self._discrete()
-        steps = torch.arange(x.shape[1], device=x.device)
-        powers = torch.exp(log_a[:, :, None] * steps)  # (h, states, t)
-        kernel = 2 * torch.einsum("hn,hnt->th", b * c, powers).real
+        num = math.isqrt(x.shape[1] - 1) + 1  # powers l = num q + r: a product, not t exponentials
+        exponents = log_a[:, :, None] * torch.arange(num, device=x.device)  # (h, states, num)
+        near, far = exponents.exp(), (num * exponents).exp() * (b * c)[:, :, None]
+        parts = torch.cat([far.real, -far.imag], dim=1).mT @ torch.cat(
+            [near.real, near.imag], dim=1
+        )
+        kernel = 2 * parts.flatten(1)[:, : x.shape[1]].T  # (t, h)
         return causal_convolution(x, kernel) + self.d * x
 
     def read(

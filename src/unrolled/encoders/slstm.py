@@ -48,13 +48,14 @@ class SLSTMLayer(Layer):
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
         """Return h; the state is (h, c, n, m)."""
+        own = torch.eye(self.num_heads, device=x.device, dtype=self.recurrent.dtype)
+        blocks = torch.unflatten(self.recurrent, 1, (4, -1))  # (heads, gates, h / heads, h / heads)
+        # one dense product a step is faster than one for each head
+        from_h = torch.einsum("ngqk,nm->mkgnq", blocks, own).reshape(self.hidden_size, -1)
 
         def step(wx_t: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
             h, c, n, m = state
-            heads = h.view(len(h), self.num_heads, -1)  # (b, heads, h / heads)
-            rh = torch.einsum("bnk,nqk->bnq", heads, self.recurrent)
-            rh = rh.view(*heads.shape[:2], 4, -1).transpose(1, 2)  # (b, gates, heads, h / heads)
-            i, f, o, z = (wx_t + rh.flatten(1)).chunk(4, dim=-1)
+            i, f, o, z = torch.addmm(wx_t, h, from_h).chunk(4, dim=-1)
             log_f = functional.logsigmoid(f)
             newest = torch.maximum(log_f + m, i)  # eq. 15
             keep, insert = torch.exp(log_f + m - newest), torch.exp(i - newest)

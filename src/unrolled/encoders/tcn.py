@@ -1,7 +1,8 @@
 """Temporal convolutional network, for comparison. Bai, Kolter & Koltun (2018), section 3.
 
 Title: An empirical evaluation of generic convolutional and recurrent networks for sequence
-modeling. Dropout silences single values, as in the authors' code.
+modeling. Dropout silences single values, as in the authors' code. Weights start as torch has them,
+which holds for that code too: weight_norm recomputes the weight into which it writes N(0, 0.01^2).
 """
 
 import torch
@@ -31,7 +32,6 @@ class TCNBlock(nn.Module):
         self.convolutions = nn.ModuleList()
         for size in (input_size, hidden_size):
             convolution = nn.Conv1d(size, hidden_size, kernel_size, dilation=dilation)
-            nn.init.normal_(convolution.weight, std=0.01)
             self.convolutions.append(weight_norm(convolution))
         same = input_size == hidden_size
         self.residual = nn.Identity() if same else nn.Linear(input_size, hidden_size)

@@ -124,6 +124,8 @@ class Transformer(Reader):
         return self.norm(stream), (count, *kept)
 
     def _sinusoids(self, positions: Tensor, dtype: torch.dtype) -> Tensor:
-        pairs = torch.arange(0, self.output_size, 2, device=positions.device, dtype=dtype)
+        exact = torch.promote_types(dtype, torch.float32)  # bfloat16 cannot count beyond 256
+        pairs = torch.arange(0, self.output_size, 2, device=positions.device, dtype=exact)
         angles = positions[:, :, None] * 1e4 ** (-pairs / self.output_size)  # (b, t, half of h)
-        return torch.cat([angles.sin(), angles.cos()], dim=-1)[:, :, : self.output_size]
+        sinusoids = torch.cat([angles.sin(), angles.cos()], dim=-1)[:, :, : self.output_size]
+        return sinusoids.to(dtype)

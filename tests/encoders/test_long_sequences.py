@@ -1,0 +1,44 @@
+"""What is computed for all steps at once stays finite over 16,384 steps, gradients included."""
+
+import pytest
+import torch
+
+from unrolled.building import build_classifier
+from unrolled.composition import compose_config
+
+NUM_STEPS = 16_384
+AT_ONCE = ("mingru", "minlstm", "lru", "s4d", "lmu_fft")
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 1e4])  # gates at a half, as usual, open or shut
+@pytest.mark.parametrize("model", AT_ONCE)
+def test_16384_steps_are_read_and_learnt_from(model: str, scale: float) -> None:
+    settings = ("num_layers=1", "residual=false", "mixing=false", "hidden_size=4")
+    classifier = build_classifier(
+        compose_config([f"model={model}", *(f"model.{setting}" for setting in settings)]),
+        num_features=3,
+        num_steps=NUM_STEPS,
+        num_classes=2,
+        class_weights=None,
+    )
+    x = scale * torch.randn(1, NUM_STEPS, 3)
+    hidden = classifier.encoder(x, torch.tensor([NUM_STEPS]))
+    hidden.square().mean().backward()
+    assert hidden.isfinite().all()
+    for name, parameter in classifier.encoder.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+
+
+def test_positions_of_a_transformer_are_counted_exactly_in_bfloat16() -> None:
+    classifier = build_classifier(
+        compose_config(["model=transformer", "model.hidden_size=8"]),
+        num_features=3,
+        num_steps=1024,
+        num_classes=2,
+        class_weights=None,
+    )
+    positions = torch.tensor([[1001, 1003]])
+    half = classifier.encoder._sinusoids(positions, torch.bfloat16)
+    single = classifier.encoder._sinusoids(positions, torch.float32)
+    torch.testing.assert_close(half.float(), single, rtol=0, atol=0.01)
