@@ -198,7 +198,7 @@ class Reading:
                 if missing.any() and self.missing == "refuse":
                     raise DataError(
                         f"{table.place(int(missing.argmax()), name)}: a value is missing "
-                        f"({int(missing.sum())} in this column); data.missing=forward, mean or "
+                        f"({table.such(missing)}); data.missing=forward, mean or "
                         f"mask fills them"
                     )
                 columns.append(numbers.astype(np.float32))
