@@ -65,7 +65,9 @@ def main() -> None:
     torch.manual_seed(0)
     num = 64 * 20
     lengths = torch.randint(10, 201, (num,))
-    sequences = Sequences(torch.randn(num, 200, 8), lengths, torch.zeros(num).long(), torch.arange(num))
+    sequences = Sequences(
+        torch.randn(num, 200, 8), lengths, torch.zeros(num).long(), torch.arange(num)
+    )
     for bucket_batches in (20, 1):
         loader = Batches(
             sequences,
@@ -77,7 +79,9 @@ def main() -> None:
             world_size=1,
         )
         batches = [(batch.x, batch.lengths) for batch in loader][::4]
-        real = sum(int(some.sum()) for _, some in batches) / sum(x[..., 0].numel() for x, _ in batches)
+        real = sum(int(some.sum()) for _, some in batches) / sum(
+            x[..., 0].numel() for x, _ in batches
+        )
         for module in (nn.LSTM, nn.GRU, nn.RNN):
             layer = module(8, hidden_size, batch_first=True)
             for one, other in ((padded, packed), (padded_reversed, packed_reversed)):

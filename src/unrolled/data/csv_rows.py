@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from unrolled.errors import DataError
 
@@ -51,7 +52,7 @@ def csv_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 @contextmanager
-def _explained(path: Path, reader: "csv._reader") -> Iterator[None]:
+def _explained(path: Path, reader: Any) -> Iterator[None]:
     """Say what is wrong with a file that cannot be read as text or as CSV, and in which line."""
     try:
         yield

@@ -100,11 +100,7 @@ class Reading:
         """
         assert self.is_learnt
         recordings = self._read(path, labelled=labelled)[1]
-        if list(recordings.feature_names) != list(self.feature_names):
-            raise DataError(
-                f"{path} has the features {shown(recordings.feature_names)}; the run was trained "
-                f"on {shown(self.feature_names)}"
-            )
+        self.require_features(recordings.feature_names, path)
         unknown = sorted(set(recordings.labels or []) - set(self.class_names))
         if labelled and unknown:
             raise DataError(
@@ -112,6 +108,18 @@ class Reading:
                 f"{shown(self.class_names)}"
             )
         return recordings
+
+    def require_features(self, names: Sequence[str], path: Path) -> None:
+        """Refuse a file that has not the features that were learnt, in their order.
+
+        Raises:
+            DataError: names those of both.
+        """
+        if list(names) != list(self.feature_names):
+            raise DataError(
+                f"{path} has the features {shown(names)}; the run was trained on "
+                f"{shown(self.feature_names)}"
+            )
 
     def _read(self, path: Path, *, labelled: bool) -> tuple["Reading", Recordings]:
         if path.is_dir():
@@ -125,7 +133,7 @@ class Reading:
             table = read_table(path, separator=self.separator)
             return self._read_table(table, labelled=labelled)
         recordings = read(path, labelled=labelled)
-        _refuse_missing(recordings, path, allowed=self.missing != "refuse")
+        refuse_missing(recordings, path, allowed=self.missing != "refuse", first_step=0)
         return self, recordings
 
     def _read_table(self, table: Table, *, labelled: bool) -> tuple["Reading", Recordings]:
@@ -150,7 +158,7 @@ class Reading:
             recordings = from_wide_rows(
                 table, columns=features, ids=ids, labels=labels, groups=groups
             )
-            _refuse_missing(recordings, table.path, allowed=known.missing != "refuse")
+            refuse_missing(recordings, table.path, allowed=known.missing != "refuse", first_step=0)
             return known, recordings
         if ids is None:
             raise DataError(
@@ -162,7 +170,7 @@ class Reading:
             raise DataError(f"{table.path} has no column of features")
         known = known._with_categories(table, features)
         times = None if known.time is None else table.times(known.time)
-        values, names = known._features(table)
+        values, names = known.features_of(table)
         return known, from_rows(
             table,
             values=values,
@@ -186,8 +194,12 @@ class Reading:
         words = {name: sorted(set(table.text(name))) for name in self.categorical}
         return replace(self, features=tuple(features), categories=words)
 
-    def _features(self, table: Table) -> tuple[npt.NDArray[np.float32], list[str]]:
-        """Return the features of every row, (rows, d), and their names."""
+    def features_of(self, table: Table) -> tuple[npt.NDArray[np.float32], list[str]]:
+        """Return the features of every row, (rows, d), and their names.
+
+        Raises:
+            DataError: a cell is no number, is missing, or holds a word that is not known.
+        """
         assert self.features is not None
         columns: list[npt.NDArray[np.float32]] = []
         names: list[str] = []
@@ -226,7 +238,14 @@ def _form(table: Table, column: str | None) -> str:
     return "long" if len(set(cells)) < len(cells) else "wide"
 
 
-def _refuse_missing(recordings: Recordings, path: Path, *, allowed: bool) -> None:
+def refuse_missing(recordings: Recordings, path: Path, *, allowed: bool, first_step: int) -> None:
+    """Refuse recordings in which a value is missing, unless that is allowed.
+
+    first_step: which step of its sequence the first step here is.
+
+    Raises:
+        DataError: names sequence, step and feature.
+    """
     if allowed:
         return
     for name, value in zip(recordings.ids, recordings.values, strict=True):
@@ -234,7 +253,7 @@ def _refuse_missing(recordings: Recordings, path: Path, *, allowed: bool) -> Non
         if missing.any():
             step, feature = np.argwhere(missing)[0]
             raise DataError(
-                f"{path}, sequence {name!r}, step {step}, feature "
+                f"{path}, sequence {name!r}, step {first_step + step}, feature "
                 f"{recordings.feature_names[feature]!r}: a value is missing; "
                 f"data.missing=forward, mean or mask fills them"
             )

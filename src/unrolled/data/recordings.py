@@ -163,3 +163,9 @@ def class_names_of(labels: Sequence[str], *, path: str) -> list[str]:
         return sorted(names, key=lambda name: (float(name), name))
     except ValueError:
         return sorted(names)
+
+
+def numbered(num: int) -> list[str]:
+    """Return names for sequences that have none; they sort as they count."""
+    width = len(str(num - 1))
+    return [f"{number:0{width}d}" for number in range(num)]

@@ -1,7 +1,9 @@
 """A CSV or Parquet file as a table of named columns; whatever is wrong is said with its place."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -155,18 +157,42 @@ def read_table(path: Path, *, separator: str | None) -> Table:
 
 
 def _read_parquet(path: Path) -> Table:
+    with parquet_errors(path):
+        frame = pd.read_parquet(path)
+    return Table(path, with_named_columns(frame, path), None)
+
+
+@contextmanager
+def parquet_errors(path: Path) -> Iterator[Any]:
+    """Give pyarrow.parquet, and say what is wrong with a Parquet file that it cannot read.
+
+    Raises:
+        DataError: it is damaged, or pyarrow is not installed.
+    """
     try:
         import pyarrow
+        from pyarrow import parquet
     except ImportError as error:
         raise DataError(
             f"{path}: Parquet files need pyarrow; `pip install 'unrolled[parquet]'`, or save as CSV"
         ) from error
     try:
-        frame = pd.read_parquet(path)
-    except (pyarrow.ArrowException, OSError) as error:
+        yield parquet
+    except DataError:
+        raise
+    except (pyarrow.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} cannot be read as Parquet: {error}") from error
-    frame.columns = named_columns([str(name) for name in frame.columns], path)
-    return Table(path, frame.reset_index(drop=True), None)
+
+
+def with_named_columns(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Return what a Parquet file holds as plain columns; an index that has a name is one too.
+
+    Raises:
+        DataError: two have the same name.
+    """
+    frame = frame.reset_index(drop=all(name is None for name in frame.index.names))
+    frame.columns = pd.Index(named_columns([str(name) for name in frame.columns], path))
+    return frame
 
 
 def _read_csv(path: Path, separator: str | None) -> Table:

@@ -54,7 +54,10 @@ class Attention(PooledHead):
         if memory is not None:
             largest = torch.maximum(largest, memory[0])
         weights = (scores - largest).exp()
-        total, weighted = weights.sum(dim=1, keepdim=True), (weights[:, :, None] * hidden).sum(dim=1)
+        total, weighted = (
+            weights.sum(dim=1, keepdim=True),
+            (weights[:, :, None] * hidden).sum(dim=1),
+        )
         if memory is not None:
             fading = (memory[0] - largest).exp()
             total, weighted = total + fading * memory[1], weighted + fading * memory[2]
