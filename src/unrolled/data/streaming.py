@@ -128,7 +128,7 @@ def _folder_tables(reading: Reading, path: Path) -> Iterator[Table]:
     like = None
     for file in sequence_files(path):
         for table in table_pieces(file, separator=reading.separator):
-            like = like or table
+            like = like or Table(file, table.frame[:0], None)
             require_columns(table, like=like)
             table.frame[FILE] = file.stem
             yield table
