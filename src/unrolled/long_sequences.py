@@ -19,8 +19,8 @@ from unrolled.data.streaming import Piece
 from unrolled.errors import DataError
 from unrolled.heads.pooled import Memory, PooledHead
 
-BLOCK_VALUES = 2**20  # of features, held until their sequences are classified together
-BLOCK_SEQUENCES = 2**13
+BLOCK_VALUES = 2**18  # of features, held until their sequences are classified together
+BLOCK_SEQUENCES = 2**12
 BATCH_STEPS = 2**16  # of a batch with its padding
 LONG_STEPS = 2**12  # of a sequence; a longer one is read in chunks
 CHUNK_STEPS = 2**10

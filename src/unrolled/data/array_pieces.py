@@ -69,7 +69,7 @@ def array_pieces(path: Path) -> Iterator[ArrayPiece]:
 
 
 def _steps(
-    file: zipfile.ZipExtFile, dtype: np.dtype[Any], length: int, num_features: int
+    file: Any, dtype: np.dtype[Any], length: int, num_features: int
 ) -> Iterator[tuple[int, npt.NDArray[Any]]]:
     """Yield the steps of the sequence that begins here, and which is the first of them."""
     at_most = max(1, NUM_VALUES // num_features)
@@ -79,19 +79,19 @@ def _steps(
         yield step, np.frombuffer(content, dtype=dtype).reshape(num_steps, num_features)
 
 
-def _take(file: zipfile.ZipExtFile, num_bytes: int) -> bytes:
+def _take(file: Any, num_bytes: int) -> bytes:
     content = file.read(num_bytes)
     if len(content) < num_bytes:
         raise EOFError("x is cut off")
     return content
 
 
-def _skip(file: zipfile.ZipExtFile, num_bytes: int) -> None:
+def _skip(file: Any, num_bytes: int) -> None:
     while num_bytes:
         num_bytes -= len(_take(file, min(num_bytes, 2**20)))
 
 
-def _header(file: zipfile.ZipExtFile) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
