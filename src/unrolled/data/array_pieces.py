@@ -66,6 +66,11 @@ def array_pieces(path: Path) -> Iterator[ArrayPiece]:
                     refuse_infinite(path, values, row=row, first_step=step)
                     yield name, values, step == 0, names
                 _skip(file, ((padded or length) - length) * num_features * dtype.itemsize)
+            _drain(file)
+        for other in archive.namelist():
+            if other != "x.npy":
+                with archive.open(other) as file:
+                    _drain(file)
 
 
 def _steps(
@@ -80,7 +85,7 @@ def _steps(
 
 
 def _take(file: Any, num_bytes: int) -> bytes:
-    content = file.read(num_bytes)
+    content: bytes = file.read(num_bytes)
     if len(content) < num_bytes:
         raise EOFError("x is cut off")
     return content
@@ -89,6 +94,12 @@ def _take(file: Any, num_bytes: int) -> bytes:
 def _skip(file: Any, num_bytes: int) -> None:
     while num_bytes:
         num_bytes -= len(_take(file, min(num_bytes, 2**20)))
+
+
+def _drain(file: Any) -> None:
+    """Read to the end: only there are the checksums compared."""
+    while file.read(2**20):
+        pass
 
 
 def _header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -84,6 +84,7 @@ def _parquet_pieces(path: Path) -> Iterator[Table]:
     with parquet_errors(path) as parquet, parquet.ParquetFile(path) as file:
         num_rows = max(1, NUM_CELLS // max(1, len(file.schema_arrow)))
         for batch in file.iter_batches(batch_size=num_rows):
+            batch.validate(full=True)
             frame = with_named_columns(batch.to_pandas(), path)
             yield TablePiece(path, frame, None, first_row=first_row)
             first_row += len(frame)

@@ -157,8 +157,10 @@ def read_table(path: Path, *, separator: str | None) -> Table:
 
 
 def _read_parquet(path: Path) -> Table:
-    with parquet_errors(path):
-        frame = pd.read_parquet(path)
+    with parquet_errors(path) as parquet:
+        content = parquet.read_table(path)
+        content.validate(full=True)  # text that is not UTF-8 is noticed only when used, otherwise
+        frame = content.to_pandas()
     return Table(path, with_named_columns(frame, path), None)
 
 
