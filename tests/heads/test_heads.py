@@ -201,7 +201,7 @@ def test_a_readout_of_no_step_is_refused(stride: int) -> None:
 
 
 def all_heads() -> list[PooledHead]:
-    return [*map(make, POOLS), make(AllSteps, num_steps=9)]  # type: ignore[arg-type]
+    return [*map(make, POOLS), make(AllSteps, num_steps=9, stride=1)]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("head", all_heads(), ids=lambda head: type(head).__name__)
