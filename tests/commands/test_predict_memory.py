@@ -60,6 +60,7 @@ def peak_kib(folder: Path, source: Path) -> int:
     return int(done.stdout.split()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads its peak from /proc")
 @pytest.mark.parametrize("longer", ["the file", "the sequence"])
 def test_ten_times_as_much_takes_no_more_memory(folder: Path, longer: str) -> None:
