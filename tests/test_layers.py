@@ -56,7 +56,8 @@ ALLOWED: dict[str, set[str]] = {
         "encoders",
         "run_folder",
     },
-    "predictor": {"building", "contracts", "data", "run_folder", "votes"},
+    "predictor": {"building", "contracts", "data", "long_sequences", "run_folder", "votes"},
+    "long_sequences": {"classifier", "contracts", "data", "heads"},
     "experiment": {
         "building",
         "callbacks",

@@ -1,6 +1,6 @@
 """What a run learnt, applied to new sequences."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,9 +17,18 @@ from unrolled.data.inspection import check_sequences
 from unrolled.data.missing import Filling
 from unrolled.data.reading import Reading
 from unrolled.data.standardization import Standardization
+from unrolled.data.streaming import OutOfOrderError, Piece, read_pieces, whole_pieces
 from unrolled.data.truncation import truncate
 from unrolled.data.windows import Windows
 from unrolled.errors import DataError
+from unrolled.long_sequences import (
+    Incoming,
+    LongSequence,
+    batch_bounds,
+    can_be_folded,
+    in_blocks,
+    told_as_data,
+)
 from unrolled.run_folder import RunFolder
 from unrolled.votes import vote
 
@@ -52,7 +61,6 @@ class Predictor:
         self.windows = _windows(self.config)
         self.classifier = load_classifier(self.config, folder)
 
-    @torch.inference_mode()
     def predict(self, x: npt.ArrayLike | Tensor | Sequence[npt.ArrayLike | Tensor]) -> Prediction:
         """Return class and probabilities of each sequence.
 
@@ -63,17 +71,10 @@ class Predictor:
             DataError: another number of features than the run was trained on, an empty sequence,
                 or a number that is not finite (unless the run fills missing ones).
         """
-        parts = [torch.tensor(np.asarray(part), dtype=torch.float32) for part in x]  # type: ignore[union-attr]
+        parts = [np.asarray(part, dtype=np.float32) for part in x]  # type: ignore[union-attr]
         self._check_shapes(parts)
-        # batches of similar length: little is padding, and no more than a batch is ever padded
-        order = sorted(range(len(parts)), key=lambda row: len(parts[row]))
-        size = self.config.data.eval_batch_size
-        logits = torch.empty(len(parts), len(self.class_names))
-        for start in range(0, len(order), size):
-            rows = order[start : start + size]
-            logits[rows] = self._logits(_padded([parts[row] for row in rows], rows))
-        labels = [self.class_names[index] for index in logits.argmax(dim=1).tolist()]
-        return Prediction(labels, logits.softmax(dim=1).numpy(), self.class_names)
+        pieces = (Piece(str(row), part, begins=True) for row, part in enumerate(parts))
+        return self._joined(self._predictions(pieces))[1]
 
     def predict_file(self, path: Path) -> tuple[list[str], Prediction]:
         """Return the ids of the sequences of a file, and what they are, in the file's order.
@@ -81,22 +82,85 @@ class Predictor:
         Raises:
             DataError: the file cannot be read as the training file was.
         """
-        if self.reading is None:
-            reading = Reading.untaught(
-                class_names=self.class_names,
-                feature_names=[str(feature) for feature in range(self.num_features)],
-            )
-            if path.suffix.lower() != ".npz":
-                raise DataError(
-                    f"{path}: this run was not trained on a file of named columns; it reads NPZ "
-                    f"files with an array x, (n, t, {self.num_features})"
-                )
-        else:
-            reading = Reading.from_plain(self.reading)
-        recordings = reading.read(path, labelled=False)
-        return list(recordings.ids), self.predict(recordings.values)
+        try:
+            return self._joined(self.predict_by_pieces(path))
+        except OutOfOrderError:
+            return self._joined(self.predict_by_pieces(path, whole=True))
 
-    def _logits(self, sequences: Sequences) -> Tensor:
+    def predict_by_pieces(
+        self, path: Path, *, whole: bool = False
+    ) -> Iterator[tuple[list[str], Prediction]]:
+        """Yield the same for some sequences after the other; a file of any size can be read so.
+
+        whole: whether the file is read into memory first.
+
+        Raises:
+            DataError: the file cannot be read as the training file was.
+            OutOfOrderError: this file has to be read whole; what was yielded is worth nothing.
+        """
+        reading = self._reading_of(path)
+        pieces = (
+            whole_pieces(reading.read(path, labelled=False))
+            if whole or reading.resample is not None  # its last step is needed first
+            else read_pieces(reading, path)
+        )
+        return self._predictions(pieces)
+
+    def _reading_of(self, path: Path) -> Reading:
+        if self.reading is not None:
+            return Reading.from_plain(self.reading)
+        if path.suffix.lower() != ".npz":
+            raise DataError(
+                f"{path}: this run was not trained on a file of named columns; it reads NPZ "
+                f"files with an array x, (n, t, {self.num_features})"
+            )
+        return Reading.untaught(
+            class_names=self.class_names,
+            feature_names=[str(feature) for feature in range(self.num_features)],
+        )
+
+    def _predictions(self, pieces: Iterable[Piece]) -> Iterator[tuple[list[str], Prediction]]:
+        """Yield ids and predictions in the order of the pieces."""
+        for first_row, sequences in in_blocks(pieces, self._incoming):
+            with torch.inference_mode():
+                logits = self._logits(sequences, first_row=first_row)
+            labels = [self.class_names[index] for index in logits.argmax(dim=1).tolist()]
+            probabilities = logits.softmax(dim=1).numpy()
+            names = [sequence.id for sequence in sequences]
+            yield names, Prediction(labels, probabilities, self.class_names)
+
+    def _incoming(self, name: str, row: int) -> Incoming:
+        data = self.config.data
+        return Incoming(
+            name,
+            max_length=data.get("max_length"),
+            truncate=data.get("truncate", "tail"),
+            long=LongSequence(
+                self.classifier, self.filling, self.standardization, name=f"sequence {row}"
+            )
+            if self.windows is None and can_be_folded(self.classifier)  # windows: cut from a whole
+            else None,
+        )
+
+    def _logits(self, sequences: list[Incoming], *, first_row: int) -> Tensor:
+        """Return logits, (n, c), of sequences that came after first_row others."""
+        logits = torch.empty(len(sequences), len(self.class_names))
+        short = []
+        for row, sequence in enumerate(sequences):
+            if sequence.is_long:
+                logits[row] = sequence.logits()
+            else:
+                short.append(row)
+        # batches of similar length: little is padding, and no more than a batch is ever padded
+        short.sort(key=lambda row: sequences[row].num_steps)
+        lengths = [sequences[row].num_steps for row in short]
+        for start, end in batch_bounds(lengths, batch_size=self.config.data.eval_batch_size):
+            rows = short[start:end]
+            parts = [sequences[row].values() for row in rows]
+            logits[rows] = self._logits_of_batch(_padded(parts, [first_row + row for row in rows]))
+        return logits
+
+    def _logits_of_batch(self, sequences: Sequences) -> Tensor:
         check_sequences(
             sequences,
             part_name="prediction",
@@ -109,7 +173,8 @@ class Predictor:
         x = self.standardization(self.filling(sequences.x))
         if self.windows is not None:
             return self._votes(replace(sequences, x=x), self.windows)
-        logits: Tensor = self.classifier(x, sequences.lengths)
+        with told_as_data():
+            logits: Tensor = self.classifier(x, sequences.lengths)
         return logits
 
     def _votes(self, sequences: Sequences, windows: Windows) -> Tensor:
@@ -121,7 +186,17 @@ class Predictor:
         logits = torch.cat([self.classifier(x, lengths) for x, lengths in pieces])
         return vote(logits.softmax(dim=1), cut.ids)[1].log()
 
-    def _check_shapes(self, parts: list[Tensor]) -> None:
+    def _joined(
+        self, blocks: Iterable[tuple[list[str], Prediction]]
+    ) -> tuple[list[str], Prediction]:
+        names, labels, probabilities = [], [], []
+        for block_names, block in blocks:
+            names += block_names
+            labels += block.labels
+            probabilities.append(block.probabilities)
+        return names, Prediction(labels, np.concatenate(probabilities), self.class_names)
+
+    def _check_shapes(self, parts: list[npt.NDArray[np.float32]]) -> None:
         if not parts:
             raise DataError("there is no sequence to predict")
         for row, part in enumerate(parts):
@@ -130,6 +205,8 @@ class Predictor:
                     f"sequence {row} has shape {tuple(part.shape)}; the run reads sequences of "
                     f"shape (t, {self.num_features})"
                 )
+            if not len(part):
+                raise DataError(f"sequence {row} has no step")
 
 
 def _windows(config: DictConfig) -> Windows | None:

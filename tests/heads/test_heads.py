@@ -198,3 +198,26 @@ def test_a_readout_of_every_third_step_reads_the_third_and_the_sixth() -> None:
 def test_a_readout_of_no_step_is_refused(stride: int) -> None:
     with pytest.raises(ValueError, match=rf"1 <= stride <= num_steps.*stride={stride}"):
         strided(stride=stride)
+
+
+def all_heads() -> list[PooledHead]:
+    return [*map(make, POOLS), make(AllSteps, num_steps=9, stride=1)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("head", all_heads(), ids=lambda head: type(head).__name__)
+@pytest.mark.parametrize("sizes", [[7], [1, 6], [3, 2, 2], [1] * 7])
+def test_chunks_are_folded_into_the_logits_of_the_whole(head: PooledHead, sizes: list[int]) -> None:
+    hidden = 30 * torch.randn(4, 7, H, dtype=torch.float64)  # exp of a score must not run over
+    memory = None
+    for chunk in hidden.split(sizes, dim=1):
+        memory = head.fold(chunk, memory)
+    assert memory is not None
+    assert_same(head.classify(memory), head(hidden, torch.full((4,), 7)))
+
+
+@pytest.mark.parametrize("head_class", POOLS)
+def test_what_is_kept_of_a_sequence_does_not_grow_with_it(head_class: type[PooledHead]) -> None:
+    head = make(head_class)
+    early = head.fold(torch.randn(2, 5, H).double(), None)
+    late = head.fold(torch.randn(2, 50, H).double(), early)
+    assert [part.shape for part in early] == [part.shape for part in late]

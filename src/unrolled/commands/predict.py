@@ -1,11 +1,17 @@
 """`unrolled predict run=DIR input=FILE output=FILE`: a row per sequence, with its classes' odds."""
 
+import sys
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unrolled.commands.arguments import take
 from unrolled.durable import write_atomically
 from unrolled.errors import ConfigError
 from unrolled.run_folder import find_run
+
+if TYPE_CHECKING:
+    from unrolled.predictor import Predictor
 
 FORMATS = (".csv", ".parquet")
 
@@ -30,22 +36,35 @@ def run(arguments: list[str]) -> None:
     if output.resolve() == Path(source).expanduser().resolve():
         raise ConfigError(f"output={target} is the input")
     folder = find_run(name, root=Path(root or "outputs"))
-    import pandas as pd
-
+    from unrolled.data.streaming import OutOfOrderError
     from unrolled.predictor import Predictor
 
-    ids, prediction = Predictor(folder).predict_file(Path(source).expanduser())
-    frame = pd.DataFrame({"id": ids, "predicted": prediction.labels})
-    for number, class_name in enumerate(prediction.class_names):
-        frame[f"p_{class_name}"] = prediction.probabilities[:, number]
+    predictor, source_path = Predictor(folder), Path(source).expanduser()
+    try:
+        counts = _predict(predictor, source_path, output, whole=False)
+    except OutOfOrderError as reason:
+        print(f"note: {reason}; the file is read into memory as a whole", file=sys.stderr)
+        counts = _predict(predictor, source_path, output, whole=True)
+    shares = ", ".join(f"{num} {name}" for name, num in counts.most_common())
+    print(f"{counts.total()} sequences: {shares}")
+    print(f"predictions: {output}", flush=True)
+
+
+def _predict(predictor: "Predictor", source: Path, output: Path, *, whole: bool) -> "Counter[str]":
+    """Write predictions as they come, and return how many there are of each class."""
+    from unrolled.data.growing_table import growing_table
+
+    counts: Counter[str] = Counter()
 
     def write(path: Path) -> None:
-        if output.suffix.lower() == ".csv":
-            frame.to_csv(path, index=False)
-        else:
-            frame.to_parquet(path, index=False)
+        with growing_table(path, parquet=output.suffix.lower() == ".parquet") as add:
+            for ids, prediction in predictor.predict_by_pieces(source, whole=whole):
+                counts.update(prediction.labels)
+                probabilities = {
+                    f"p_{name}": prediction.probabilities[:, number]
+                    for number, name in enumerate(prediction.class_names)
+                }
+                add({"id": ids, "predicted": prediction.labels, **probabilities})
 
     write_atomically(output, write, durable=False)
-    counts = ", ".join(f"{num} {name}" for name, num in frame["predicted"].value_counts().items())
-    print(f"{len(frame)} sequences: {counts}")
-    print(f"predictions: {output}", flush=True)
+    return counts

@@ -1,6 +1,11 @@
 """NPZ files: arrays x, y and, where sequences differ in length, lengths."""
 
+import lzma
+import struct
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +15,22 @@ import numpy.typing as npt
 from unrolled.data.recordings import Recordings
 from unrolled.errors import DataError
 
+DAMAGE = (  # what numpy and zipfile raise where a byte is not what it was
+    ValueError,
+    OSError,
+    EOFError,
+    KeyError,
+    TypeError,
+    MemoryError,
+    OverflowError,
+    RuntimeError,  # an encrypted file, or a way to compress that is not known
+    SyntaxError,
+    UnicodeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
 REMEDY = "np.savez(FILE, x=x, y=y, lengths=lengths) writes one"
 
 
@@ -29,45 +50,80 @@ def read_npz(path: Path, *, labelled: bool) -> Recordings:
     x = arrays["x"]
     if x.dtype.kind not in "fiub":
         raise DataError(f"{path}: x holds {x.dtype}, need numbers")
-    with np.errstate(over="ignore"):  # is told below
-        x = x.astype(np.float32)
-    lengths = _lengths(path, arrays, x)
+    x = single_precision(x)
+    lengths = lengths_of(path, arrays)
     values = _cut(path, x, lengths)
     num, num_features = len(values), values[0].shape[1]
     for row, value in enumerate(values):
-        if np.isinf(value).any():
-            step, feature = np.argwhere(np.isinf(value))[0]
-            raise DataError(
-                f"{path}, row {row}, step {step}, feature {feature}: not a finite number of float32"
-            )
+        refuse_infinite(path, value, row=row, first_step=0)
     return Recordings(
-        ids=_words(path, arrays, "ids", num) or [str(row) for row in range(num)],
+        ids=words_of(path, arrays, "ids", num) or [str(row) for row in range(num)],
         values=values,
         labels=_labels(path, arrays, num) if labelled else None,
-        feature_names=_words(path, arrays, "feature_names", num_features)
+        feature_names=words_of(path, arrays, "feature_names", num_features)
         or [str(feature) for feature in range(num_features)],
         groups=None,
         starts=None,
     )
 
 
+def single_precision(x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return x as float32; what is too large becomes infinite."""
+    with np.errstate(over="ignore"):
+        return x.astype(np.float32)
+
+
+def refuse_infinite(
+    path: Path, values: npt.NDArray[np.float32], *, row: int, first_step: int
+) -> None:
+    """Refuse steps of a sequence, (t, d), in which a number is infinite.
+
+    Raises:
+        DataError: names row, step and feature.
+    """
+    if np.isinf(values).any():
+        step, feature = np.argwhere(np.isinf(values))[0]
+        raise DataError(
+            f"{path}, row {row}, step {first_step + step}, feature {feature}: not a finite number "
+            f"of float32"
+        )
+
+
 def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    with npz_errors(path), path.open("rb") as opened:
+        file = np.load(opened, allow_pickle=False)
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise DataError(f"{path} holds a single array without a name (.npy); {REMEDY}")
+        return {name: file[name] for name in file.files}
+
+
+@contextmanager
+def npz_errors(path: Path) -> Iterator[None]:
+    """Say what is wrong with an NPZ file that cannot be read; nothing in it is unpickled.
+
+    Raises:
+        DataError: it is not there, is damaged, or holds objects.
+    """
     if not path.is_file():
         raise DataError(f"{path.absolute()}: there is no such file; data.path=FILE names another")
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        reason = "an array of objects" if "allow_pickle" in str(error) else error
+        yield
+    except DataError:
+        raise
+    except DAMAGE as error:
+        reason = "an array of objects" if "allow_pickle" in str(error) else error or type(error)
         raise DataError(
             f"{path} cannot be read as NPZ: {reason}; ragged sequences are stored padded or one "
             f"after the other, with their lengths"
         ) from error
 
 
-def _lengths(
-    path: Path, arrays: dict[str, npt.NDArray[Any]], x: npt.NDArray[np.float32]
-) -> npt.NDArray[np.int64] | None:
+def lengths_of(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.int64] | None:
+    """Return the array of lengths, (n,), or None where there is none.
+
+    Raises:
+        DataError: it does not hold whole numbers, all of them 1 or more.
+    """
     if "lengths" not in arrays:
         return None
     lengths = arrays["lengths"]
@@ -114,14 +170,19 @@ def _labels(path: Path, arrays: dict[str, npt.NDArray[Any]], num: int) -> list[s
         arrays = {**arrays, "y": y.astype(np.int64)}
     elif y.dtype.kind not in "iubU":
         raise DataError(f"{path}: y holds {y.dtype}, need whole numbers or words")
-    labels = _words(path, arrays, "y", num)
+    labels = words_of(path, arrays, "y", num)
     assert labels is not None
     return labels
 
 
-def _words(
+def words_of(
     path: Path, arrays: dict[str, npt.NDArray[Any]], name: str, num: int
 ) -> list[str] | None:
+    """Return an array of names, (num,), or None where there is none.
+
+    Raises:
+        DataError: there are more or fewer.
+    """
     if name not in arrays:
         return None
     if arrays[name].shape != (num,):

@@ -36,17 +36,10 @@ def read_folder(path: Path, *, separator: str | None, label: str, labelled: bool
     Raises:
         DataError: there is no file, no label for one, or files have different columns.
     """
-    files = sorted(file for file in path.glob("*.csv") if file.name != LABELS)
-    if not files:
-        raise DataError(f"{path.absolute()} holds no CSV files")
+    files = sequence_files(path)
     tables = [read_table(file, separator=separator) for file in files]
-    names = tables[0].columns
     for table in tables:
-        if sorted(table.columns) != sorted(names):
-            raise DataError(
-                f"{table.path} has the columns {shown(table.columns)}, {tables[0].path} has "
-                f"{shown(names)}"
-            )
+        require_columns(table, like=tables[0])
     frame = pd.concat([table.frame for table in tables], ignore_index=True)
     sizes = [len(table) for table in tables]
     frame[FILE] = [file.stem for file, num in zip(files, sizes, strict=True) for _ in range(num)]
@@ -58,6 +51,36 @@ def read_folder(path: Path, *, separator: str | None, label: str, labelled: bool
         frame[label] = frame[FILE].map(classes)
     origins = [(table, row) for table in tables for row in range(len(table))]
     return FolderTable(path, frame, origins)
+
+
+def sequence_files(path: Path) -> list[Path]:
+    """Return the CSV files of a folder in the order of their names, less the one of the labels.
+
+    Raises:
+        DataError: there is none.
+    """
+    files = sorted(file for file in path.glob("*.csv") if file.name != LABELS)
+    if not files:
+        raise DataError(f"{path.absolute()} holds no CSV files")
+    return files
+
+
+def require_columns(table: Table, *, like: Table) -> None:
+    """Refuse a file whose columns are not those of another, in whatever order.
+
+    Raises:
+        DataError: names the columns of both, or the one whose name is taken.
+    """
+    if FILE in table.columns:
+        raise DataError(
+            f"{table.path}, line 1: a column is called {FILE!r}, which is what the names of the "
+            f"files are called; rename it"
+        )
+    if sorted(table.columns) != sorted(like.columns):
+        raise DataError(
+            f"{table.path} has the columns {shown(table.columns)}, {like.path} has "
+            f"{shown(like.columns)}"
+        )
 
 
 def _classes(path: Path, *, separator: str | None, label: str) -> dict[str, str]:

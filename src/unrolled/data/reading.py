@@ -109,11 +109,7 @@ class Reading:
         """
         assert self.is_learnt
         recordings = self._read(path, labelled=labelled, labels_may_change=labels_may_change)[1]
-        if list(recordings.feature_names) != list(self.feature_names):
-            raise DataError(
-                f"{path} has the features {shown(recordings.feature_names)}; the run was trained "
-                f"on {shown(self.feature_names)}"
-            )
+        self.require_features(recordings.feature_names, path)
         unknown = sorted(recordings.every_label() - set(self.class_names))
         if labelled and unknown:
             raise DataError(
@@ -121,6 +117,18 @@ class Reading:
                 f"{shown(self.class_names)}"
             )
         return recordings
+
+    def require_features(self, names: Sequence[str], path: Path) -> None:
+        """Refuse a file that has not the features that were learnt, in their order.
+
+        Raises:
+            DataError: names those of both.
+        """
+        if list(names) != list(self.feature_names):
+            raise DataError(
+                f"{path} has the features {shown(names)}; the run was trained on "
+                f"{shown(self.feature_names)}"
+            )
 
     def _read(
         self, path: Path, *, labelled: bool, labels_may_change: bool
@@ -139,7 +147,7 @@ class Reading:
             raise DataError(f"{path} has no columns for data.resample or data.split_column")
         recordings = read(path, labelled=labelled)
         if self.missing == "refuse":
-            recordings.refuse_missing(path)
+            recordings.refuse_missing(path, first_step=0)
         return self, recordings
 
     def _read_table(
@@ -170,7 +178,7 @@ class Reading:
                 table, columns=features, ids=ids, labels=labels, groups=groups, parts=parts
             )
             if known.missing == "refuse":
-                recordings.refuse_missing(table.path)
+                recordings.refuse_missing(table.path, first_step=0)
             return known, recordings
         if ids is None:
             raise DataError(
@@ -183,7 +191,7 @@ class Reading:
         known = known._with_categories(table, features)
         times = None if known.time is None else table.times(known.time)
         interval = interval_in(table, known.time, known.resample)
-        values, names = known._features(table)
+        values, names = known.features_of(table)
         words = {f"{name}={word}" for name, some in known.categories.items() for word in some}
         return known, from_rows(
             table,
@@ -212,8 +220,12 @@ class Reading:
         words = {name: sorted(set(table.text(name))) for name in self.categorical}
         return replace(self, features=tuple(features), categories=words)
 
-    def _features(self, table: Table) -> tuple[npt.NDArray[np.float32], list[str]]:
-        """Return the features of every row, (rows, d), and their names."""
+    def features_of(self, table: Table) -> tuple[npt.NDArray[np.float32], list[str]]:
+        """Return the features of every row, (rows, d), and their names.
+
+        Raises:
+            DataError: a cell is no number, is missing, or holds a word that is not known.
+        """
         assert self.features is not None
         columns: list[npt.NDArray[np.float32]] = []
         names: list[str] = []
@@ -224,7 +236,7 @@ class Reading:
                 if missing.any() and self.missing == "refuse":
                     raise DataError(
                         f"{table.place(int(missing.argmax()), name)}: a value is missing "
-                        f"({int(missing.sum())} in this column); data.missing=forward, mean or "
+                        f"({table.such(missing)}); data.missing=forward, mean or "
                         f"mask fills them"
                     )
                 columns.append(numbers.astype(np.float32))

@@ -76,8 +76,11 @@ class Recordings:
         steps = () if self.step_labels is None else (set(some) for some in self.step_labels)
         return {str(name) for name in set(self.labels or ()).union(*steps)}
 
-    def refuse_missing(self, path: Path) -> None:
-        """Refuse a value that is missing; path: for the message.
+    def refuse_missing(self, path: Path, *, first_step: int) -> None:
+        """Refuse a value that is missing.
+
+        path: for the message.
+        first_step: which step of its sequence the first step here is.
 
         Raises:
             DataError: names sequence, step and feature.
@@ -87,7 +90,7 @@ class Recordings:
             if missing.any():
                 step, feature = np.argwhere(missing)[0]
                 raise DataError(
-                    f"{path}, sequence {name!r}, step {step}, feature "
+                    f"{path}, sequence {name!r}, step {first_step + step}, feature "
                     f"{self.feature_names[feature]!r}: a value is missing; "
                     f"data.missing=forward, mean or mask fills them"
                 )
@@ -237,3 +240,9 @@ def class_names_of(labels: Iterable[str], *, path: str) -> list[str]:
         return sorted(names, key=lambda name: (float(name), name))
     except ValueError:
         return sorted(names)
+
+
+def numbered(num: int) -> list[str]:
+    """Return names for sequences that have none; they sort as they count."""
+    width = len(str(num - 1))
+    return [f"{number:0{width}d}" for number in range(num)]

@@ -1,17 +1,18 @@
 """A CSV or Parquet file as a table of named columns; whatever is wrong is said with its place."""
 
-import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from unrolled.data.csv_rows import csv_names, csv_rows, guess_separator, named_columns
 from unrolled.errors import DataError, did_you_mean
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})  # cells without a value
-SEPARATORS = (",", ";", "\t", "|")
 PARQUET = (".parquet", ".pq")
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -43,6 +44,10 @@ class Table:
         if short:
             return where
         return f"{self.path}, {where}" + ("" if column is None else f", column {column!r}")
+
+    def such(self, wrong: npt.NDArray[np.bool_]) -> str:
+        """Return how many cells of a column are wrong, for a message; wrong: (rows,)."""
+        return f"{int(wrong.sum())} such cells"
 
     def require(self, names: Iterable[str | None]) -> None:
         """Refuse a table that lacks one of the columns.
@@ -88,7 +93,7 @@ class Table:
             row = int(wrong.argmax())
             raise DataError(
                 f"{self.place(row, column)}: {series.iloc[row]!r} is not a number "
-                f"({int(wrong.sum())} such cells); a column of words is named in "
+                f"({self.such(wrong)}); a column of words is named in "
                 f"data.categorical, or left out by naming others in data.features"
             )
         wrong = np.abs(values) > LARGEST
@@ -96,7 +101,7 @@ class Table:
             row = int(wrong.argmax())
             raise DataError(
                 f"{self.place(row, column)}: {values[row]} is not a finite number of float32 "
-                f"({int(wrong.sum())} such cells)"
+                f"({self.such(wrong)})"
             )
         return values
 
@@ -152,23 +157,50 @@ def read_table(path: Path, *, separator: str | None) -> Table:
 
 
 def _read_parquet(path: Path) -> Table:
+    with parquet_errors(path) as parquet:
+        content = parquet.read_table(path)
+        content.validate(full=True)  # text that is not UTF-8 is noticed only when used, otherwise
+        frame = content.to_pandas()
+    return Table(path, with_named_columns(frame, path), None)
+
+
+@contextmanager
+def parquet_errors(path: Path) -> Iterator[Any]:
+    """Give pyarrow.parquet, and say what is wrong with a Parquet file that it cannot read.
+
+    Raises:
+        DataError: it is damaged, or pyarrow is not installed.
+    """
     try:
         import pyarrow
+        from pyarrow import parquet
     except ImportError as error:
         raise DataError(
             f"{path}: Parquet files need pyarrow; `pip install 'unrolled[parquet]'`, or save as CSV"
         ) from error
     try:
-        frame = pd.read_parquet(path)
-    except (pyarrow.ArrowException, OSError) as error:
+        yield parquet
+    except DataError:
+        raise
+    except (pyarrow.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} cannot be read as Parquet: {error}") from error
-    frame.columns = _names([str(name) for name in frame.columns], path)
-    return Table(path, frame.reset_index(drop=True), None)
+
+
+def with_named_columns(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Return what a Parquet file holds as plain columns; an index that has a name is one too.
+
+    Raises:
+        DataError: two have the same name.
+    """
+    frame = frame.reset_index(drop=all(name is None for name in frame.index.names))
+    frame.columns = pd.Index(named_columns([str(name) for name in frame.columns], path))
+    return frame
 
 
 def _read_csv(path: Path, separator: str | None) -> Table:
     separator = separator or guess_separator(path)
-    names, lines = _scan(path, separator)
+    names = csv_names(path, separator)
+    lines = [line for line, _ in csv_rows(path, separator)]
     frame = pd.read_csv(
         path,
         sep=separator,
@@ -182,65 +214,6 @@ def _read_csv(path: Path, separator: str | None) -> Table:
     if len(frame) != len(lines):  # a line of blanks in a file of one column, and the like
         raise DataError(f"{path}: {len(lines)} or {len(frame)} rows, depending on how it is read")
     return Table(path, frame, lines)
-
-
-def _scan(path: Path, separator: str) -> tuple[list[str], list[int]]:
-    """Return the column names and the line of each row; pandas would fill short rows in silence."""
-    lines: list[int] = []
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=separator, strict=True)
-            names = _names(next(reader, []), path)
-            before = reader.line_num
-            for cells in reader:
-                line, before = before + 1, reader.line_num
-                if not cells:
-                    continue  # an empty line, which pandas passes over too
-                if len(cells) != len(names):
-                    raise DataError(
-                        f"{path}, line {line}: {len(cells)} cells where the first line names "
-                        f"{len(names)} columns; column "
-                        f"{names[len(cells)] if len(cells) < len(names) else len(names) + 1!r} is "
-                        f"{'missing' if len(cells) < len(names) else 'too much'}"
-                    )
-                if any("\0" in cell for cell in cells):
-                    raise DataError(f"{path}, line {line}: a zero byte; this is no text file")
-                lines.append(line)
-    except csv.Error as error:
-        raise DataError(
-            f"{path}, line {reader.line_num}: {error}; a quote may not be closed"
-        ) from error
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: _position(path, error)].count(b"\n") + 1
-        raise DataError(f"{path}, line {line}: not UTF-8 text; save it as UTF-8") from error
-    return names, lines
-
-
-def _position(path: Path, error: UnicodeDecodeError) -> int:
-    """Return the byte at which a file stops being UTF-8; the error counts within a piece."""
-    try:
-        path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as whole:
-        return whole.start
-    return error.start
-
-
-def _names(names: Sequence[str], path: Path) -> list[str]:
-    if not names:
-        raise DataError(f"{path} is empty; the first line has to name the columns")
-    named = [name.strip() or f"column {number + 1}" for number, name in enumerate(names)]
-    twice = next((name for name in named if named.count(name) > 1), None)
-    if twice is not None:
-        raise DataError(f"{path}, line 1: two columns are called {twice!r}")
-    return named
-
-
-def guess_separator(path: Path) -> str:
-    """Return what separates the names in the first line of a CSV file: , ; tab or |."""
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        first = file.readline()
-    counts = {mark: len(next(csv.reader([first], delimiter=mark), [])) for mark in SEPARATORS}
-    return max(counts, key=lambda mark: counts[mark])
 
 
 def shown(names: Iterable[str], *, at_most: int = 12) -> str:

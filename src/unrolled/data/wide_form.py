@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from unrolled.data.recordings import Recordings
+from unrolled.data.recordings import Recordings, numbered
 from unrolled.data.tabular import Table
 from unrolled.errors import DataError
 
@@ -54,7 +54,7 @@ def from_wide_rows(
     """
     if not columns:
         raise DataError(f"{table.path} has no column of features")
-    names = list(ids) if ids is not None else _numbers(len(table))
+    names = list(ids) if ids is not None else numbered(len(table))
     seen: dict[str, int] = {}
     for row, name in enumerate(names):
         if name in seen:
@@ -89,9 +89,3 @@ def _lengths(x: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
     there = np.asarray(~np.isnan(x).all(axis=2))  # (n, t)
     lengths = there.shape[1] - there[:, ::-1].argmax(axis=1)
     return np.where(there.any(axis=1), lengths, 0)
-
-
-def _numbers(num: int) -> list[str]:
-    """Return names that sort as they count."""
-    width = len(str(num - 1))
-    return [f"{number:0{width}d}" for number in range(num)]

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unrolled.heads.pooled import PooledHead, real_steps
+from unrolled.heads.pooled import Memory, PooledHead, real_steps
 
 
 class Attention(PooledHead):
@@ -41,8 +41,34 @@ class Attention(PooledHead):
     ) -> Float[Tensor, "b h"]:
         """Return the attention-weighted mean over real steps."""
         padding = ~real_steps(hidden, lengths)
-        scores = self.query(torch.tanh(self.projection(hidden))).squeeze(-1)  # (b, t)
+        scores = self._scores(hidden)
         weights = scores.masked_fill(padding, float("-inf")).softmax(dim=1)  # eq. 6
         real = hidden.masked_fill(padding[:, :, None], 0.0)
         pooled: Tensor = (weights[:, :, None] * real).sum(dim=1)  # eq. 7
         return pooled
+
+    def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:
+        """Return the largest score so far, and sums of exp(score - largest) and of its h_t."""
+        scores = self._scores(hidden)
+        largest = scores.amax(dim=1, keepdim=True)  # (b, 1)
+        if memory is not None:
+            largest = torch.maximum(largest, memory[0])
+        weights = (scores - largest).exp()
+        total, weighted = (
+            weights.sum(dim=1, keepdim=True),
+            (weights[:, :, None] * hidden).sum(dim=1),
+        )
+        if memory is not None:
+            fading = (memory[0] - largest).exp()
+            total, weighted = total + fading * memory[1], weighted + fading * memory[2]
+        return largest, total, weighted
+
+    def pool_of(self, memory: Memory) -> Float[Tensor, "b h"]:
+        """Return the attention-weighted mean over all steps so far."""
+        _, total, weighted = memory
+        pooled: Tensor = weighted / total
+        return pooled
+
+    def _scores(self, hidden: Tensor) -> Tensor:
+        scores: Tensor = self.query(torch.tanh(self.projection(hidden))).squeeze(-1)  # (b, t)
+        return scores

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unrolled.heads.pooled import PooledHead
+from unrolled.heads.pooled import Memory, PooledHead
 
 
 class LastStep(PooledHead):
@@ -24,3 +24,7 @@ class LastStep(PooledHead):
             return last
         halves = last[:, : self.forward_size], hidden[:, 0, self.forward_size :]
         return torch.cat(halves, dim=-1)
+
+    def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:
+        """Return the newest step."""
+        return (hidden[:, -1:],)

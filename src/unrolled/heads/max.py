@@ -1,9 +1,10 @@
 """Readout of the maximum over time. Collobert et al. (2011), section 3.3.2."""
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unrolled.heads.pooled import PooledHead, real_steps
+from unrolled.heads.pooled import Memory, PooledHead, real_steps
 
 
 class Max(PooledHead):
@@ -18,3 +19,8 @@ class Max(PooledHead):
         """Return the maximum over real steps."""
         padding = ~real_steps(hidden, lengths)[:, :, None]
         return hidden.masked_fill(padding, float("-inf")).amax(dim=1)
+
+    def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:
+        """Return the maximum so far, as a single step."""
+        largest = hidden.amax(dim=1, keepdim=True)
+        return (largest if memory is None else torch.maximum(memory[0], largest),)

@@ -1,9 +1,10 @@
 """Readout of the mean over time."""
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unrolled.heads.pooled import PooledHead, real_steps
+from unrolled.heads.pooled import Memory, PooledHead, real_steps
 
 
 class Mean(PooledHead):
@@ -18,3 +19,15 @@ class Mean(PooledHead):
         """Return the mean over real steps."""
         padding = ~real_steps(hidden, lengths)[:, :, None]
         return hidden.masked_fill(padding, 0.0).sum(dim=1) / lengths[:, None]
+
+    def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:
+        """Return the sum so far and the number of its steps."""
+        total, count = memory or (0.0, 0)
+        steps = torch.full((len(hidden), 1), hidden.shape[1], device=hidden.device)
+        return hidden.sum(dim=1) + total, steps + count
+
+    def pool_of(self, memory: Memory) -> Float[Tensor, "b h"]:
+        """Return the mean of all steps so far."""
+        total, count = memory
+        mean: Tensor = total / count
+        return mean

@@ -1,11 +1,14 @@
 """A readout: many steps become one vector, and a linear map turns it into logits."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
+
+Memory = tuple[Any, ...]  # tensors, the first axis of each is that of the sequences
 
 
 def real_steps(hidden: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]) -> Bool[Tensor, "b t"]:
@@ -57,6 +60,26 @@ class PooledHead(nn.Module, ABC):
         self, hidden: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b c"]:
         """Return logits."""
-        pooled = functional.dropout(self.pool(hidden, lengths), self.dropout, self.training)
-        logits: Tensor = self.output(pooled)
+        return self._read_out(self.pool(hidden, lengths))
+
+    # for sequences that are too long to be held: chunk after chunk, all of its steps real
+
+    def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:
+        """Return what `classify` needs of all steps so far; a pool may need less than all of them.
+
+        memory: of the chunks before; None: the sequences begin here.
+        """
+        return (hidden if memory is None else torch.cat([memory[0], hidden], dim=1),)
+
+    def pool_of(self, memory: Memory) -> Float[Tensor, "b h"]:
+        """Return the pool of all steps that were folded into the memory."""
+        (hidden,) = memory
+        return self.pool(hidden, torch.full((len(hidden),), hidden.shape[1], device=hidden.device))
+
+    def classify(self, memory: Memory) -> Float[Tensor, "b c"]:
+        """Return logits of the sequences that were folded into the memory."""
+        return self._read_out(self.pool_of(memory))
+
+    def _read_out(self, pooled: Tensor) -> Tensor:
+        logits: Tensor = self.output(functional.dropout(pooled, self.dropout, self.training))
         return logits
