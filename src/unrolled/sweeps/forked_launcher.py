@@ -265,9 +265,28 @@ def job_folder(config: DictConfig) -> RunFolder:
     return RunFolder(Path(config.hydra.sweep.dir) / config.hydra.sweep.subdir)
 
 
+class ToldJob(JobReturn):
+    """A job whose failure has been told already: Hydra would say it again, of the first only."""
+
+    @property
+    def return_value(self) -> Any:
+        """Return what the job found.
+
+        Raises:
+            UnrolledError: it failed.
+        """
+        if self.status == JobStatus.FAILED:
+            raise self._return_value
+        return self._return_value
+
+    @return_value.setter
+    def return_value(self, value: Any) -> None:
+        self._return_value = value
+
+
 def job_return(overrides: list[str], outcome: Outcome) -> JobReturn:
     """Return a job's outcome as Hydra knows it."""
-    result = JobReturn(overrides=overrides)
+    result = ToldJob(overrides=overrides)
     if outcome.state == "done":
         result.return_value, result.status = outcome.value, JobStatus.COMPLETED
     else:
