@@ -1,5 +1,7 @@
 """Builds what a config describes: the only place that instantiates."""
 
+import copy
+import json
 import logging
 from dataclasses import dataclass
 from typing import Any, cast
@@ -30,6 +32,8 @@ from unrolled.process import seed_everything
 from unrolled.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
+
+_shared_data: dict[str, SequenceDataModule] = {}  # by its description
 
 
 @dataclass
@@ -110,10 +114,32 @@ def load_data(config: DictConfig) -> SequenceDataModule:
         ConfigError: a setting cannot work.
         DataError: the data is not to be had, or cannot be trained on.
     """
+    if _shared_data and (shared := _shared_data.get(_description(config))) is not None:
+        shared = copy.copy(shared)  # no trainer has it yet; nobody writes to its tensors
+        shared.seed = config.seed
+        return shared
     data: SequenceDataModule = make(config, "data", seed=config.seed)
     data.prepare_data()
     data.setup()
     return data
+
+
+def share_data(config: DictConfig) -> None:
+    """Load the data now; `load_data` gives it to every config with the same data from then on.
+
+    For the process that forks the jobs of a sweep: only one data set is kept.
+
+    Raises:
+        ConfigError, DataError: see `load_data`.
+    """
+    data = load_data(config)
+    _shared_data.clear()
+    _shared_data[_description(config)] = data
+
+
+def _description(config: DictConfig) -> str:
+    """Return what the data is a function of; its seed orders batches and changes no sequence."""
+    return json.dumps(OmegaConf.to_container(config.data, resolve=True), sort_keys=True)
 
 
 def build_classifier(

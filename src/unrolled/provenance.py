@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,14 @@ def provenance(overrides: list[str]) -> dict[str, Any]:
     }
 
 
+def remember_code() -> None:
+    """Look at the code now: what is edited later is not what this process and its forks run."""
+    source_hash()
+    _git(Path(__file__).parent)
+    _versions()
+
+
+@cache
 def source_hash() -> str:
     """Return a hash of the code that a score depends on: ours, less what types, lists and draws."""
     root = Path(__file__).parent
@@ -54,6 +63,7 @@ def source_hash() -> str:
     return digest.hexdigest()[:16]
 
 
+@cache
 def _versions() -> dict[str, str]:
     found = {}
     for package in PACKAGES:
@@ -64,6 +74,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
+@cache
 def _git(folder: Path) -> dict[str, str | None]:
     """Return commit and uncommitted changes of the checkout this package runs from, if any."""
     root = _run(["git", "rev-parse", "--show-toplevel"], folder)

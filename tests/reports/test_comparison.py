@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 
@@ -12,6 +13,7 @@ from unrolled.cli import run
 from unrolled.errors import ConfigError
 from unrolled.reports.comparison import compare, select
 from unrolled.reports.formats import to_csv, to_html, to_latex, to_markdown
+from unrolled.reports.report import show
 from unrolled.reports.runs import read_runs
 from unrolled.run_folder import RunFolder
 
@@ -144,6 +146,22 @@ def test_baselines_stand_below_the_rows(folder):
     (line,) = [line for line in text.splitlines() if "majority class" in line]
     assert "| 10.00 | 1 |" in line
     assert text.index("RNN") < text.index("majority class")
+
+
+def test_a_narrow_terminal_shows_scores_and_reasons_whole(folder, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # a terminal
+
+    show(compared(folder))
+
+    text = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+    assert max(map(len, text.splitlines()[:20])) <= 80
+    (line,) = [line for line in text.splitlines() if line.split()[:1] == ["LSTM"]]
+    assert {"0.01", "96.00", "3", "93.52"} <= set(line.split()), "no number is broken"
+    assert "loss is nan" in text
+    assert "…" not in text
+    (told,) = [line for line in text.splitlines() if line.startswith("no room for: ")]
+    assert "parameters" in told
 
 
 def test_csv_has_full_precision(folder):

@@ -40,6 +40,7 @@ def test_five_kinds_of_death_leave_the_other_jobs_alone(new_sweep):
     assert "killed by SIGKILL" in (results[4]["folder"] / "train.log").read_text()
     assert "5 of 7 jobs are not done" in sweep.output
     assert "Traceback" not in sweep.output
+    assert "Error executing job" not in sweep.output, "Hydra's word, of one job only"
 
     assert sweep.go() == 0, sweep.output  # only what failed is run again
     assert {line.split("seed=")[1][0] for line in sweep.lines if "done before" in line} == {

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from resume.conftest import SMALL
+from unrolled.composition import CONF
 
 UNROLLED = (sys.executable, "-c", "from unrolled.cli import main; main()")
 
@@ -54,3 +55,34 @@ def test_sweep_by_another_engine_ends_in_the_same_table(name, tmp_path):
     again = carry_out("data.batch_size=8,0", "seed=1,2")
     assert again.returncode == 1
     assert {path: path.stat().st_mtime for path in times} == times, "nothing done is done again"
+
+
+LISTENERS = """
+import sys, ray, yaml
+import psutil  # Ray brings it, out of sight until it is imported
+ray.init(**yaml.safe_load(sys.stdin.read())["ray"]["init"])
+ours = [psutil.Process(), *psutil.Process().children(recursive=True)]
+for process in ours:
+    for connection in process.net_connections("inet"):
+        if connection.status == psutil.CONN_LISTEN:
+            print("listens on", connection.laddr.ip)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_ray_of_this_machine_listens_to_this_machine_only(tmp_path):
+    pytest.importorskip("ray")
+    done = subprocess.run(
+        [sys.executable, "-c", LISTENERS],
+        input=(CONF / "hydra/launcher/ray.yaml").read_text(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=True,
+    )
+
+    found = {line.split()[-1] for line in done.stdout.splitlines() if "listens on" in line}
+    assert found
+    assert found <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}

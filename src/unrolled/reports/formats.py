@@ -18,6 +18,7 @@ from unrolled.reports.statistics import Summary
 
 SHARES = ("accuracy", "f1", "calibration_error")  # shown in %
 NOTHING = ""
+NOT_DONE = "Not done"
 LATEX_ESCAPES = str.maketrans(
     {
         "\\": r"\textbackslash{}",
@@ -39,6 +40,7 @@ STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:2rem;max-width:80rem}"
     "table{border-collapse:collapse;margin:.5rem 0 1.5rem}"
     "th,td{padding:.3rem .8rem;text-align:left;border-bottom:1px solid #ddd}"
+    ".scores td{white-space:nowrap}"
     "td{font-variant-numeric:tabular-nums}th{border-bottom:2px solid #888}p{color:#555}"
 )
 
@@ -105,7 +107,9 @@ def to_html(comparison: Comparison, *, title: str) -> str:
             "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n"
             for row in sheet.rows
         )
-        parts.append(f"<h2>{sheet.title}</h2>\n<table>\n<tr>{head}</tr>\n{rows}</table>")
+        kind = "" if sheet.title == NOT_DONE else ' class="scores"'
+        parts.append(f"<h2>{html.escape(sheet.title)}</h2>")
+        parts.append(f"<table{kind}>\n<tr>{head}</tr>\n{rows}</table>")
     body = "\n".join(parts)
     return (
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
@@ -166,8 +170,8 @@ def _results(comparison: Comparison) -> Sheet:
 
 
 def _paired(differences: Sequence[Difference], metric: str) -> Sheet:
-    (reference,) = {", ".join(d.reference.values()) for d in differences}
-    header = [*differences[0].key, f"{_heading(metric)} less that of {reference}"]
+    reference = " ".join(_short(value) for value in differences[0].reference.values())
+    header = [*differences[0].key, _heading(metric)]
     rows = [
         [
             *map(_short, d.key.values()),
@@ -177,7 +181,8 @@ def _paired(differences: Sequence[Difference], metric: str) -> Sheet:
         ]
         for d in differences
     ]
-    return Sheet("Paired differences", [*header, "shared seeds", "95 % interval"], rows)
+    title = f"Paired differences: each less {reference}"
+    return Sheet(title, [*header, "shared seeds", "95 % interval"], rows)
 
 
 def _failed(failures: Iterable[Run]) -> Sheet:
@@ -185,7 +190,7 @@ def _failed(failures: Iterable[Run]) -> Sheet:
         [run.path.name, run.state, "" if run.exit_code is None else str(run.exit_code), run.error]
         for run in failures
     ]
-    return Sheet("Not done", ["run", "state", "exit code", "reason"], rows)
+    return Sheet(NOT_DONE, ["run", "state", "exit code", "reason"], rows)
 
 
 def _statistics(summary: Summary | None, metric: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Reads runs, compares them, shows the table, and writes it."""
 
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,12 +11,21 @@ from rich.table import Table
 
 from unrolled.errors import ConfigError, UnrolledError
 from unrolled.reports.comparison import Comparison, compare, select
-from unrolled.reports.formats import sheets, write_tables
+from unrolled.reports.formats import Sheet, sheets, write_tables
 from unrolled.reports.runs import Run, read_runs
 
 log = logging.getLogger(__name__)
 
 WIDE = 250  # characters, where nobody looks at a terminal
+WHOLE = 20  # characters; what is no longer, such as 96.00 ± 1.00, is not broken
+# Columns that a narrow terminal does without, the first of these first.
+DISPENSABLE = (
+    "worst to best",
+    "val/loss",
+    "val/accuracy in %",
+    "time",
+    "parameters",
+)
 
 
 def report(
@@ -67,13 +77,59 @@ def report(
 
 
 def show(comparison: Comparison) -> None:
-    """Print the sheets; nothing is cut where standard output is no terminal."""
+    """Print the sheets; what a narrow terminal has no room for is left out, and named."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDE)
+    left_out: dict[str, None] = {}
     for sheet in sheets(comparison):
-        table = Table(*sheet.header, title=sheet.title, title_justify="left", box=box.SIMPLE_HEAD)
-        for row in sheet.rows:
-            table.add_row(*row)
+        table, missing = _fitting(sheet, console, settings=comparison.columns)
+        left_out |= dict.fromkeys(missing)
         console.print(table)
+    if left_out:
+        names = ", ".join(left_out)
+        console.print(f"no room for: {names}; the files and a wider terminal have them")
     console.print(f"mean ± standard deviation over {comparison.repeats}", soft_wrap=True)
+
+
+def _fitting(sheet: Sheet, console: Console, *, settings: Sequence[str]) -> tuple[Table, list[str]]:
+    """Return the sheet as a table as wide as the console, and the columns it has no room for.
+
+    settings: the columns that are left out first where all rows have the same.
+    """
+    columns = dict(enumerate(zip(*sheet.rows, strict=True)))
+    same = [
+        n
+        for n in columns
+        if sheet.header[n] in settings and len(sheet.rows) > 1 and len(set(columns[n])) == 1
+    ]
+    names = [n for name in DISPENSABLE for n in columns if sheet.header[n] == name]
+    unbounded = console.options.update(width=sys.maxsize)
+    left_out: list[int] = []
+    for number in dict.fromkeys([*same, *names]):
+        table = _table(sheet, [n for n in columns if n not in left_out], min_width=0)
+        if console.measure(table, options=unbounded).maximum <= console.width:
+            break
+        left_out.append(number)
+    shown = [n for n in columns if n not in left_out]
+    table = _table(sheet, shown, min_width=WHOLE)
+    if console.measure(table, options=unbounded).minimum > console.width:  # it would be cut
+        table = _table(sheet, shown, min_width=0)
+    return table, [sheet.header[n] for n in sorted(left_out)]
+
+
+def _table(sheet: Sheet, shown: Sequence[int], *, min_width: int) -> Table:
+    """Return some columns of a sheet; scores and intervals are not broken below min_width."""
+    table = Table(title=sheet.title, title_justify="left", box=box.SIMPLE_HEAD)
+    for n in shown:
+        cells = [row[n] for row in sheet.rows]
+        longest = max(map(len, cells))
+        is_score = any(" ± " in cell or " to " in cell for cell in cells)
+        table.add_column(
+            sheet.header[n],
+            overflow="fold",
+            min_width=longest if is_score and longest <= min_width else None,
+        )
+    for row in sheet.rows:
+        table.add_row(*(row[n] for n in shown))
+    return table

@@ -7,8 +7,6 @@ touches a GPU, so that its children can.
 
 import contextlib
 import ctypes
-import gc
-import importlib
 import logging
 import multiprocessing
 import os
@@ -33,6 +31,7 @@ from omegaconf.errors import OmegaConfBaseException
 from unrolled.errors import ConfigError, RunInterruptedError, UnrolledError
 from unrolled.run_folder import RunFolder
 from unrolled.sweeps.jobs import Outcome, carry_out, record_failure
+from unrolled.sweeps.sharing import load_modules, share
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +114,7 @@ class ForkedLauncher(Launcher):
         if not hasattr(os, "fork"):
             raise ConfigError("no fork on this system: use hydra/launcher=basic")
         gpus, slots = self._slots()
-        _load_what_jobs_need()
+        load_modules()
         queue, free = enumerate(jobs), list(reversed(range(slots)))
         log.info("%s: %d at once", self.config.hydra.sweep.dir, slots)
         self._received = None
@@ -130,6 +129,8 @@ class ForkedLauncher(Launcher):
                         break
                     slot = free.pop()
                     gpu = None if gpus is None else gpus[slot % len(gpus)]
+                    if number == 0:  # what this one needs, most of the others do
+                        self._share(overrides)
                     self._running.append(self._start(number, overrides, slot, slots, gpu))
                 if not self._running:
                     break
@@ -159,6 +160,11 @@ class ForkedLauncher(Launcher):
         gpus = [gpu for gpu in fitting if fitting[gpu]] or list(free)
         by_memory = max(sum(fitting.values()), 1) if free else by_cores
         return gpus or None, self.jobs_at_once or min(by_cores, by_memory)
+
+    def _share(self, overrides: list[str]) -> None:
+        """Load here what a job needs; a job that cannot be composed tells so itself."""
+        with contextlib.suppress(HydraException, OmegaConfBaseException):
+            share(self.hydra_context.config_loader.load_sweep_config(self.config, overrides))
 
     def _start(
         self, number: int, overrides: list[str], slot: int, slots: int, gpu: str | None
@@ -259,9 +265,28 @@ def job_folder(config: DictConfig) -> RunFolder:
     return RunFolder(Path(config.hydra.sweep.dir) / config.hydra.sweep.subdir)
 
 
+class ToldJob(JobReturn):
+    """A job whose failure has been told already: Hydra would say it again, of the first only."""
+
+    @property
+    def return_value(self) -> Any:
+        """Return what the job found.
+
+        Raises:
+            UnrolledError: it failed.
+        """
+        if self.status == JobStatus.FAILED:
+            raise self._return_value
+        return self._return_value
+
+    @return_value.setter
+    def return_value(self, value: Any) -> None:
+        self._return_value = value
+
+
 def job_return(overrides: list[str], outcome: Outcome) -> JobReturn:
     """Return a job's outcome as Hydra knows it."""
-    result = JobReturn(overrides=overrides)
+    result = ToldJob(overrides=overrides)
     if outcome.state == "done":
         result.return_value, result.status = outcome.value, JobStatus.COMPLETED
     else:
@@ -312,17 +337,6 @@ def _died(job: Job, code: int) -> Outcome:
         with (job.folder.path / "train.log").open("a", encoding="utf-8") as file:
             file.write(f"{reason}\n")
     return Outcome(str(job.folder.path), state, code, reason, None, {}, 0.0, before=False)
-
-
-def _load_what_jobs_need() -> None:
-    """Import once, here; what follows is shared with every job."""
-    for name in ("unrolled.experiment", "unrolled.tables", "sklearn.datasets"):
-        importlib.import_module(name)
-    import torch
-
-    torch.set_num_threads(1)  # a pool of threads does not survive a fork
-    gc.collect()
-    gc.freeze()  # pages that nobody writes to stay shared
 
 
 def _dies_with(parent: int) -> bool:

@@ -1,0 +1,56 @@
+"""What the jobs of a sweep share: modules and data, loaded once in the process that forks them.
+
+A fork copies no memory until one of the two writes to it, and jobs only read these.
+"""
+
+import gc
+import importlib
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from unrolled.checks import check_config
+from unrolled.provenance import remember_code
+
+log = logging.getLogger(__name__)
+
+
+def load_modules() -> None:
+    """Import what every job needs, and look at the code that is imported."""
+    for name in ("unrolled.experiment", "unrolled.tables", "sklearn.datasets"):
+        importlib.import_module(name)
+    import torch
+
+    torch.set_num_threads(1)  # a pool of threads does not survive a fork
+    remember_code()
+
+
+def share(config: DictConfig) -> None:
+    """Import what the config of a job names, and load its data.
+
+    Jobs with the same config.data have the data then; the others load their own. What goes wrong
+    here goes wrong in the job too, which tells it.
+    """
+    from unrolled.building import share_data
+
+    with open_dict(config):
+        config.pop("hydra", None)
+    try:
+        check_config(config)  # a class that may not be named must not be imported either
+        for target in _targets(OmegaConf.to_container(config)):
+            importlib.import_module(target.rpartition(".")[0])
+        share_data(config)
+    except Exception as error:  # noqa: BLE001 - the job meets it again, and records it
+        log.debug("not shared: %s", error)
+    gc.collect()
+    gc.freeze()  # pages that nobody writes to stay shared
+
+
+def _targets(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("_target_"), str):
+            yield node["_target_"]
+        for child in node.values():
+            yield from _targets(child)
