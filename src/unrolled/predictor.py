@@ -206,7 +206,7 @@ class Predictor:
                     f"shape (t, {self.num_features})"
                 )
             if not len(part):
-                raise DataError(f"sequence {row} has no step")
+                raise DataError(f"sequence {row} has length 0; a sequence needs at least one step")
 
 
 def _windows(config: DictConfig) -> Windows | None:
