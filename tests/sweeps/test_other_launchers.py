@@ -4,11 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
+from omegaconf import OmegaConf
 
 from resume.conftest import SMALL
 from unrolled.composition import CONF
+from unrolled.errors import ConfigError
+from unrolled.sweeps.local_ray import SWITCH, LocalRayLauncher
 
 UNROLLED = (sys.executable, "-c", "from unrolled.cli import main; main()")
 
@@ -58,9 +62,16 @@ def test_sweep_by_another_engine_ends_in_the_same_table(name, tmp_path):
 
 
 LISTENERS = """
-import sys, ray, yaml
-import psutil  # Ray brings it, out of sight until it is imported
-ray.init(**yaml.safe_load(sys.stdin.read())["ray"]["init"])
+import sys, yaml
+from hydra.utils import get_class
+settings = yaml.safe_load(sys.stdin.read())
+get_class(settings["_target_"])(ray=settings["ray"])
+import ray, psutil  # Ray brings it, out of sight until it is imported
+ray.init(**settings["ray"]["init"])
+@ray.remote
+def job():
+    return 1
+assert ray.get(job.remote()) == 1
 ours = [psutil.Process(), *psutil.Process().children(recursive=True)]
 for process in ours:
     for connection in process.net_connections("inet"):
@@ -86,3 +97,11 @@ def test_a_ray_of_this_machine_listens_to_this_machine_only(tmp_path):
     found = {line.split()[-1] for line in done.stdout.splitlines() if "listens on" in line}
     assert found
     assert found <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
+
+
+def test_a_ray_that_would_listen_to_others_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", ModuleType("ray"))
+    monkeypatch.delenv(SWITCH, raising=False)
+    with pytest.raises(ConfigError, match=f"set {SWITCH}=0"):
+        LocalRayLauncher(ray=OmegaConf.create({}))
+    assert SWITCH not in os.environ
