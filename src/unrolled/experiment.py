@@ -19,6 +19,7 @@ from unrolled.classifier import SequenceClassifier
 from unrolled.config_values import config_hash, resolve
 from unrolled.data.module import SequenceDataModule
 from unrolled.durable import require_space
+from unrolled.earlier_configs import completed
 from unrolled.errors import (
     CheckpointError,
     DataError,
@@ -82,7 +83,7 @@ def resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> di
 def recorded_identity(checkpoint: dict[str, Any]) -> dict[str, Any]:
     """Return what the run that wrote a checkpoint computes: its config and data_fingerprint."""
     identity: dict[str, Any] = checkpoint[STATE_KEY]["identity"]
-    return identity
+    return completed(identity)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from omegaconf import DictConfig, OmegaConf
 from unrolled import checkpoint_file
 from unrolled.config_values import resolve
 from unrolled.durable import write_text
+from unrolled.earlier_configs import completed
 from unrolled.errors import CheckpointError, StorageError
 from unrolled.lock import is_helper, locked
 
@@ -147,7 +148,7 @@ class RunFolder:
         self._write("config.yaml", OmegaConf.to_yaml(OmegaConf.create(resolve(config))))
 
     def config(self) -> DictConfig:
-        """Return the config of the run.
+        """Return the config of the run, with settings that came later as they then were.
 
         Raises:
             CheckpointError: there is none; the folder is not a run.
@@ -157,7 +158,8 @@ class RunFolder:
             raise CheckpointError(
                 f"{self.path} has no config.yaml, so it is not a run; see `unrolled list`"
             )
-        config = OmegaConf.load(path)
+        values: Any = OmegaConf.to_container(OmegaConf.load(path))
+        config = OmegaConf.create(completed(values))
         assert isinstance(config, DictConfig)
         OmegaConf.set_struct(config, True)
         return config
