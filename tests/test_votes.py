@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from unrolled import long_sequences
 from unrolled.cli import run
 from unrolled.predictor import Predictor
 from unrolled.run_folder import RunFolder
@@ -126,6 +127,17 @@ def test_predict_writes_a_row_per_recording_with_the_mean_over_its_windows(
     assert sorted(out.index) == sorted(by_hand)
     for name, means in by_hand.items():
         np.testing.assert_allclose(out.loc[name, ["p_down", "p_up"]], means, rtol=1e-4, atol=1e-7)
+
+
+def test_a_long_recording_is_cut_into_windows_too(
+    folder: Path, by_hand: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(long_sequences, "LONG_STEPS", 4)  # most recordings are longer
+    rows = some_rows(21, seed=1).drop(columns="kind").sort_values(["id", "t"])
+    rows.to_csv(tmp_path / "new.csv", index=False)
+    ids, prediction = Predictor(RunFolder(folder / "run")).predict_file(tmp_path / "new.csv")
+    for name, odds in zip(ids, prediction.probabilities, strict=True):
+        np.testing.assert_allclose(odds, by_hand[name], rtol=1e-4, atol=1e-7)
 
 
 def test_evaluate_gives_the_same_figures_and_prints_them(

@@ -175,3 +175,52 @@ def test_a_run_on_arrays_predicts_from_arrays(tiny_run: SimpleNamespace, tmp_pat
     np.testing.assert_array_equal(
         prediction.probabilities, Predictor(tiny_run.folder).predict(x).probabilities
     )
+
+
+@pytest.fixture(scope="module")
+def regular(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run on files with groups and given parts, read at every second minute."""
+    path = tmp_path_factory.mktemp("regular")
+    rows = some_rows(40, seed=0)
+    rows["part"] = np.where(rows["name of it"] > "s30", "test", "train")
+    rows["who"] = rows["name of it"]
+    rows.to_csv(path / "a.csv", index=False)
+    words = ["data.group=who", "data.split_column=part", "data.resample=2"]
+    arguments = [*SETTINGS, *words, f"data.path={path / 'a.csv'}", f"hydra.run.dir={path / 'run'}"]
+    assert run(["train", *arguments]) == 0
+    return path
+
+
+def test_a_new_file_needs_neither_groups_nor_parts_and_is_read_at_the_times_of_the_run(
+    regular: Path, tmp_path: Path
+) -> None:
+    rows = some_rows(10, seed=1).drop(columns="kind").sort_values(["name of it", "minute"])
+    rows.to_csv(tmp_path / "new.csv", index=False)
+    assert predict(regular, tmp_path / "new.csv", tmp_path / "out.csv") == 0
+    out = pd.read_csv(tmp_path / "out.csv")
+    every_second = [
+        part.iloc[::2, 2:].to_numpy(dtype=np.float32)
+        for _, part in rows.groupby("name of it", sort=True)
+    ]
+    expected = Predictor(RunFolder(regular / "run")).predict(every_second)
+    np.testing.assert_allclose(out[["p_falling", "p_rising"]], expected.probabilities, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", ["long", "wide"])
+def test_a_file_that_is_read_by_pieces_needs_no_groups(form: str, tmp_path: Path) -> None:
+    long = some_rows(40, seed=0).sort_values(["name of it", "minute"])
+    rows = long.assign(who=long["name of it"])
+    words = ["data.group=who"]
+    if form == "wide":
+        firsts = rows[rows["minute"] < 3].pivot(
+            index=["name of it", "kind", "who"], columns="minute", values="temp [T#1], °C"
+        )
+        rows = firsts.rename(columns=lambda minute: f"x_{minute}").reset_index()
+        words.append("data.time=null")
+    rows.to_csv(tmp_path / "a.csv", index=False)
+    place = [f"data.path={tmp_path / 'a.csv'}", f"hydra.run.dir={tmp_path / 'run'}"]
+    assert run(["train", *SETTINGS, *words, *place, "trainer.max_epochs=1"]) == 0
+    rows.drop(columns=["kind", "who"]).to_csv(tmp_path / "new.csv", index=False)
+
+    assert predict(tmp_path, tmp_path / "new.csv", tmp_path / "out.csv") == 0
+    assert len(pd.read_csv(tmp_path / "out.csv")) == 40

@@ -95,6 +95,11 @@ def test_a_folder_has_a_sequence_per_file(tmp_path: Path) -> None:
         ("two.csv", "t,w\n1,1\n", r"two\.csv has the columns 't', 'w', .*one\.csv has 't', 'v'"),
         ("labels.csv", "file,label\none,a\n", r"labels\.csv says nothing of 'two\.csv'"),
         ("labels.csv", "file,label\none,a\none,b\ntwo,b\n", r"line 3: 'one' has the label 'a'"),
+        (
+            "labels.csv",
+            "file,label\none,a\ntwo,b\nlost,a\n",
+            r"labels\.csv, line 4: there is no file 'lost\.csv'",
+        ),
         ("labels.csv", "file,kind\none,a\n", r"labels\.csv has no column 'label'"),
     ],
 )

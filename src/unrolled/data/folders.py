@@ -88,6 +88,10 @@ def _classes(path: Path, *, separator: str | None, label: str) -> dict[str, str]
     table = read_table(path, separator=separator)
     files = [name.removesuffix(".csv") for name in table.text(table.columns[0])]
     classes: dict[str, str] = {}
+    there = {file.stem for file in sequence_files(path.parent)}
+    for row, file in enumerate(files):
+        if file not in there:
+            raise DataError(f"{table.place(row)}: there is no file '{file}.csv' in {path.parent}")
     for row, (file, name) in enumerate(zip(files, table.text(label), strict=True)):
         if classes.setdefault(file, name) != name:
             raise DataError(f"{table.place(row)}: {file!r} has the label {classes[file]!r} already")

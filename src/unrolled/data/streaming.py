@@ -72,7 +72,7 @@ def _long(reading: Reading, tables: Iterable[Table], path: Path) -> Iterator[Pie
     """Yield the sequences of tables with a row per step."""
     newest: tuple[str, float, bool] | None = None  # id, time, and whether times are numbers
     for table in tables:
-        table.require([reading.id, reading.time, reading.group, *(reading.features or ())])
+        table.require([reading.id, reading.time, *(reading.features or ())])
         assert reading.id is not None
         ids = np.asarray(table.text(reading.id), dtype=object)
         bounds = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
@@ -104,7 +104,7 @@ def _wide(reading: Reading, tables: Iterable[Table], path: Path) -> Iterator[Pie
     num_rows = 0
     width = 0 if reading.id else len(str(count_rows(path, separator=reading.separator) - 1))
     for table in tables:
-        table.require([reading.id, reading.group, *reading.features])
+        table.require([reading.id, *reading.features])
         numbers = range(num_rows, num_rows + len(table))
         num_rows += len(table)
         recordings = from_wide_rows(

@@ -1,8 +1,9 @@
 """Temporal convolutional network, for comparison. Bai, Kolter & Koltun (2018), section 3.
 
 Title: An empirical evaluation of generic convolutional and recurrent networks for sequence
-modeling. Dropout silences single values, as in the authors' code. Weights start as torch has them,
-which holds for that code too: weight_norm recomputes the weight into which it writes N(0, 0.01^2).
+modeling. Dropout silences single values, as in the authors' code. Weights start as torch has them;
+in that code (TCN/tcn.py) so do those of the causal convolutions, since weight_norm recomputes the
+weight into which it writes N(0, 0.01^2), but those of the residual start as N(0, 0.01^2).
 """
 
 import torch
