@@ -94,6 +94,7 @@ RULES = {
     "callbacks.pruning.warmup_epochs": SEED,
     "data.layout": Rule((), words=("rows", "columns", "pixels", "permuted")),
     "data.permutation": Rule((int,), low=0, words=("torch_5544", "numpy_92916")),
+    "data.pixels_per_step": COUNT,
     "data.max_length": Rule((int,), low=1, optional=True),
     "data.truncate": Rule((), words=("head", "tail")),
     "data.split": Rule((), words=("stratified", "random", "group", "time", "given")),

@@ -15,7 +15,11 @@ WINDOW = {
     "background": None,
 }
 GAINED: dict[str, dict[str, Any]] = {  # by the class that `_target_` names
-    "unrolled.data.module.SequenceDataModule": {"window": WINDOW, "curriculum_epochs": 0},
+    "unrolled.data.module.SequenceDataModule": {
+        "window": WINDOW,
+        "curriculum_epochs": 0,
+        "pixels_per_step": 1,
+    },
     "unrolled.encoders.indrnn.IndRNN": {"last_u_min": 0.0},
     "unrolled.encoders.lmu.LMU": {"memory_size": 1},
     "unrolled.encoders.lmu_fft.LMUFFT": {"memory_size": 1},

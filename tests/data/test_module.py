@@ -21,6 +21,7 @@ from unrolled.errors import ConfigError, DataError
 DEFAULTS: dict[str, Any] = {
     "layout": "rows",
     "permutation": 0,
+    "pixels_per_step": 1,
     "split": "stratified",
     "split_seed": 0,
     "val_size": 0.1,

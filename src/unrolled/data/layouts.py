@@ -33,26 +33,39 @@ def permutation(name: int | str, *, size: int) -> Int[Tensor, " size"]:
 
 
 def lay_out(
-    x: Float[Tensor, "n t d"], *, layout: str, permutation_name: int | str
+    x: Float[Tensor, "n t d"],
+    *,
+    layout: str,
+    permutation_name: int | str = 0,
+    pixels_per_step: int = 1,
 ) -> Float[Tensor, "n t2 d2"]:
-    """Return x as rows (as it is), columns (t and d swapped), pixels or permuted (d = 1).
+    """Return x as rows (as it is), columns (t and d swapped), pixels or permuted.
 
     An image is a sequence of its rows, so rows, columns and pixels mean what they say.
 
+    pixels_per_step: d of pixels and permuted, a divisor of the number of pixels; 1 for the others.
+
     Raises:
-        ConfigError: an unknown layout.
+        ConfigError: an unknown layout, or pixels_per_step does not fit it.
     """
+    size = x.shape[1] * x.shape[2]
+    if pixels_per_step < 1 or size % pixels_per_step:
+        raise ConfigError(f"data.pixels_per_step={pixels_per_step}: need a divisor of {size}")
+    if pixels_per_step > 1 and layout not in ("pixels", "permuted"):
+        raise ConfigError(
+            f"data.pixels_per_step={pixels_per_step}: need data.layout=pixels or permuted, "
+            f"got {layout}"
+        )
     match layout:
         case "rows":
             return x
         case "columns":
             return x.transpose(1, 2).contiguous()
         case "pixels":
-            return x.flatten(1)[:, :, None]
+            return x.reshape(len(x), -1, pixels_per_step)
         case "permuted":
-            pixels = x.flatten(1)
-            order = permutation(permutation_name, size=pixels.shape[1])
-            return pixels[:, order][:, :, None]
+            order = permutation(permutation_name, size=size)
+            return x.flatten(1)[:, order].reshape(len(x), -1, pixels_per_step)
     raise ConfigError(f"data.layout={layout!r}: need one of {', '.join(LAYOUTS)}")
 
 

@@ -23,6 +23,7 @@ class SequenceDataModule(LightningDataModule):
     source: where the sequences come from.
     layout: rows, columns, pixels or permuted; see `lay_out`.
     permutation: the order of the pixels where layout is permuted; see `layouts.permutation`.
+    pixels_per_step: features of a step where layout is pixels or permuted, >= 1; see `lay_out`.
     split: how parts that the source does not give are held out of its training part:
         stratified, random, group or time; see `hold_out`.
     split_seed: of the split, >= 0; the run's seed does not change what is held out.
@@ -55,6 +56,7 @@ class SequenceDataModule(LightningDataModule):
         source: Source,
         layout: str,
         permutation: int | str,
+        pixels_per_step: int,
         split: str,
         split_seed: int,
         val_size: float,
@@ -85,6 +87,7 @@ class SequenceDataModule(LightningDataModule):
         self.preparation = Preparation(
             layout=layout,
             permutation=permutation,
+            pixels_per_step=pixels_per_step,
             split=split,
             split_seed=split_seed,
             val_size=val_size,

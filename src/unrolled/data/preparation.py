@@ -67,6 +67,7 @@ class Preparation:
 
     layout: str
     permutation: int | str
+    pixels_per_step: int
     split: str
     split_seed: int
     val_size: float
@@ -131,7 +132,12 @@ class Preparation:
         part = truncate(part, max_length=self.max_length, end=self.truncate)
         num_steps = part.x.shape[1]
         require_equal_lengths(part.lengths, layout=self.layout, num_steps=num_steps)
-        x = lay_out(part.x, layout=self.layout, permutation_name=self.permutation)
+        x = lay_out(
+            part.x,
+            layout=self.layout,
+            permutation_name=self.permutation,
+            pixels_per_step=self.pixels_per_step,
+        )
         return replace(part, x=x, lengths=part.lengths - num_steps + x.shape[1])
 
     def learn(

@@ -174,12 +174,15 @@ class Reading:
                 raise DataError(f"{table.path}: data.resample needs data.form=long, a row per step")
             if not known.is_learnt:
                 known = replace(known, features=tuple(features))
-            recordings = from_wide_rows(
-                table, columns=features, ids=ids, labels=labels, groups=groups, parts=parts
+            return known, from_wide_rows(
+                table,
+                columns=features,
+                ids=ids,
+                labels=labels,
+                groups=groups,
+                parts=parts,
+                missing=known.missing,
             )
-            if known.missing == "refuse":
-                recordings.refuse_missing(table.path, first_step=0)
-            return known, recordings
         if ids is None:
             raise DataError(
                 f"{table.path}: long form needs the column that names the sequence: "

@@ -114,9 +114,8 @@ def _wide(reading: Reading, tables: Iterable[Table], path: Path) -> Iterator[Pie
             labels=None,
             groups=None,
             parts=None,
+            missing=reading.missing,
         )
-        if reading.missing == "refuse":
-            recordings.refuse_missing(path, first_step=0)
         reading.require_features(recordings.feature_names, path)
         yield from whole_pieces(recordings)
 

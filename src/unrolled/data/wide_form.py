@@ -42,15 +42,18 @@ def from_wide_rows(
     labels: Sequence[str] | None,
     groups: Sequence[str] | None,
     parts: Sequence[str] | None,
+    missing: str,
 ) -> Recordings:
     """Return the recordings of a table that has a row per sequence.
 
     columns: those that hold features. A sequence ends where all of its features are empty to the
         end of the row.
     ids: of each row, or None to number them.
+    missing: refuse, or how missing values are filled later.
 
     Raises:
-        DataError: an id occurs twice, a row is empty, or a cell is no number.
+        DataError: an id occurs twice, a row is empty, or a cell is no number or, where that is
+            refused, empty.
     """
     if not columns:
         raise DataError(f"{table.path} has no column of features")
@@ -73,6 +76,14 @@ def from_wide_rows(
     if not lengths.all():
         row = int((lengths == 0).argmax())
         raise DataError(f"{table.place(row)}: sequence {names[row]!r} has no value at all")
+    gaps = np.isnan(x) & (np.arange(x.shape[1])[:, None] < lengths[:, None, None])
+    if missing == "refuse" and gaps.any():
+        row, step, feature = np.argwhere(gaps)[0]
+        column = list(features.values())[feature][step]
+        raise DataError(
+            f"{table.place(int(row), column)}: a value is missing ({table.such(gaps)}); "
+            f"data.missing=forward, mean or mask fills them"
+        )
     return Recordings(
         ids=names,
         values=[x[row, :length] for row, length in enumerate(lengths)],
