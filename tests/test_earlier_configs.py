@@ -17,6 +17,9 @@ from unrolled.resuming import refuse_changes
 
 EXAMPLES = {
     "unrolled.data.module.SequenceDataModule": ("data", ()),
+    "unrolled.encoders.rnn.RNN": ("model", ("model=rnn",)),
+    "unrolled.encoders.lstm.LSTM": ("model", ("model=lstm",)),
+    "unrolled.encoders.gru.GRU": ("model", ("model=gru",)),
     "unrolled.encoders.indrnn.IndRNN": ("model", ("model=indrnn",)),
     "unrolled.encoders.lmu.LMU": ("model", ("model=lmu", "model.memory_size=1")),
     "unrolled.encoders.lmu_fft.LMUFFT": ("model", ("model=lmu_fft", "model.memory_size=1")),

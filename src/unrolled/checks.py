@@ -145,6 +145,7 @@ RULES = {
     "model.dropout": FRACTION,
     "model.learn_initial_state": FLAG,
     "model.initialization": Rule((), words=("torch", "orthogonal", "identity", "irnn")),
+    "model.chrono_steps": Rule((int,), low=3, optional=True),
     "model.forget_bias": Rule((int, float), optional=True),
     "model.nonlinearity": Rule((), words=("tanh", "relu")),
     "head.dropout": FRACTION,

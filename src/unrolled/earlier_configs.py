@@ -20,6 +20,9 @@ GAINED: dict[str, dict[str, Any]] = {  # by the class that `_target_` names
         "curriculum_epochs": 0,
         "pixels_per_step": 1,
     },
+    **{
+        f"unrolled.encoders.{name}": {"chrono_steps": None} for name in ("rnn.RNN", "lstm.LSTM", "gru.GRU")
+    },
     "unrolled.encoders.indrnn.IndRNN": {"last_u_min": 0.0},
     "unrolled.encoders.lmu.LMU": {"memory_size": 1},
     "unrolled.encoders.lmu_fft.LMUFFT": {"memory_size": 1},

@@ -13,7 +13,7 @@ class GRU(Stacked):
     """h_t = (1 - z) * n + z * h_{t-1}, n = tanh(W x_t + b + r * (U h_{t-1} + b')); gates r and z.
 
     input_size, hidden_size, num_layers, bidirectional, dropout, learn_initial_state,
-        initialization: see Stacked.
+        initialization, chrono_steps: see Stacked.
     """
 
     def __init__(
@@ -26,6 +26,7 @@ class GRU(Stacked):
         dropout: float,
         learn_initial_state: bool,
         initialization: str,
+        chrono_steps: int | None,
     ) -> None:
         super().__init__(
             lambda size: nn.GRU(size, hidden_size, batch_first=True),
@@ -36,5 +37,6 @@ class GRU(Stacked):
             dropout=dropout,
             learn_initial_state=learn_initial_state,
             initialization=initialization,
+            chrono_steps=chrono_steps,
             forget_bias=None,
         )

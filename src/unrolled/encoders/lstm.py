@@ -12,7 +12,7 @@ class LSTM(Stacked):
     """c_t = f * c_{t-1} + i * g, h_t = o * tanh(c_t); gates i, f, o and input g from x_t, h_{t-1}.
 
     input_size, hidden_size, num_layers, bidirectional, dropout, learn_initial_state,
-        initialization: see Stacked.
+        initialization, chrono_steps: see Stacked.
     forget_bias: bias of the forget gate at the start, or None for that of `initialization`;
         1 closes most of the gap to the GRU (Jozefowicz et al. 2015).
     """
@@ -27,6 +27,7 @@ class LSTM(Stacked):
         dropout: float,
         learn_initial_state: bool,
         initialization: str,
+        chrono_steps: int | None,
         forget_bias: float | None,
     ) -> None:
         super().__init__(
@@ -38,5 +39,6 @@ class LSTM(Stacked):
             dropout=dropout,
             learn_initial_state=learn_initial_state,
             initialization=initialization,
+            chrono_steps=chrono_steps,
             forget_bias=forget_bias,
         )

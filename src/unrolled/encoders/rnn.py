@@ -11,7 +11,7 @@ class RNN(Stacked):
     ReLU with identity recurrent weights is the IRNN of Le, Jaitly & Hinton (2015), section 3.
 
     input_size, hidden_size, num_layers, bidirectional, dropout, learn_initial_state,
-        initialization: see Stacked.
+        initialization, chrono_steps: see Stacked.
     nonlinearity: tanh or relu.
     """
 
@@ -25,6 +25,7 @@ class RNN(Stacked):
         dropout: float,
         learn_initial_state: bool,
         initialization: str,
+        chrono_steps: int | None,
         nonlinearity: str,
     ) -> None:
         if nonlinearity not in ("tanh", "relu"):
@@ -38,5 +39,6 @@ class RNN(Stacked):
             dropout=dropout,
             learn_initial_state=learn_initial_state,
             initialization=initialization,
+            chrono_steps=chrono_steps,
             forget_bias=None,
         )

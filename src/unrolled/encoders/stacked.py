@@ -48,6 +48,10 @@ class Stacked(Reader):
     initialization: torch (all as torch does it), or the recurrent weights of each gate
         orthogonal (Saxe et al. 2014) or identity, with input weights after Glorot & Bengio
         (2010) and biases zero; irnn is identity with input weights N(0, 0.001^2) (Le et al. 2015).
+    chrono_steps: None, or how many steps gates are to remember from the start, >= 3: the bias of
+        the gate that keeps (LSTM's forget gate, GRU's update gate) is log u with u ~
+        U(1, chrono_steps - 1), and that of LSTM's input gate its negative, instead of forget_bias
+        (Tallec & Ollivier 2018, section 2). A network without gates stays as it is.
     forget_bias: bias of the forget gate (Jozefowicz et al. 2015), or None for cells without one
         and to leave it as `initialization` has it.
     """
@@ -63,6 +67,7 @@ class Stacked(Reader):
         dropout: float,
         learn_initial_state: bool,
         initialization: str,
+        chrono_steps: int | None,
         forget_bias: float | None,
     ) -> None:
         if hidden_size < 1 or num_layers < 1:
@@ -70,6 +75,8 @@ class Stacked(Reader):
                 "need hidden_size >= 1 and num_layers >= 1, "
                 f"got hidden_size={hidden_size}, num_layers={num_layers}"
             )
+        if chrono_steps is not None and chrono_steps < 3:
+            raise ValueError(f"need chrono_steps >= 3, got chrono_steps={chrono_steps}")
         num_directions = 2 if bidirectional else 1
         super().__init__(input_size=input_size, output_size=hidden_size * num_directions)
         if not 0 <= dropout < 1:
@@ -84,7 +91,9 @@ class Stacked(Reader):
             if isinstance(module, nn.RNNBase):
                 _initialize(module, recurrent=initialization)
                 if forget_bias is not None:
-                    _set_forget_bias(module, forget_bias)
+                    _set_bias(module, gate=1, value=torch.tensor(forget_bias))
+                if chrono_steps is not None:
+                    _remember(module, num_steps=chrono_steps)
         num_states = 2 if any(isinstance(module, nn.LSTM) for module in self.modules()) else 1
         self.initial_state = (
             nn.Parameter(torch.zeros(num_layers, num_directions, num_states, hidden_size))
@@ -191,8 +200,19 @@ def _initialize(module: nn.RNNBase, *, recurrent: str) -> None:
                 nn.init.xavier_uniform_(gate)
 
 
+def _remember(module: nn.RNNBase, *, num_steps: int) -> None:
+    """Let a unit with the bias log u keep its state for about u steps."""
+    if isinstance(module, nn.RNN):
+        return
+    bias = torch.empty(module.hidden_size).uniform_(1, num_steps - 1).log()
+    _set_bias(module, gate=1, value=bias)
+    if isinstance(module, nn.LSTM):
+        _set_bias(module, gate=0, value=-bias)
+
+
 @torch.no_grad()
-def _set_forget_bias(module: nn.RNNBase, value: float) -> None:
-    second_gate = slice(module.hidden_size, 2 * module.hidden_size)  # torch's order: i, f, g, o
-    module.get_parameter("bias_ih_l0")[second_gate] = value
-    module.get_parameter("bias_hh_l0")[second_gate] = 0.0  # torch adds the two
+def _set_bias(module: nn.RNNBase, *, gate: int, value: Tensor) -> None:
+    """Set the bias of one gate; torch's order is i, f, g, o in an LSTM and r, z, n in a GRU."""
+    rows = slice(gate * module.hidden_size, (gate + 1) * module.hidden_size)
+    module.get_parameter("bias_ih_l0")[rows] = value
+    module.get_parameter("bias_hh_l0")[rows] = 0.0  # torch adds the two
