@@ -1,10 +1,11 @@
 """Draws test accuracy against length, a line per model with a band over seeds.
 
     unrolled train -m experiment=longer_sequences hydra.sweep.dir=outputs/longer
-    python benchmarks/longer_sequences.py outputs/longer longer_sequences.png
+    unrolled train -m experiment=longer_sequences model=lstm,gru model.chrono_steps=null \
+        hydra.sweep.dir=outputs/shut
+    python benchmarks/longer_sequences.py outputs/longer outputs/shut longer_sequences.png
 
-Reads the run folders of a sweep; the length is 8 rows of a digit and data.noise_steps behind them.
-The band goes from the worst to the best seed.
+Reads the run folders of sweeps. The band goes from the worst to the best seed.
 """
 
 import sys
@@ -13,26 +14,28 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 from unrolled.run_folder import find_runs
 
-NUM_ROWS = 8
-Scores = dict[str, dict[int, list[float]]]  # model, length, accuracy of each seed
+Scores = dict[str, dict[int, list[float]]]  # network, length, accuracy of each seed
 
 
-def read(sweep: Path) -> tuple[Scores, float]:
-    """Return the accuracies of the runs that are done, and that of the most frequent class."""
+def read(sweeps: list[Path]) -> tuple[Scores, float]:
+    """Return the accuracies of the runs that are done, and that of the trivial solution."""
     scores: Scores = defaultdict(lambda: defaultdict(list))
     floor = 0.0
-    for folder in find_runs(sweep):
+    for folder in (folder for sweep in sweeps for folder in find_runs(sweep)):
         result = folder.result()
         if result is None or result["state"] != "done":
             print(f"left out, not done: {folder.name}")
             continue
         config = folder.config()
-        model = config.model._target_.rsplit(".", 1)[-1]
-        scores[model][NUM_ROWS + config.data.noise_steps].append(result["scores"]["test/accuracy"])
-        floor = result["baselines"]["always the most frequent class"]
+        name = config.model._target_.rsplit(".", 1)[-1]
+        if name != "RNN" and config.model.chrono_steps is None:
+            name += ", gates half closed"
+        scores[name][config.data.source.max_steps].append(result["scores"]["test/accuracy"])
+        floor = result["baselines"]["the second mark alone"]
     return scores, floor
 
 
@@ -44,13 +47,19 @@ def draw(scores: Scores, floor: float) -> Figure:
         lengths = sorted(by_length)
         accuracies = [100 * np.array(by_length[length]) for length in lengths]
         (line,) = axes.plot(
-            lengths, [seeds.mean() for seeds in accuracies], marker="o", label=model
+            lengths,
+            [seeds.mean() for seeds in accuracies],
+            marker="o",
+            linestyle="--" if "closed" in model else "-",
+            label=model,
         )
         low, high = ([bound(seeds) for seeds in accuracies] for bound in (np.min, np.max))
         axes.fill_between(lengths, low, high, color=line.get_color(), alpha=0.2)
-    axes.axhline(100 * floor, color="grey", linestyle=":", label="most frequent class")
+    axes.axhline(100 * floor, color="grey", linestyle=":", label="the second mark alone")
     axes.set_xscale("log", base=2)
-    axes.set_xlabel("steps: 8 rows of a digit, then noise")
+    axes.set_xticks(sorted({length for by_length in scores.values() for length in by_length}))
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.set_xlabel("steps of a sequence")
     axes.set_ylabel("test accuracy in %")
     axes.legend()
     return figure
@@ -58,8 +67,8 @@ def draw(scores: Scores, floor: float) -> Figure:
 
 def main() -> None:
     """Print a table and write the picture."""
-    sweep, target = map(Path, sys.argv[1:])
-    scores, floor = read(sweep)
+    *sweeps, target = map(Path, sys.argv[1:])
+    scores, floor = read(sweeps)
     for model, by_length in sorted(scores.items()):
         for length, seeds in sorted(by_length.items()):
             mean, spread = 100 * np.mean(seeds), 100 * np.std(seeds, ddof=1)

@@ -14,15 +14,16 @@ WINDOW = {
     "label": "refuse",
     "background": None,
 }
+CHRONO = {"chrono_steps": None}
 GAINED: dict[str, dict[str, Any]] = {  # by the class that `_target_` names
     "unrolled.data.module.SequenceDataModule": {
         "window": WINDOW,
         "curriculum_epochs": 0,
         "pixels_per_step": 1,
     },
-    **{
-        f"unrolled.encoders.{name}": {"chrono_steps": None} for name in ("rnn.RNN", "lstm.LSTM", "gru.GRU")
-    },
+    "unrolled.encoders.rnn.RNN": CHRONO,
+    "unrolled.encoders.lstm.LSTM": CHRONO,
+    "unrolled.encoders.gru.GRU": CHRONO,
     "unrolled.encoders.indrnn.IndRNN": {"last_u_min": 0.0},
     "unrolled.encoders.lmu.LMU": {"memory_size": 1},
     "unrolled.encoders.lmu_fft.LMUFFT": {"memory_size": 1},

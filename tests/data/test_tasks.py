@@ -11,7 +11,7 @@ from torch import Tensor
 
 from conftest import compose
 from unrolled.contracts import SourceData
-from unrolled.data.mnist1d import draw
+from unrolled.data.mnist1d import MNIST1D, draw
 from unrolled.data.noise_tail import append_noise
 from unrolled.errors import ConfigError
 from unrolled.instantiation import make
@@ -200,3 +200,11 @@ def test_noise_stands_behind_each_sequence_and_nowhere_else() -> None:
         assert not after[length + 5 :].any()
     tails = torch.stack([x[t : t + 5] for x, t in zip(noisy.x, part.lengths, strict=True)])
     assert float(tails.std()) == pytest.approx(1, abs=0.05)
+
+
+def test_mnist1d_comes_with_the_score_of_the_nearest_class_mean() -> None:
+    x, y = draw(num=500, seed=42)
+    means = np.stack([x[:400][y[:400] == digit].mean(axis=0) for digit in range(10)])
+    nearest = ((x[400:, None] - means) ** 2).sum(axis=2).argmin(axis=1)
+    baselines = MNIST1D(num=500, seed=42).load().baselines
+    assert baselines == {"nearest class mean": pytest.approx((nearest == y[400:]).mean())}

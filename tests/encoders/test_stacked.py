@@ -25,6 +25,7 @@ DEFAULTS: dict[str, Any] = {
     "dropout": 0.0,
     "learn_initial_state": False,
     "initialization": "torch",
+    "chrono_steps": None,
 }
 CELLS: dict[str, tuple[type[Stacked], dict[str, Any], Callable[..., nn.RNNBase]]] = {
     "tanh": (RNN, {"nonlinearity": "tanh"}, nn.RNN),
@@ -230,6 +231,46 @@ def test_no_forget_bias_leaves_the_initialization_as_it_is() -> None:
     without = make("lstm", forget_bias=None).layers[0][0].bias_ih_l0
     torch.manual_seed(0)
     assert torch.equal(without, make_torch("lstm").bias_ih_l0)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_chrono_gates_keep_a_state_for_up_to_that_many_steps(cell: str) -> None:
+    """Through the equations: a unit whose bias is log u keeps u / (1 + u) of its state a step."""
+    encoder = make(
+        cell,
+        hidden_size=500,
+        initialization="identity",
+        chrono_steps=100,
+        learn_initial_state=True,
+        **({"forget_bias": 1.0} if cell == "lstm" else {}),
+    )
+    reader = encoder.layers[0][0]
+    with torch.no_grad():
+        encoder.initial_state[0, 0, -1] = 0.5  # the cell of an LSTM, the hidden state of a GRU
+        reader.weight_hh_l0.zero_()
+    _, state = encoder.read(torch.zeros(1, 1, D), torch.tensor([1]), None)
+    kept = state[0][-1][0] / 0.5
+    times = kept / (1 - kept)
+    assert 1 <= times.min() < 3
+    assert 97 < times.max() <= 99.01
+    assert 45 < times.mean() < 55  # uniform in between
+    if cell == "lstm":
+        bias = reader.bias_ih_l0 + reader.bias_hh_l0
+        assert torch.equal(bias[:500], -bias[500:1000])
+
+
+@pytest.mark.parametrize("cell", ["tanh", "relu"])
+def test_chrono_steps_leave_a_network_without_gates_as_it_is(cell: str) -> None:
+    torch.manual_seed(0)
+    without = make(cell).state_dict()
+    torch.manual_seed(0)
+    told = make(cell, chrono_steps=100).state_dict()
+    assert all(torch.equal(told[name], value) for name, value in without.items())
+
+
+def test_gates_cannot_be_told_to_remember_two_steps() -> None:
+    with pytest.raises(ValueError, match=r"need chrono_steps >= 3, got chrono_steps=2"):
+        make("gru", chrono_steps=2)
 
 
 @each_cell

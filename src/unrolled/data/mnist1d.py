@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.ndimage import gaussian_filter
+from sklearn.neighbors import NearestCentroid
 
 from unrolled.contracts import Sequences, Source, SourceData
 from unrolled.errors import ConfigError
@@ -52,9 +53,10 @@ class MNIST1D(Source):
         self.seed = seed
 
     def load(self) -> SourceData:
-        """Return the training and the test part."""
+        """Return the training and the test part, with the score of the nearest class mean."""
         x, y = draw(num=self.num, seed=self.seed)
         num_train = int(self.num * TRAIN_SHARE)
+        nearest = NearestCentroid().fit(x[:num_train], y[:num_train])
         tensors = torch.from_numpy(x[:, :, None].astype(np.float32)), torch.from_numpy(y)
         every = Sequences.of_equal_length(*tensors, first_id=0)
         return SourceData(
@@ -62,6 +64,7 @@ class MNIST1D(Source):
             val=None,
             test=every.take(torch.arange(num_train, self.num)),
             class_names=[str(digit) for digit in range(10)],
+            baselines={"nearest class mean": float(nearest.score(x[num_train:], y[num_train:]))},
         )
 
 
