@@ -5,6 +5,7 @@ import torch
 
 from unrolled.building import build_classifier
 from unrolled.composition import compose_config
+from unrolled.encoders.attention import sinusoids
 
 NUM_STEPS = 16_384
 AT_ONCE = ("mingru", "minlstm", "lru", "s4d", "lmu_fft")
@@ -31,14 +32,7 @@ def test_16384_steps_are_read_and_learnt_from(model: str, scale: float) -> None:
 
 
 def test_positions_of_a_transformer_are_counted_exactly_in_bfloat16() -> None:
-    classifier = build_classifier(
-        compose_config(["model=transformer", "model.hidden_size=8"]),
-        num_features=3,
-        num_steps=1024,
-        num_classes=2,
-        class_weights=None,
-    )
     positions = torch.tensor([[1001, 1003]])
-    half = classifier.encoder._sinusoids(positions, torch.bfloat16)
-    single = classifier.encoder._sinusoids(positions, torch.float32)
+    half = sinusoids(positions, size=8, dtype=torch.bfloat16)
+    single = sinusoids(positions, size=8, dtype=torch.float32)
     torch.testing.assert_close(half.float(), single, rtol=0, atol=0.01)

@@ -9,47 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unrolled.encoders.attention import Attention, sinusoids
 from unrolled.encoders.reading import Reader, State
-
-
-class Attention(nn.Module):
-    """softmax(q k^T / sqrt(h / heads)) v over the steps so far, in each head.
-
-    size: units (h), a multiple of num_heads.
-    num_heads: heads.
-    """
-
-    def __init__(self, *, size: int, num_heads: int) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.input = nn.Linear(size, 3 * size)  # for queries, keys, values
-        self.output = nn.Linear(size, size)
-
-    def forward(
-        self,
-        x: Float[Tensor, "b t h"],
-        positions: Int[Tensor, "b t"],
-        past: tuple[Tensor, ...] | None,
-    ) -> tuple[Float[Tensor, "b t h"], tuple[Tensor, ...]]:
-        """Return what each step finds, and keys and values of all steps (b, heads, steps, k).
-
-        positions: place of each step in its sequence, from 0; new keys are kept there.
-        """
-        parts = self.input(x).view(*x.shape[:2], 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        queries, keys, values = parts.unbind(0)  # (b, heads, t, k)
-        visible = None
-        if past is not None:
-            where = positions[:, None, :, None].expand_as(keys)
-            keys, values = (
-                functional.pad(old, (0, 0, 0, x.shape[1])).scatter(2, where, new)
-                for old, new in zip(past, (keys, values), strict=True)
-            )
-            places = torch.arange(keys.shape[2], device=x.device)
-            visible = (places <= positions[:, :, None])[:, None]  # (b, 1, t, steps)
-        found = functional.scaled_dot_product_attention(
-            queries, keys, values, attn_mask=visible, is_causal=past is None
-        )
-        return self.output(found.transpose(1, 2).flatten(2)), (keys, values)
 
 
 class TransformerBlock(nn.Module):
@@ -116,16 +77,10 @@ class Transformer(Reader):
         """Return the hidden states; the state is how many there were, and their keys."""
         count, *pasts = state or (torch.zeros(len(x), dtype=torch.long, device=x.device),)
         positions = count[:, None] + torch.arange(x.shape[1], device=x.device)  # (b, t)
-        stream, kept = self.embedding(x) + self._sinusoids(positions, x.dtype), []
+        places = sinusoids(positions, size=self.output_size, dtype=x.dtype)
+        stream, kept = self.embedding(x) + places, []
         for index, block in enumerate(self.blocks):
             stream, after = block(stream, positions, pasts[index] if pasts else None)
             kept.append(after)
         count = count + (x.shape[1] if lengths is None else lengths)
         return self.norm(stream), (count, *kept)
-
-    def _sinusoids(self, positions: Tensor, dtype: torch.dtype) -> Tensor:
-        exact = torch.promote_types(dtype, torch.float32)  # bfloat16 cannot count beyond 256
-        pairs = torch.arange(0, self.output_size, 2, device=positions.device, dtype=exact)
-        angles = positions[:, :, None] * 1e4 ** (-pairs / self.output_size)  # (b, t, half of h)
-        sinusoids = torch.cat([angles.sin(), angles.cos()], dim=-1)[:, :, : self.output_size]
-        return sinusoids.to(dtype)
