@@ -56,7 +56,11 @@ def run(arguments: list[str]) -> int:
     rest = list(arguments)
     rest.remove(name)
     try:
-        importlib.import_module(f"unrolled.commands.{name}").run(rest)
+        command = importlib.import_module(f"unrolled.commands.{name}")
+        if name != "train" and {"--help", "-h"} & set(rest):
+            print(f"{command.__doc__}".strip())
+            return 0
+        command.run(rest)
     except RunInterruptedError as error:  # how to go on has been said
         return error.exit_code
     except UnrolledError as error:

@@ -58,6 +58,7 @@ def explain(error: Exception, overrides: list[str]) -> str:
     elif match := re.search(r"Could not find '([^']+)'", text):
         group, _, word = match[1].rpartition("/")
         known = [path.stem for path in (CONF / group).glob("*.yaml") if path.stem[0] != "_"]
+        known += working_folder.names(group)
         text = f"{group}={word}: no such option; there are {', '.join(sorted(known))}"
     elif match := re.search(r"Could not override '?([\w/]+)'?\. No match in the defaults", text):
         word, known = match[1], [path.name for path in CONF.iterdir() if path.is_dir()]

@@ -29,7 +29,7 @@ from unrolled import checkpoint_file
 from unrolled.config_values import resolve
 from unrolled.durable import write_text
 from unrolled.earlier_configs import completed
-from unrolled.errors import CheckpointError, StorageError
+from unrolled.errors import CheckpointError, StorageError, did_you_mean
 from unrolled.lock import is_helper, locked
 
 log = logging.getLogger(__name__)
@@ -282,6 +282,9 @@ def find_run(name: str, *, root: Path) -> RunFolder:
     """
     if name != "latest":
         folder = RunFolder(name)
+        if not folder.path.exists():
+            hint = did_you_mean(name, ["latest"])
+            raise CheckpointError(f"run={name}: there is no such folder{hint}")
         folder.config()
         return folder
     for folder in find_runs(root):

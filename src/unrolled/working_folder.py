@@ -57,6 +57,12 @@ def register() -> None:
     Plugins.instance().register(WorkingFolder)
 
 
+def names(group: str) -> list[str]:
+    """Return the options of a group that stand in the working folder: `inspect` wrote them."""
+    files = Path().glob("*.yaml") if group == GROUP else ()
+    return [file.stem for file in files if "- files" in file.read_text("utf-8", errors="replace")]
+
+
 def _path(config_path: str) -> Path | None:
     group, _, name = config_path.partition("/")
     path = Path(name if name.endswith(".yaml") else f"{name}.yaml")

@@ -223,3 +223,26 @@ def test_arrays_are_inspected_too(
     np.savez("x.npz", x=x, y=np.arange(10) % 2, lengths=np.arange(10) % 3 + 1)
     assert run(["inspect", "path=x.npz"]) == 0
     assert "10, 1 to 3 steps" in capsys.readouterr().out
+
+
+def test_a_cell_among_numbers_that_is_none_is_refused_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert inspect(GOOD.replace("s3,0,0,7", "s3,0,n/k,7")) == 3
+    assert "line 14, column 'v': 'n/k' is not a number" in capsys.readouterr().err
+    assert not Path("my_data.yaml").exists()
+
+
+def test_a_config_that_was_corrected_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert inspect(GOOD) == 0
+    written = Path("my_data.yaml").read_text()
+    assert inspect(GOOD) == 0  # the same again is no conflict
+    assert "wrote:     my_data.yaml" in capsys.readouterr().out
+    Path("my_data.yaml").write_text(written + "missing: mask\n")
+    assert inspect(GOOD) == 0
+    assert "my_data.yaml says something else, and stays as it is" in capsys.readouterr().out
+    assert Path("my_data.yaml").read_text() == written + "missing: mask\n"

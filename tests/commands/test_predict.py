@@ -224,3 +224,43 @@ def test_a_file_that_is_read_by_pieces_needs_no_groups(form: str, tmp_path: Path
 
     assert predict(tmp_path, tmp_path / "new.csv", tmp_path / "out.csv") == 0
     assert len(pd.read_csv(tmp_path / "out.csv")) == 40
+
+
+@pytest.mark.parametrize("name", ["new.csv", "wide.csv", "new.parquet"])
+def test_a_run_on_arrays_refuses_a_table(
+    name: str, tiny_run: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "x.npz", x=np.zeros((9, 3, 2), np.float32), y=np.arange(9) % 2)
+    words = ["data=files", f"data.path={tmp_path / 'x.npz'}", "model.hidden_size=4", "logger=none"]
+    place = f"hydra.run.dir={tmp_path / 'run'}"
+    sizes = ["data.split=random", "data.val_size=2", "data.test_size=2", "trainer.max_epochs=1"]
+    assert run(["train", *words, *sizes, place]) == 0
+    rows = some_rows(4, seed=1)
+    if name.endswith(".parquet"):
+        rows.to_parquet(tmp_path / name)
+    else:
+        rows.to_csv(tmp_path / name, index=False)
+    capsys.readouterr()
+    assert predict(tmp_path, tmp_path / name, tmp_path / "out.csv") == 3
+    assert f"{name}: the run was trained on a file whose features have no names" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_file_that_is_not_there_is_named_as_it_was_typed(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(folder, tmp_path / "none.csv", tmp_path / "out.csv") == 3
+    assert f"input={tmp_path / 'none.csv'}: there is no such file" in capsys.readouterr().err
+
+
+def test_a_setting_that_belongs_to_the_run_is_not_offered_without_a_word(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = some_rows(4, seed=1)
+    rows.iloc[0, 2] = np.nan
+    rows.to_csv(tmp_path / "new.csv", index=False)
+    assert predict(folder, tmp_path / "new.csv", tmp_path / "out.csv") == 3
+    error = capsys.readouterr().err
+    assert "a value is missing" in error
+    assert "a run keeps the settings data.… that it was trained with" in error

@@ -199,11 +199,23 @@ def test_latex_compiles(folder, tmp_path):
 
 
 def test_the_command_writes_the_table_of_a_sweep_again(folder, capsys):
-    code = run(["report", str(folder), "baselines=false"])
+    code = run(["report", str(folder)])
 
     assert code == 0
     assert {path.suffix for path in folder.glob("sweep.*")} == {".csv", ".md", ".html", ".tex"}
     assert "LSTM" in capsys.readouterr().out
+
+
+OTHER_VIEWS = ["group=seed", "sort=seconds", "baselines=false", "where=seed=1"]
+
+
+@pytest.mark.parametrize("option", OTHER_VIEWS)
+def test_another_view_leaves_the_table_of_a_sweep_as_it_is(folder, option):
+    (folder / "sweep.md").write_text("the whole table")
+
+    assert run(["report", str(folder), option]) == 0
+
+    assert (folder / "sweep.md").read_text() == "the whole table"
 
 
 def test_the_command_compares_folders_from_anywhere(folder, capsys, tmp_path):
@@ -219,6 +231,16 @@ def test_the_command_compares_folders_from_anywhere(folder, capsys, tmp_path):
 def test_the_command_says_what_it_takes(arguments, capsys):
     assert run(["report", *arguments]) == 2
     assert "report takes folders" in capsys.readouterr().err
+
+
+def test_a_metric_that_was_mistyped_is_told(folder, capsys):
+    assert run(["report", str(folder), "sort=accurcy", "baselines=false"]) == 2
+    assert "did you mean 'val/accuracy'" in capsys.readouterr().err
+
+
+def test_a_run_in_each_row_has_no_spread(folder, capsys):
+    assert run(["report", str(folder), "group=model,seed", "baselines=false"]) == 0
+    assert "standard deviation over one run in each row" in capsys.readouterr().out
 
 
 def test_a_folder_without_runs_is_refused(tmp_path, capsys):

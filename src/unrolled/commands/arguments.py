@@ -1,4 +1,7 @@
-"""Arguments of the commands that are no Hydra application."""
+"""What is typed behind a command, before Hydra reads it or instead of it."""
+
+import csv
+import re
 
 
 def take(arguments: list[str], name: str) -> tuple[str | None, list[str]]:
@@ -16,6 +19,7 @@ LITERAL = (
     *("path", "val_path", "test_path", "dir", "id", "time", "label", "group", "separator"),
     *("split_column", "window.background"),
 )
+LISTS = ("features", "categorical")  # of names of columns, in brackets
 
 
 def quote_names(arguments: list[str]) -> list[str]:
@@ -26,11 +30,26 @@ def quote_names(arguments: list[str]) -> list[str]:
     quoted = []
     for argument in arguments:
         key, equals, value = argument.partition("=")
-        is_name = equals and key.lstrip("+") in {f"data.{name}" for name in LITERAL}
+        name = key.lstrip("+").removeprefix("data.") if "data." in key else ""
         is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-        if is_name and not is_quoted and value not in ("", "null"):
-            escaped = value.replace("\\", "\\\\") if value.endswith("\\") else value
-            escaped = escaped.replace("'", "\\'").replace("${", "\\${")
-            argument = f"{key}='{escaped}'"
+        if equals and value not in ("", "null", "[]") and not is_quoted:
+            if name in LITERAL:
+                argument = f"{key}={_quoted(value)}"
+            elif name in LISTS and "],[" not in value:  # several lists are values of a sweep
+                argument = f"{key}=[{','.join(map(_quoted, _names(value)))}]"
         quoted.append(argument)
     return quoted
+
+
+def _names(value: str) -> list[str]:
+    """Return the names in a list; one in which a comma stands is in quotes."""
+    inner = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    mark = "'" if re.search(r"(^|,)\s*'", inner) else '"'
+    names = next(csv.reader([inner], quotechar=mark, skipinitialspace=True))
+    return [name.strip() for name in names]
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\") if value.endswith("\\") else value
+    escaped = escaped.replace("'", "\\'").replace("${", "\\${")
+    return f"'{escaped}'"

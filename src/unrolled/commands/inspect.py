@@ -1,4 +1,7 @@
-"""`unrolled inspect path=FILE [id=COLUMN time=COLUMN label=COLUMN]`: what a data set holds."""
+"""`unrolled inspect path=FILE [id=COLUMN time=COLUMN label=COLUMN]`: what a data set holds.
+
+Writes my_data.yaml, the config that trains on it, and my_data.png; output=NAME.yaml names them.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -76,19 +79,27 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     print("\n".join(describe(recordings)))
     for line in [*warnings, *warn(recordings)]:
         print(f"warning:   {line}")
-    _write(target, path, settings)
+    is_new = _write(target, path, settings)
     save = partial(draw(recordings).savefig, format="png")
     write_atomically(target.with_suffix(".png"), save, durable=False)
-    print(f"wrote:     {target} (correct there what was guessed wrong), {target.stem}.png")
+    if is_new:
+        print(f"wrote:     {target} (correct there what was guessed wrong), {target.stem}.png")
+    else:
+        print(f"wrote:     {target.stem}.png; {target} says something else, and stays as it is:")
+        print("           delete it to have it written anew, or type output=OTHER.yaml")
     command = " ".join([f"unrolled train data={target.stem}", *window_overrides(recordings)])
     print(f"to train:  {command}", flush=True)
 
 
-def _write(target: Path, path: Path, settings: dict[str, Any]) -> None:
+def _write(target: Path, path: Path, settings: dict[str, Any]) -> bool:
+    """Write the config, unless another one stands there; return whether it is there now."""
     config = OmegaConf.create({"defaults": ["files", "_self_"], "path": str(path), **settings})
     text = f"# Made by `unrolled inspect`, from {path.name}\n{OmegaConf.to_yaml(config)}"
 
     def write(temporary: Path) -> None:
         temporary.write_text(text, encoding="utf-8")
 
+    if target.is_file():
+        return target.read_text(encoding="utf-8") == text
     write_atomically(target, write, durable=False)
+    return True

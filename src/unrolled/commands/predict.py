@@ -1,4 +1,8 @@
-"""`unrolled predict run=DIR input=FILE output=FILE`: a row per sequence, with its classes' odds."""
+"""`unrolled predict run=DIR input=FILE output=FILE`: a row per sequence, with its classes' odds.
+
+run=latest is the newest run with a checkpoint under outputs, or under root=DIR; the input is read
+as the run's training file was; the output ends in .csv or .parquet.
+"""
 
 import sys
 from collections import Counter
@@ -7,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from unrolled.commands.arguments import take
 from unrolled.durable import write_atomically
-from unrolled.errors import ConfigError
+from unrolled.errors import ConfigError, DataError
 from unrolled.run_folder import find_run
 
 if TYPE_CHECKING:
@@ -35,19 +39,34 @@ def run(arguments: list[str]) -> None:
         raise ConfigError(f"output={target}: need a name that ends in {' or '.join(FORMATS)}")
     if output.resolve() == Path(source).expanduser().resolve():
         raise ConfigError(f"output={target} is the input")
+    source_path = Path(source).expanduser()
+    if not source_path.exists():
+        raise DataError(f"input={source}: there is no such file ({source_path.absolute()})")
     folder = find_run(name, root=Path(root or "outputs"))
-    from unrolled.data.streaming import OutOfOrderError
     from unrolled.predictor import Predictor
 
-    predictor, source_path = Predictor(folder), Path(source).expanduser()
+    predictor = Predictor(folder)
     try:
-        counts = _predict(predictor, source_path, output, whole=False)
-    except OutOfOrderError as reason:
-        print(f"note: {reason}; the file is read into memory as a whole", file=sys.stderr)
-        counts = _predict(predictor, source_path, output, whole=True)
+        counts = _predict_in_order(predictor, source_path, output)
+    except DataError as error:
+        if "data." not in str(error):
+            raise
+        note = "a run keeps the settings data.… that it was trained with; train again to change one"
+        raise DataError(f"{error}\n  ({note})") from error
     shares = ", ".join(f"{num} {name}" for name, num in counts.most_common())
     print(f"{counts.total()} sequences: {shares}")
     print(f"predictions: {output}", flush=True)
+
+
+def _predict_in_order(predictor: "Predictor", source: Path, output: Path) -> "Counter[str]":
+    """Predict piece by piece, or from the whole file if its rows are out of order."""
+    from unrolled.data.streaming import OutOfOrderError
+
+    try:
+        return _predict(predictor, source, output, whole=False)
+    except OutOfOrderError as reason:
+        print(f"note: {reason}; the file is read into memory as a whole", file=sys.stderr)
+        return _predict(predictor, source, output, whole=True)
 
 
 def _predict(predictor: "Predictor", source: Path, output: Path, *, whole: bool) -> "Counter[str]":

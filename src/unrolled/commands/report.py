@@ -1,4 +1,8 @@
-"""`unrolled report DIR...`: runs side by side, a row per setting, over seeds and folds."""
+"""`unrolled report DIR...`: runs side by side, a row per setting, over seeds and folds.
+
+metric=NAME (test/accuracy), sort=METRIC or KEY, group=KEY,KEY (a row per value of these),
+where=KEY=VALUE (runs that have it), baselines=false, out=DIR (writes the table there).
+"""
 
 from pathlib import Path
 
@@ -12,7 +16,7 @@ USAGE = (
 
 
 def run(arguments: list[str]) -> None:
-    """Show the table; write it into out=DIR, or into the folder if it is that of one sweep.
+    """Show the table; write it into out=DIR, or the whole one of a sweep into its folder again.
 
     Raises:
         ConfigError: no folder, or a metric or key that no run has.
@@ -28,8 +32,9 @@ def run(arguments: list[str]) -> None:
     if not places or unknown or not all("=" in condition for condition in conditions):
         problem = f"{unknown[0]} is no folder; " if unknown else ""
         raise ConfigError(problem + USAGE)
-    is_sweep = len(places) == 1 and (places[0] / "multirun.yaml").is_file() and not conditions
-    folder = Path(out) if out is not None else places[0] if is_sweep else None
+    is_sweep = len(places) == 1 and (places[0] / "multirun.yaml").is_file()
+    is_whole = not (metric or sort or group or baselines or conditions)
+    folder = Path(out) if out is not None else places[0] if is_sweep and is_whole else None
     from unrolled.reports.report import report
 
     report(

@@ -111,11 +111,11 @@ def npz_errors(path: Path) -> Iterator[None]:
     except DataError:
         raise
     except DAMAGE as error:
-        reason = "an array of objects" if "allow_pickle" in str(error) else error or type(error)
-        raise DataError(
-            f"{path} cannot be read as NPZ: {reason}; ragged sequences are stored padded or one "
-            f"after the other, with their lengths"
-        ) from error
+        reason = f"{error or type(error)}; it is damaged, cut off, or no such file"
+        if "allow_pickle" in str(error):
+            reason = "an array of objects; ragged sequences are stored padded or one after the "
+            reason += "other, with their lengths"
+        raise DataError(f"{path} cannot be read as NPZ: {reason}") from error
 
 
 def lengths_of(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.int64] | None:

@@ -15,6 +15,7 @@ NAMES = {
 }
 MOST_CLASSES = 100
 MOST_WORDS = 50  # of a column that is to become features
+MOSTLY = 0.8  # share of a column's cells that are numbers, from which the others are mistakes
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,8 @@ def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
     table.require(known.values())
     frame = pd.DataFrame({name: table.cells(name) for name in table.columns})
     missing = frame.map(lambda cell: cell.lower() in MISSING)
-    numeric = {
-        name: bool(pd.to_numeric(frame[name][~missing[name]], errors="coerce").notna().all())
-        for name in frame
-    }
-    label = known["label"] or _named(frame, "label") or _last_of_words(frame, numeric)
+    numbers = {str(name): _share_of_numbers(frame[name][~missing[name]]) for name in frame}
+    label = known["label"] or _named(frame, "label") or _last_of_words(frame, numbers)
     if label is None:
         raise DataError(
             f"{table.path}: which column is the label? label=COLUMN, of {shown(table.columns)}"
@@ -58,7 +56,7 @@ def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
     if is_long:
         time = known["time"] or _named(frame[others], "time")
         others = [name for name in others if name != time]
-    words = [name for name in others if not numeric[name]]
+    words = [name for name in others if numbers[name] < MOSTLY]
     left_out = [name for name in words if frame[name].nunique() > MOST_WORDS or not is_long]
     features = [name for name in others if name not in left_out]
     return Guess(
@@ -72,18 +70,23 @@ def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
     )
 
 
+def _share_of_numbers(cells: pd.Series) -> float:
+    """Return which share of a column's cells are numbers; 1 if there is none."""
+    return float(pd.to_numeric(cells, errors="coerce").notna().mean()) if len(cells) else 1.0
+
+
 def _named(frame: pd.DataFrame, meaning: str) -> str | None:
     """Return the first column whose name says that it is the id, time or label."""
     pattern = re.compile(NAMES[meaning], re.IGNORECASE)
     return next((str(name) for name in frame if pattern.fullmatch(str(name))), None)
 
 
-def _last_of_words(frame: pd.DataFrame, numeric: dict[str, bool]) -> str | None:
+def _last_of_words(frame: pd.DataFrame, numbers: dict[str, float]) -> str | None:
     """Return the last column of words that are few enough to be classes."""
     found = [
         str(name)
         for name in frame
-        if not numeric[str(name)]
+        if numbers[str(name)] < 1
         and 2 <= frame[name].nunique() <= min(MOST_CLASSES, len(frame) / 2)
     ]
     return found[-1] if found else None

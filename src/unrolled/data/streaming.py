@@ -21,6 +21,7 @@ from unrolled.data.table_pieces import count_rows, table_pieces
 from unrolled.data.tabular import Table
 from unrolled.data.ts_format import dimension_names, ts_sequences
 from unrolled.data.wide_form import from_wide_rows
+from unrolled.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,14 @@ def whole_pieces(recordings: Recordings) -> Iterator[Piece]:
 
 def _long(reading: Reading, tables: Iterable[Table], path: Path) -> Iterator[Piece]:
     """Yield the sequences of tables with a row per step."""
+    if reading.id is None:
+        raise DataError(
+            f"{path}: the run was trained on a file whose features have no names (NPZ or .ts); it "
+            f"reads such files"
+        )
     newest: tuple[str, float, bool] | None = None  # id, time, and whether times are numbers
     for table in tables:
         table.require([reading.id, reading.time, *(reading.features or ())])
-        assert reading.id is not None
         ids = np.asarray(table.text(reading.id), dtype=object)
         bounds = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
         if len(set(ids)) < len(bounds) - 1:

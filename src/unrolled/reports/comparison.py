@@ -101,7 +101,7 @@ def compare(
         baselines=tuple(_baselines(runs, columns, baseline_scores)) if baseline_scores else (),
         differences=tuple(_differences(rows, metric)),
         failures=tuple(run for run in runs if run.state != "done"),
-        repeats=_repeats(runs),
+        repeats=_repeats(rows),
     )
 
 
@@ -127,11 +127,11 @@ def _metric(runs: Sequence[Run], metric: str | None) -> str:
     return metric
 
 
-def _full_key(runs: Sequence[Run], key: str) -> str:
+def _full_key(runs: Sequence[Run], key: str, *, others: Sequence[str] = ()) -> str:
     known = {name: name for run in runs for name in run.settings}
     known |= {_column(name): name for name in known if name.endswith("._target_")}
     if key not in known:
-        raise ConfigError(f"{key}: no run has such a key{did_you_mean(key, known)}")
+        raise ConfigError(f"{key}: no run has such a key{did_you_mean(key, [*known, *others])}")
     return known[key]
 
 
@@ -205,7 +205,7 @@ def _order(runs: Sequence[Run], sort: str) -> Callable[[Row], tuple[Any, ...]]:
 
     key = ""
     if sort not in ("seconds", "num_parameters", *PREFERRED_METRICS) and sort not in metrics:
-        key = _full_key(runs, sort)
+        key = _full_key(runs, sort, others=[*metrics, "seconds", "num_parameters"])
     return order
 
 
@@ -252,7 +252,10 @@ def _by_repeat(row: Row, metric: str) -> dict[Any, float]:
     return {run.repeat: run.scores[metric] for run in row.runs if metric in run.scores}
 
 
-def _repeats(runs: Sequence[Run]) -> str:
+def _repeats(rows: Sequence[Row]) -> str:
+    runs = [run for row in rows for run in row.runs]
+    if all(len(row.runs) < 2 for row in rows):
+        return "one run in each row: what another seed or split would change is not in it"
     seeds = {run.settings.get("seed") for run in runs}
     splits = {(run.settings.get("data.split_seed"), run.settings.get("data.fold")) for run in runs}
     seeds_text = f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"

@@ -1,0 +1,54 @@
+"""What is typed reaches a run as it is meant: names of columns hold any sign."""
+
+from typing import Any
+
+import pytest
+
+from conftest import compose
+from unrolled.cli import COMMANDS, run
+from unrolled.commands.arguments import quote_names
+
+LISTS: dict[str, list[str]] = {
+    "[a,b]": ["a", "b"],
+    "[größe, wind]": ["größe", "wind"],
+    "größe": ["größe"],
+    "['Größe, in cm',wind]": ["Größe, in cm", "wind"],
+    '["Größe, in cm",wind]': ["Größe, in cm", "wind"],
+    "[it's,a = b,x~]": ["it's", "a = b", "x~"],
+    "[1,2.5]": ["1", "2.5"],
+}
+
+
+@pytest.mark.parametrize("key", ["data.features", "data.categorical"])
+@pytest.mark.parametrize(("typed", "meant"), LISTS.items(), ids=LISTS)
+def test_a_list_of_columns_is_taken_as_it_is(key: str, typed: str, meant: list[str]) -> None:
+    config: Any = compose("data=files", *quote_names([f"{key}={typed}"]))
+    assert list(config.data[key.removeprefix("data.")]) == meant
+
+
+@pytest.mark.parametrize("typed", ["null", "[]", "[a],[b,c]"])
+def test_no_list_and_several_lists_are_left_to_hydra(typed: str) -> None:
+    assert quote_names([f"data.features={typed}"]) == [f"data.features={typed}"]
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "train"])
+def test_every_command_says_what_it_takes(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, "--help"]) == 0
+    assert f"unrolled {command}" in capsys.readouterr().out
+
+
+def test_a_run_that_was_mistyped_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "run=latets"]) == 4
+    assert "run=latets: there is no such folder; did you mean 'latest'?" in capsys.readouterr().err
+
+
+def test_a_data_file_of_the_working_folder_is_among_those_that_are_meant(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_data.yaml").write_text("defaults:\n- files\n- _self_\npath: x.csv\n")
+    (tmp_path / "other.yaml").write_text("a: 1\n")
+    assert run(["train", "data=my_dat"]) == 2
+    error = capsys.readouterr().err
+    assert "did you mean 'my_data'?" in error
+    assert "other" not in error
