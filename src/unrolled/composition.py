@@ -64,7 +64,10 @@ def explain(error: Exception, overrides: list[str]) -> str:
         word, known = match[1], [path.name for path in CONF.iterdir() if path.is_dir()]
     else:
         return text
-    return text + did_you_mean(word, known)
+    hint = did_you_mean(word, known)
+    if hint:  # what was meant, rather than how Hydra would let one go on
+        text = re.sub(r"\n\s*To append to your config use .*", "", text)
+    return text + hint
 
 
 def _known_keys(overrides: list[str]) -> list[str]:
