@@ -98,6 +98,16 @@ def numbers_of(form: str, cells: Cells) -> Iterator[tuple[int, int]]:
                 yield row, column
 
 
+def assert_refused(
+    form: str, cells: Cells, folder: Path, *, row: int, column: int, reason: str = ""
+) -> None:
+    """Claim that a table is refused because of this cell, and that the message begins with it."""
+    path = write(form, cells, folder)
+    expected = f"{place(form, cells, row, path)}, column {cells[0][column]!r}: {reason}"
+    with pytest.raises(DataError, match="^" + re.escape(expected)):
+        load(path, **FORMS[form])
+
+
 each_form = pytest.mark.parametrize("form", FORMS)
 lengths = st.lists(st.integers(2, 4), min_size=2, max_size=5)
 
@@ -114,10 +124,7 @@ def test_a_cell_that_is_no_number_is_told_with_file_line_and_column(
     if form == "wide.csv" and wrong in ("", "NA"):  # at the end of a row it ends the sequence
         column = data.draw(st.integers(1, 2))
     cells[row][column] = wrong
-    path = write(form, cells, tmp_path)
-    expected = f"{place(form, cells, row, path)}, column {cells[0][column]!r}: "
-    with pytest.raises(DataError, match="^" + re.escape(expected)):
-        load(path, **FORMS[form])
+    assert_refused(form, cells, tmp_path, row=row, column=column)
 
 
 @each_form
@@ -131,10 +138,7 @@ def test_of_a_column_that_turns_into_words_the_first_is_told(
     for row in range(first, len(cells)):
         if cells[row][column]:
             cells[row][column] = f"word {row}"
-    path = write(form, cells, tmp_path)
-    expected = f"{place(form, cells, first, path)}, column {cells[0][column]!r}: 'word {first}' is"
-    with pytest.raises(DataError, match="^" + re.escape(expected)):
-        load(path, **FORMS[form])
+    assert_refused(form, cells, tmp_path, row=first, column=column, reason=f"'word {first}' is")
 
 
 @pytest.mark.parametrize("form", ["long.csv", "long.parquet", "wide.csv"])
@@ -148,10 +152,7 @@ def test_cells_that_changed_places_are_told_with_their_line(
     row, column = data.draw(st.sampled_from(list(numbers_of(form, cells))))
     word = cells[0].index(other)
     cells[row][column], cells[row][word] = cells[row][word], cells[row][column]
-    path = write(form, cells, tmp_path)
-    expected = f"{place(form, cells, row, path)}, column {cells[0][column]!r}: "
-    with pytest.raises(DataError, match="^" + re.escape(expected)):
-        load(path, **FORMS[form])
+    assert_refused(form, cells, tmp_path, row=row, column=column)
 
 
 @pytest.mark.parametrize("form", ["long.csv", "wide.csv"])

@@ -75,7 +75,9 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     num_missing = sum(int((values != values).sum()) for values in recordings.values)  # NaN
     if num_missing:
         settings["missing"] = "forward"
-        warnings.append(f"{num_missing} values are missing: missing=forward fills them, as the config says")
+        warnings.append(
+            f"{num_missing} values are missing: missing=forward fills them, as the config says"
+        )
     print("\n".join(describe(recordings)))
     for line in [*warnings, *warn(recordings)]:
         print(f"warning:   {line}")
