@@ -33,7 +33,7 @@ def read(sweeps: list[Path]) -> tuple[Scores, float]:
         config = folder.config()
         name = config.model._target_.rsplit(".", 1)[-1]
         if name != "RNN" and config.model.chrono_steps is None:
-            name += ", gates half closed"
+            name += ", no chrono_steps"
         scores[name][config.data.source.max_steps].append(result["scores"]["test/accuracy"])
         floor = result["baselines"]["the second mark alone"]
     return scores, floor
@@ -50,7 +50,7 @@ def draw(scores: Scores, floor: float) -> Figure:
             lengths,
             [seeds.mean() for seeds in accuracies],
             marker="o",
-            linestyle="--" if "closed" in model else "-",
+            linestyle="--" if "no " in model else "-",
             label=model,
         )
         low, high = ([bound(seeds) for seeds in accuracies] for bound in (np.min, np.max))
