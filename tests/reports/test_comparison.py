@@ -161,7 +161,9 @@ def test_a_narrow_terminal_shows_scores_and_reasons_whole(folder, capsys, monkey
     assert "loss is nan" in text
     assert "…" not in text
     (told,) = [line for line in text.splitlines() if line.startswith("no room for: ")]
-    assert "parameters" in told
+    assert "worst to best" in told
+    assert "model.nonlinearity" in told, "the model's name tells the rows apart"
+    assert "Paired differences: each less Digits LSTM\n" in re.sub(" +\n", "\n", text)
 
 
 def test_csv_has_full_precision(folder):

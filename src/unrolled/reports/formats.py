@@ -170,7 +170,6 @@ def _results(comparison: Comparison) -> Sheet:
 
 
 def _paired(differences: Sequence[Difference], metric: str) -> Sheet:
-    reference = " ".join(_short(value) for value in differences[0].reference.values())
     header = [*differences[0].key, _heading(metric)]
     rows = [
         [
@@ -181,8 +180,17 @@ def _paired(differences: Sequence[Difference], metric: str) -> Sheet:
         ]
         for d in differences
     ]
-    title = f"Paired differences: each less {reference}"
+    title = f"Paired differences: each less {_reference(differences)}"
     return Sheet(title, [*header, "shared seeds", "95 % interval"], rows)
+
+
+def _reference(differences: Sequence[Difference]) -> str:
+    """Return as many of the reference's values, from the first on, as tell it from the others."""
+    values = list(differences[0].reference.values())
+    num = 1
+    while any(list(d.key.values())[:num] == values[:num] for d in differences):
+        num += 1
+    return " ".join(_short(value) for value in values[:num])
 
 
 def _failed(failures: Iterable[Run]) -> Sheet:

@@ -95,7 +95,8 @@ def show(comparison: Comparison) -> None:
 def _fitting(sheet: Sheet, console: Console, *, settings: Sequence[str]) -> tuple[Table, list[str]]:
     """Return the sheet as a table as wide as the console, and the columns it has no room for.
 
-    settings: the columns that are left out first where all rows have the same.
+    settings: the columns that are left out first where all rows have the same, and then where the
+        others tell the rows apart without them, as a model's name does without its sizes.
     """
     columns = dict(enumerate(zip(*sheet.rows, strict=True)))
     same = [
@@ -103,10 +104,17 @@ def _fitting(sheet: Sheet, console: Console, *, settings: Sequence[str]) -> tupl
         for n in columns
         if sheet.header[n] in settings and len(sheet.rows) > 1 and len(set(columns[n])) == 1
     ]
+    telling = [n for n in columns if sheet.header[n] in settings and n not in same]
+    implied: list[int] = []
+    for number in reversed(telling):
+        rest = [n for n in telling if n not in (number, *implied)]
+        if len({tuple(row[n] for n in rest) for row in sheet.rows}) == len(sheet.rows):
+            implied.append(number)
+    of_models = [n for n in implied if sheet.header[n].startswith("model.")]
     names = [n for name in DISPENSABLE for n in columns if sheet.header[n] == name]
     unbounded = console.options.update(width=sys.maxsize)
     left_out: list[int] = []
-    for number in dict.fromkeys([*same, *names]):
+    for number in dict.fromkeys([*same, *of_models, *names, *implied]):
         table = _table(sheet, [n for n in columns if n not in left_out], min_width=0)
         if console.measure(table, options=unbounded).maximum <= console.width:
             break
