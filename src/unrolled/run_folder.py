@@ -160,7 +160,7 @@ class RunFolder:
             raise CheckpointError(
                 f"{self.path} has no config.yaml, so it is not a run; see `unrolled list`"
             )
-        # as OmegaConf.load, in a third of the time: what `write_config` writes is plain YAML
+        # as OmegaConf.load, in a quarter of the time: what `write_config` writes is plain YAML
         values = yaml.load(path.read_bytes(), Loader=LOADER)  # noqa: S506 - a safe loader
         config = OmegaConf.create(completed(values))
         assert isinstance(config, DictConfig)

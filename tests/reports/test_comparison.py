@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -164,6 +165,16 @@ def test_a_narrow_terminal_shows_scores_and_reasons_whole(folder, capsys, monkey
     assert "worst to best" in told
     assert "model.nonlinearity" in told, "the model's name tells the rows apart"
     assert "Paired differences: each less Digits LSTM\n" in re.sub(" +\n", "\n", text)
+
+
+def test_rows_that_show_the_same_are_written_all_the_same(folder):
+    comparison = compared(folder)
+    (difference,) = comparison.differences
+    same = replace(difference, key=difference.reference)
+
+    text = to_markdown(replace(comparison, differences=(same,)), title="x")
+
+    assert "each less Digits LSTM" in text
 
 
 def test_csv_has_full_precision(folder):

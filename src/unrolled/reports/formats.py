@@ -188,7 +188,9 @@ def _reference(differences: Sequence[Difference]) -> str:
     """Return as many of the reference's values, from the first on, as tell it from the others."""
     values = list(differences[0].reference.values())
     num = 1
-    while any(list(d.key.values())[:num] == values[:num] for d in differences):
+    while num < len(values) and any(
+        list(d.key.values())[:num] == values[:num] for d in differences
+    ):
         num += 1
     return " ".join(_short(value) for value in values[:num])
 
