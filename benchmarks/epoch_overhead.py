@@ -20,10 +20,10 @@ from omegaconf import open_dict
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unrolled import experiment
-from unrolled.composition import compose_config
-from unrolled.process import prepare_process
-from unrolled.run_folder import RunFolder
+from unrolled.config.composition import compose_config
+from unrolled.runs.run_folder import RunFolder
+from unrolled.training import trainer
+from unrolled.training.process import prepare_process
 
 
 class BareLoop:
@@ -109,7 +109,7 @@ def main(arguments: list[str]) -> None:
     with open_dict(config):
         config.pop("hydra")
     prepare_process(num_threads=1)
-    run = experiment.build(config, RunFolder(tempfile.mkdtemp()))
+    run = trainer.build(config, RunFolder(tempfile.mkdtemp()))
     parts = run.data.parts
     assert parts.val is not None
     turns = TakeTurns(BareLoop((parts.train.x, parts.train.y), (parts.val.x, parts.val.y), config))

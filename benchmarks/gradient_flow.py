@@ -13,12 +13,12 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from unrolled import experiment
+from unrolled.building.instantiation import make
 from unrolled.data.module import SequenceDataModule
 from unrolled.data.standardization import Standardization
-from unrolled.instantiation import make
-from unrolled.process import prepare_process
-from unrolled.run_folder import RunFolder
+from unrolled.runs.run_folder import RunFolder
+from unrolled.training.process import prepare_process
+from unrolled.training.trainer import load_classifier
 
 NUM_SEQUENCES = 1000
 
@@ -29,13 +29,14 @@ def report(folder: RunFolder) -> str:
     data: SequenceDataModule = make(config, "data", seed=config.seed)
     data.standardization = Standardization.from_lists(folder.preprocessing()["standardization"])
     data.setup()
-    classifier = experiment.load_classifier(config, folder)
+    classifier = load_classifier(config, folder)
     classifier.load_state_dict(folder.load_checkpoint(folder.last_checkpoint)["state_dict"])
     assert data.parts.test is not None
     part = data.parts.test.take(torch.arange(NUM_SEQUENCES))
     x = part.x.clone().requires_grad_()
-    hidden = classifier.encoder(x, part.lengths)
-    loss = functional.cross_entropy(classifier.head(hidden, part.lengths), part.y, reduction="sum")
+    hidden = classifier.network.encoder(x, part.lengths)
+    logits = classifier.network.head(hidden, part.lengths)
+    loss = functional.cross_entropy(logits, part.y, reduction="sum")
     loss.backward()
     assert x.grad is not None
     norms = x.grad.norm(dim=2).mean(dim=0)  # (t,)

@@ -17,11 +17,11 @@ from typing import Any
 from lightning import Callback
 from omegaconf import open_dict
 
-from unrolled.building import Experiment, build
 from unrolled.callbacks.watchdog import Watchdog
-from unrolled.composition import compose_config
-from unrolled.process import prepare_process
-from unrolled.run_folder import RunFolder
+from unrolled.config.composition import compose_config
+from unrolled.runs.run_folder import RunFolder
+from unrolled.training.process import prepare_process
+from unrolled.training.trainer import Experiment, build
 
 OVERRIDES = [
     "experiment=tutorial_mnist",

@@ -12,8 +12,8 @@ from time import process_time
 import torch
 from torch.nn import functional
 
-from unrolled.building import build_classifier
-from unrolled.composition import CONF, compose_config
+from unrolled.config.composition import CONF, compose_config
+from unrolled.training.trainer import build_classifier
 
 LENGTHS = (64, 256, 1024)
 BATCH_SIZE, NUM_FEATURES, NUM_CLASSES, NUM_REPEATS = 32, 8, 10, 3

@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
-from unrolled.run_folder import find_runs
+from unrolled.runs.run_folder import find_runs
 
 Scores = dict[str, dict[int, list[float]]]  # network, length, accuracy of each seed
 

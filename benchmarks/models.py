@@ -16,8 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from unrolled.building import build_classifier
-from unrolled.composition import CONF, compose_config
+from unrolled.config.composition import CONF, compose_config
+from unrolled.training.trainer import build_classifier
 
 SHAPES = {"digits": (8, 8), "MNIST by rows": (28, 28)}  # steps, features
 BATCH_SIZE, NUM_CLASSES, NUM_TURNS = 64, 10, 10

@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from unrolled.contracts import Sequences
 from unrolled.data.batches import Batches
-from unrolled.encoders.stacked import reverse_within_length
+from unrolled.encoders.blocks.stacked import reverse_within_length
 
 Read = Callable[[nn.RNNBase, Tensor, Tensor], Tensor]
 

@@ -17,8 +17,8 @@ from time import process_time
 import torch
 from torch import Tensor, nn
 
-from unrolled.encoders import scan as scan_module
-from unrolled.encoders.scan import logarithmic_scan, scan, sequential_scan
+from unrolled.encoders.blocks import scan as scan_module
+from unrolled.encoders.blocks.scan import logarithmic_scan, scan, sequential_scan
 
 LENGTHS = (64, 256, 1024)
 BATCH_SIZE, NUM_UNITS, NUM_TURNS = 32, 128, 5

@@ -38,7 +38,7 @@ def options(group: str) -> list[str]:
 
 @cache
 def _composed(overrides: tuple[str, ...]) -> DictConfig:
-    from unrolled.composition import compose_config
+    from unrolled.config.composition import compose_config
 
     config = compose_config(list(overrides))
     with open_dict(config):
@@ -91,8 +91,8 @@ def train_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SimpleNa
     """Train with these overrides in a new folder; return config, folder and record of the run."""
 
     def train(*overrides: str) -> SimpleNamespace:
-        from unrolled import experiment
-        from unrolled.run_folder import RunFolder
+        from unrolled.runs.run_folder import RunFolder
+        from unrolled.training import experiment
 
         config = compose("callbacks.progress.style=lines", "trainer=cpu", *overrides)
         folder = RunFolder(tmp_path_factory.mktemp("run"))

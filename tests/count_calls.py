@@ -11,10 +11,10 @@ from typing import Any
 from lightning import Callback
 from omegaconf import open_dict
 
-from unrolled import experiment
-from unrolled.composition import compose_config
-from unrolled.process import prepare_process
-from unrolled.run_folder import RunFolder
+from unrolled.config.composition import compose_config
+from unrolled.runs.run_folder import RunFolder
+from unrolled.training import trainer
+from unrolled.training.process import prepare_process
 
 
 class CountCalls(Callback):
@@ -43,7 +43,7 @@ def main() -> None:
     )
     with open_dict(config):
         config.pop("hydra")
-    run = experiment.build(config, RunFolder(tempfile.mkdtemp()))
+    run = trainer.build(config, RunFolder(tempfile.mkdtemp()))
     counter = CountCalls()
     run.trainer.callbacks.insert(0, counter)
     run.trainer.fit(run.classifier, datamodule=run.data)

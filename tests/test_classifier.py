@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from conftest import compose
-from unrolled.building import build, build_classifier, load_classifier
-from unrolled.classifier import SequenceClassifier
+from unrolled.classifier.module import SequenceClassifier
 from unrolled.contracts import Batch
 from unrolled.data.module import SequenceDataModule
 from unrolled.errors import ConfigError
-from unrolled.run_folder import RunFolder
+from unrolled.runs.run_folder import RunFolder
+from unrolled.training.trainer import build, build_classifier, load_classifier
 
 Train = Callable[..., SimpleNamespace]
 
@@ -346,7 +346,7 @@ def test_a_checkpoint_holds_the_weights_of_encoder_and_head_only(
     tiny_run: SimpleNamespace,
 ) -> None:
     state = tiny_run.folder.load_checkpoint(tiny_run.folder.best_checkpoint)["state_dict"]
-    assert {name.split(".")[0] for name in state} == {"encoder", "head"}
+    assert {name.rsplit(".")[1] for name in state} == {"encoder", "head"}
     assert sum(tensor.numel() for tensor in state.values()) == tiny_run.record["num_parameters"]
 
 

@@ -110,7 +110,7 @@ def test_a_key_that_a_class_does_not_have_is_refused(tmp_path, capsys, monkeypat
 
 def test_a_gpu_that_is_not_there_is_refused(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("unrolled.checks.GPU_DRIVERS", ("libnothing.so",))
+    monkeypatch.setattr("unrolled.config.checks.GPU_DRIVERS", ("libnothing.so",))
 
     assert run(["train", "trainer=gpu"]) == 2
     assert "trainer=auto" in capsys.readouterr().err

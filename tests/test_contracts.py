@@ -15,11 +15,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from conftest import compose, options
-from unrolled.building import build, build_classifier
-from unrolled.classifier import SequenceClassifier
+from unrolled.classifier.module import SequenceClassifier
 from unrolled.contracts import Encoder, Head
 from unrolled.data.module import SequenceDataModule
-from unrolled.run_folder import RunFolder
+from unrolled.runs.run_folder import RunFolder
+from unrolled.training.trainer import build, build_classifier
 
 NUM_FEATURES, NUM_CLASSES = 5, 7
 LENGTHS = torch.tensor([1, 9, 4, 9, 2, 6])
@@ -284,14 +284,14 @@ def test_a_constructor_has_no_defaults_of_its_own(group: str, option: str) -> No
 
 @each_variant
 def test_parameter_groups_hold_every_encoder_parameter_once(variant: Variant) -> None:
-    encoder = make(variant).encoder
+    encoder = make(variant).network.encoder
     grouped = [id(p) for group in encoder.parameter_groups() for p in group["params"]]
     assert sorted(grouped) == sorted(id(p) for p in encoder.parameters())
 
 
 @each_variant
 def test_parameter_groups_say_how_to_optimise(variant: Variant) -> None:
-    for group in make(variant).encoder.parameter_groups():
+    for group in make(variant).network.encoder.parameter_groups():
         assert group.keys() == {"params", "lr_scale", "decay"}
         assert group["lr_scale"] > 0
         assert isinstance(group["decay"], bool)
@@ -326,7 +326,7 @@ each_one_way_variant = pytest.mark.parametrize(
 
 @each_one_way_variant
 def test_whole_sequences_chunks_and_steps_are_one_reading(variant: Variant) -> None:
-    encoder, x = make(variant).encoder, some_input()
+    encoder, x = make(variant).network.encoder, some_input()
     whole = encoder(x, torch.full((len(x),), x.shape[1]))
     assert_same(encoder.read(x, None, None)[0], whole)
     assert_same(in_two_chunks(encoder, x, cut=4), whole)
@@ -336,7 +336,7 @@ def test_whole_sequences_chunks_and_steps_are_one_reading(variant: Variant) -> N
 
 @each_one_way_variant
 def test_a_state_is_that_after_each_sequences_own_last_step(variant: Variant) -> None:
-    encoder, x, following = make(variant).encoder, some_input(), some_input()[:, :2]
+    encoder, x, following = make(variant).network.encoder, some_input(), some_input()[:, :2]
     hidden, state = encoder.read(x, LENGTHS, None)
     after = encoder.read(following, None, state)[0]
     for row, length in enumerate(LENGTHS):
@@ -349,14 +349,14 @@ def test_a_state_is_that_after_each_sequences_own_last_step(variant: Variant) ->
 @pytest.mark.parametrize("variant", [v for v in model_variants() if "bidirectional" in v.id])
 def test_a_bidirectional_encoder_has_no_steps(variant: Variant) -> None:
     with pytest.raises(ValueError, match="bidirectional=true"):
-        make(variant).encoder.step(some_input()[:, 0], None)
+        make(variant).network.encoder.step(some_input()[:, 0], None)
 
 
 @each_one_way_variant
 def test_mixed_precision_is_near_to_single_precision(variant: Variant) -> None:
     if variant[0] in ("model=rnn", "model=irnn", "model=lstm", "model=gru"):
         pytest.skip("torch's own modules have a rule of their own on a CPU")
-    encoder, x = copy.deepcopy(make(variant).encoder).float(), some_input().float()
+    encoder, x = copy.deepcopy(make(variant).network.encoder).float(), some_input().float()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         hidden = encoder(x, LENGTHS)
         by_chunks = encoder.read(x, LENGTHS, None)[0]
@@ -367,16 +367,16 @@ def test_mixed_precision_is_near_to_single_precision(variant: Variant) -> None:
 
 @each_variant
 def test_an_encoder_keeps_the_protocol(variant: Variant) -> None:
-    assert isinstance(make(variant).encoder, Encoder)
+    assert isinstance(make(variant).network.encoder, Encoder)
 
 
 def test_a_head_keeps_the_protocol(each_head: str) -> None:
-    assert isinstance(make(("model=lstm",), head=each_head).head, Head)
+    assert isinstance(make(("model=lstm",), head=each_head).network.head, Head)
 
 
 @each_variant
 def test_output_size_is_the_size_of_the_output(variant: Variant) -> None:
-    encoder, x = make(variant).encoder, some_input()
+    encoder, x = make(variant).network.encoder, some_input()
     assert encoder(x, LENGTHS).shape == (*x.shape[:2], encoder.output_size)
 
 
@@ -393,7 +393,7 @@ def reached_by(encoder: Encoder, x: Tensor, *, step: int, seen_at: int) -> Tenso
 def test_the_last_backward_size_units_have_seen_the_last_step_at_the_first(
     variant: Variant,
 ) -> None:
-    encoder, x = make(variant).encoder, some_input()[:1, :5]
+    encoder, x = make(variant).network.encoder, some_input()[:1, :5]
     reached = reached_by(encoder, x, step=4, seen_at=0)[
         encoder.output_size - encoder.backward_size :
     ]
@@ -403,7 +403,7 @@ def test_the_last_backward_size_units_have_seen_the_last_step_at_the_first(
 
 @each_variant
 def test_the_other_units_have_seen_the_first_step_at_the_last(variant: Variant) -> None:
-    encoder, x = make(variant).encoder, some_input()[:1, :5]
+    encoder, x = make(variant).network.encoder, some_input()[:1, :5]
     must_remember(variant)
     reached = reached_by(encoder, x, step=0, seen_at=4)[
         : encoder.output_size - encoder.backward_size
@@ -415,6 +415,6 @@ def test_the_other_units_have_seen_the_first_step_at_the_last(variant: Variant) 
     "variant", [v for v in model_variants() if not v.id.endswith("two_layers_bidirectional")]
 )  # whose second layer reads the right-to-left half of the first
 def test_a_left_to_right_unit_does_not_see_what_comes(variant: Variant) -> None:
-    encoder, x = make(variant).encoder, some_input()[:1, :5]
+    encoder, x = make(variant).network.encoder, some_input()[:1, :5]
     reached = reached_by(encoder, x, step=4, seen_at=0)
     assert not reached[: encoder.output_size - encoder.backward_size].any()

@@ -15,10 +15,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import unrolled
 from conftest import compose, options
-from unrolled import building, experiment
-from unrolled.config_values import config_hash
+from unrolled.config.values import config_hash
 from unrolled.errors import CheckpointError, ConfigError, DataError
-from unrolled.run_folder import RunFolder
+from unrolled.runs.run_folder import RunFolder
+from unrolled.training import experiment, trainer
 
 SMALL = ("debug=fast", "data.batch_size=8")
 RANDOM = np.random.default_rng(0)
@@ -118,7 +118,9 @@ def test_a_moved_run_evaluates_to_the_same_scores(tiny_run, tmp_path):
 
 
 def test_a_run_predicts_without_its_data(tiny_run, monkeypatch):
-    monkeypatch.setattr("unrolled.data.digits.Digits.load", lambda self: pytest.fail("data read"))
+    monkeypatch.setattr(
+        "unrolled.data.sources.digits.Digits.load", lambda self: pytest.fail("data read")
+    )
 
     prediction = unrolled.load(tiny_run.folder.path).predict(RANDOM.random((5, 8, 8)))
 
@@ -237,7 +239,7 @@ def test_the_tutorial_is_torchs_own_network(train_in):
     rnn = torch.nn.RNN(28, 128, 2, batch_first=True)
     linear = torch.nn.Linear(128, 10)
 
-    classifier = building.build_classifier(
+    classifier = trainer.build_classifier(
         _seeded(run.config), num_features=28, num_steps=10, num_classes=10, class_weights=None
     )
 

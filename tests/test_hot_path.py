@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from conftest import compose
-from unrolled import experiment
-from unrolled.run_folder import RunFolder
+from unrolled.runs.run_folder import RunFolder
+from unrolled.training import trainer
 
 # Python functions in a step of experiment=tutorial_random, torch's included (1,946 without shorten)
 MAX_CALLS = 1150
@@ -24,7 +24,7 @@ def test_a_step_calls_few_functions_beside_its_arithmetic():
 
 
 def test_hooks_that_somebody_wrote_stay(tmp_path):
-    run = experiment.build(compose("experiment=tutorial_random"), RunFolder(tmp_path))
+    run = trainer.build(compose("experiment=tutorial_random"), RunFolder(tmp_path))
     assert callable(run.throughput.on_train_batch_end)
     assert run.throughput.on_before_backward is None
     assert run.classifier.on_after_backward is None

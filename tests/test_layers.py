@@ -16,162 +16,55 @@ MAX_LINES = 400
 
 # A room is a file or folder directly under src/unrolled. It may import itself, `errors`, and:
 ALLOWED: dict[str, set[str]] = {
-    "__init__": {"commands", "predictor", "run_folder"},
+    "__init__": {"commands", "prediction", "runs"},
     "__main__": {"cli"},
-    "cli": {"__init__", "commands", "composition"},
+    "building": {"contracts", "data"},
+    "callbacks": {"classifier", "config", "contracts", "data", "runs", "seeding"},
+    "classifier": {"building", "contracts"},
+    "cli": {"__init__", "commands", "config"},
     "commands": {
-        "instantiation",
-        "checks",
-        "composition",
-        "config_values",
+        "building",
+        "config",
         "data",
-        "durable",
-        "experiment",
-        "predictor",
+        "prediction",
         "reports",
-        "resuming",
-        "run_folder",
-        "search",
+        "runs",
         "sweeps",
-        "tables",
-        "working_folder",
+        "training",
     },
-    "sweeps": {
-        "building",
-        "checks",
-        "config_values",
-        "experiment",
-        "provenance",
-        "reports",
-        "run_folder",
-        "search",
-        "seeding",
-    },
-    "search": {"durable"},
-    "reports": {
-        "building",
-        "config_values",
-        "contracts",
-        "durable",
-        "encoders",
-        "run_folder",
-    },
-    "predictor": {"building", "contracts", "data", "long_sequences", "run_folder", "votes"},
-    "long_sequences": {"classifier", "contracts", "data", "heads"},
-    "experiment": {
-        "building",
-        "callbacks",
-        "checks",
-        "classifier",
-        "config_values",
-        "data",
-        "durable",
-        "earlier_configs",
-        "hyperparameters",
-        "instantiation",
-        "process",
-        "provenance",
-        "resuming",
-        "run_folder",
-    },
-    "building": {
-        "hot_path",
-        "callbacks",
-        "classifier",
-        "config_values",
-        "contracts",
-        "data",
-        "instantiation",
-        "metrics_csv",
-        "parameter_budget",
-        "process",
-        "run_folder",
-    },
-    "classifier": {"contracts", "training_sums", "votes"},
-    "hyperparameters": {"config_values"},
-    "data": {"contracts", "seeding"},
-    "callbacks": {
-        "checkpoint_file",
-        "config_values",
-        "contracts",
-        "data",
-        "metrics_csv",
-        "schedules",
-        "search",
-        "seeding",
-        "training_sums",
-    },
-    "composition": {"checks", "config_values", "working_folder"},
-    "tables": {"run_folder"},
-    "metrics_csv": {"durable"},
-    "process": {"durable"},
-    "resuming": {"config_values"},
-    "run_folder": {"checkpoint_file", "config_values", "durable", "earlier_configs", "lock"},
-    "checkpoint_file": {"durable"},
-    "lock": {"durable"},
-    # leaves
-    "checks": set(),
-    "hot_path": set(),
-    "config_values": set(),
+    "config": set(),
     "contracts": set(),
-    "durable": set(),
-    "earlier_configs": set(),
+    "data": {"contracts", "seeding"},
     "encoders": set(),
     "errors": set(),
     "heads": set(),
-    "instantiation": set(),
-    "parameter_budget": set(),
-    "provenance": set(),
-    "schedules": set(),
+    "prediction": {"building", "classifier", "contracts", "data", "heads", "runs"},
+    "reports": {"building", "config", "contracts", "encoders", "runs"},
+    "runs": {"config"},
     "seeding": set(),
-    "training_sums": set(),
-    "votes": set(),
-    "working_folder": set(),
+    "sweeps": {"building", "config", "reports", "runs", "seeding", "training"},
+    "training": {"building", "callbacks", "classifier", "config", "data", "runs"},
 }
 
 # Which rooms may use a library at all; a library that is not named here is free.
 USERS = {
-    "hydra": {
-        "cli",
-        "commands",
-        "composition",
-        "instantiation",
-        "process",
-        "sweeps",
-        "working_folder",
-    },
+    "hydra": {"building", "cli", "commands", "config", "sweeps", "training"},
     "omegaconf": {
         "building",
-        "checks",
         "cli",
         "commands",
-        "composition",
-        "config_values",
-        "experiment",
-        "hyperparameters",
-        "instantiation",
-        "predictor",
+        "config",
+        "prediction",
         "reports",
-        "run_folder",
-        "search",
+        "runs",
         "sweeps",
-        "working_folder",
+        "training",
     },
-    "lightning": {
-        "building",
-        "callbacks",
-        "classifier",
-        "data",
-        "experiment",
-        "hot_path",
-        "hyperparameters",
-        "metrics_csv",
-        "process",
-    },
-    "pandas": {"commands", "data"},
-    "torchmetrics": {"classifier", "votes"},
+    "lightning": {"callbacks", "classifier", "data", "runs", "sweeps", "training"},
+    "pandas": {"commands", "data", "prediction"},
+    "torchmetrics": {"classifier"},
     "sklearn": {"callbacks", "data", "reports"},  # callbacks draw the confusion matrix
-    "rich": {"callbacks", "reports", "tables"},
+    "rich": {"callbacks", "reports"},
 }
 
 # What an encoder or a head may import beside torch and its own room.
@@ -247,7 +140,7 @@ def test_a_library_is_used_only_where_it_belongs(path: Path) -> None:
 
 @pytest.mark.parametrize("room", ["encoders", "heads"])
 def test_encoders_and_heads_know_torch_and_their_own_room_only(room: str) -> None:
-    for path in (SOURCE / room).glob("*.py"):
+    for path in (SOURCE / room).rglob("*.py"):
         foreign = {
             name
             for name in imports_of(path)
@@ -261,7 +154,7 @@ def test_an_encoder_or_head_does_not_know_its_neighbours(room: str) -> None:
     """A class of its own per file; what several share stands in a file that no option names."""
     conf = Path(__file__).parents[1] / "conf" / {"encoders": "model", "heads": "head"}[room]
     options = {path.stem for path in conf.glob("[!_]*.yaml")}
-    for path in (SOURCE / room).glob("*.py"):
+    for path in (SOURCE / room).rglob("*.py"):
         known = {name.split(".")[2] for name in imports_of(path) if name.startswith("unrolled.")}
         assert known & options == set(), path.name
 
@@ -275,7 +168,7 @@ def test_only_the_command_line_exits(path: Path) -> None:
 @each_file
 def test_only_one_file_instantiates(path: Path) -> None:
     names = {"hydra.utils.instantiate", "hydra.utils.call"}
-    assert not names & set(imports_of(path)) or room_of(path) == "instantiation"
+    assert not names & set(imports_of(path)) or path == SOURCE / "building" / "instantiation.py"
 
 
 def test_no_file_is_called_utils() -> None:
@@ -290,8 +183,8 @@ def test_no_file_is_longer_than_a_person_reads(path: Path) -> None:
 
 def test_torch_is_not_imported_before_work_starts() -> None:
     code = (
-        "import sys, unrolled, unrolled.cli, unrolled.composition, unrolled.checks, "
-        "unrolled.run_folder, unrolled.commands.train, unrolled.commands.evaluate, "
+        "import sys, unrolled, unrolled.cli, unrolled.config.composition, unrolled.config.checks, "
+        "unrolled.runs.run_folder, unrolled.commands.train, unrolled.commands.evaluate, "
         "unrolled.commands.list, unrolled.commands.report, hydra_plugins.unrolled_sweeps, "
         "unrolled.commands.predict, unrolled.commands.inspect; "
         "slow = {'torch', 'lightning', 'sklearn', 'pandas', 'scipy'} & sys.modules.keys(); "

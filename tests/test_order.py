@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from conftest import compose
-from unrolled.building import build_classifier
 from unrolled.contracts import Sequences
 from unrolled.data.batches import Batches
+from unrolled.training.trainer import build_classifier
 
 TRAIN = (
     "data=files",

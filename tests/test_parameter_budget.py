@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from conftest import compose, options
-from unrolled.building import build_classifier, load_classifier
-from unrolled.checks import check_config
-from unrolled.classifier import SequenceClassifier
+from unrolled.building.network import largest_size, parse_budget
+from unrolled.classifier.module import SequenceClassifier
+from unrolled.config.checks import check_config
 from unrolled.errors import ConfigError
-from unrolled.parameter_budget import largest_size, parse_budget
+from unrolled.training.trainer import build_classifier, load_classifier
 
 BUDGET = 5_000
 SIZED = [m for m in options("model") if "parameter_budget" in compose(f"model={m}").model]
@@ -53,7 +53,7 @@ def test_a_model_is_as_large_as_its_budget_allows(model: str) -> None:
     classifier = build(model, parameter_budget="5k")
     assert parameters_of(classifier) <= BUDGET
     step = int(compose(f"model={model}").model.get("num_heads", 1))
-    larger = classifier.encoder.output_size + step
+    larger = classifier.network.encoder.output_size + step
     assert parameters_of(build(model, hidden_size=larger)) > BUDGET
 
 
@@ -61,7 +61,7 @@ def test_a_budget_draws_no_random_number() -> None:
     torch.manual_seed(1)
     budgeted = build("gru", parameter_budget="5k")
     torch.manual_seed(1)
-    plain = build("gru", hidden_size=budgeted.encoder.output_size)
+    plain = build("gru", hidden_size=budgeted.network.encoder.output_size)
     for ours, theirs in zip(budgeted.parameters(), plain.parameters(), strict=True):
         assert torch.equal(ours, theirs)
 

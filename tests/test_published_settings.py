@@ -3,7 +3,7 @@
 import pytest
 
 from conftest import compose
-from unrolled.building import build_classifier
+from unrolled.training.trainer import build_classifier
 
 PIXELS = {"num_features": 1, "num_steps": 784, "num_classes": 10}
 

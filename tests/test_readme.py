@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from conftest import compose
-from unrolled.checks import check_config
 from unrolled.cli import COMMANDS
+from unrolled.config.checks import check_config
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]

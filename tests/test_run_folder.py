@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from unrolled.run_folder import RunFolder
+from unrolled.runs.run_folder import RunFolder
 
 words = st.text(st.characters(blacklist_categories=["Cs", "Cc"], blacklist_characters="$\\"))
 looks_like = st.sampled_from(

@@ -10,9 +10,9 @@ import torch
 from torch.optim import SGD, Optimizer
 
 from conftest import compose
-from unrolled import schedules
-from unrolled.building import build_classifier
-from unrolled.classifier import SequenceClassifier
+from unrolled.classifier import schedules
+from unrolled.classifier.module import SequenceClassifier
+from unrolled.training.trainer import build_classifier
 
 NUM_STEPS, STEPS_PER_EPOCH, RATE = 40, 8, 0.3
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unrolled.predictor import Predictor
+    from unrolled.prediction.predictor import Predictor
 
 __version__ = "0.1.0"
 
@@ -36,7 +36,7 @@ def load(run: Path | str) -> "Predictor":
     Raises:
         CheckpointError: there is no such run, or it has no checkpoint.
     """
-    from unrolled.predictor import Predictor
-    from unrolled.run_folder import find_run
+    from unrolled.prediction.predictor import Predictor
+    from unrolled.runs.run_folder import find_run
 
     return Predictor(find_run(str(run), root=Path("outputs")))

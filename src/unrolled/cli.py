@@ -82,7 +82,7 @@ def _unforeseen(error: Exception) -> int:
     from omegaconf.errors import OmegaConfBaseException
 
     if isinstance(error, HydraException | OmegaConfBaseException):
-        from unrolled.composition import explain
+        from unrolled.config.composition import explain
 
         print(f"error: {explain(error, sys.argv[1:])}", file=sys.stderr)
         return ConfigError.exit_code

@@ -10,8 +10,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from unrolled.cli import run
-from unrolled.data.guessing import guess
-from unrolled.data.tabular import read_table
+from unrolled.data.files.guessing import guess
+from unrolled.data.files.tabular import read_table
 
 PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"
 

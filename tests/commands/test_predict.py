@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from unrolled.cli import run
-from unrolled.predictor import Predictor
-from unrolled.run_folder import RunFolder
+from unrolled.prediction.predictor import Predictor
+from unrolled.runs.run_folder import RunFolder
 
 SETTINGS = (
     "data=files",

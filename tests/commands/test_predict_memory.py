@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 
 from unrolled.cli import run
-from unrolled.predictor import Predictor
-from unrolled.run_folder import RunFolder
+from unrolled.prediction.predictor import Predictor
+from unrolled.runs.run_folder import RunFolder
 
 PEAK = """
 import sys
 from pathlib import Path
-from unrolled import long_sequences
+from unrolled.prediction import long_sequences
 from unrolled.cli import run
-from unrolled.data import table_pieces
+from unrolled.data.files import table_pieces
 
 table_pieces.NUM_CELLS = long_sequences.BLOCK_VALUES = 2**13  # full in the shorter files too
 code = run(sys.argv[1:])
@@ -80,7 +80,7 @@ def test_a_long_sequence_is_predicted_in_chunks_as_it_is_in_one_piece(
     predictor = Predictor(RunFolder(folder / "run"))
     ids, expected = predictor.predict_file(folder / "some.csv")
     for name, value in {"LONG_STEPS": 40, "CHUNK_STEPS": 7, "BLOCK_SEQUENCES": 2}.items():
-        monkeypatch.setattr(f"unrolled.long_sequences.{name}", value)
+        monkeypatch.setattr(f"unrolled.prediction.long_sequences.{name}", value)
     again, found = predictor.predict_file(folder / "some.csv")
     assert again == ids
     np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=1e-4)

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import compose
+from unrolled.building.instantiation import make
 from unrolled.contracts import SourceData
-from unrolled.data.files import Files
+from unrolled.data.files.source import Files
 from unrolled.errors import ConfigError, DataError
-from unrolled.instantiation import make
 
 few = settings(
     deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]

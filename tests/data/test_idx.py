@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from unrolled.data.idx import read_idx
+from unrolled.data.sources.idx import read_idx
 from unrolled.errors import DataError
 
 IMAGES = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
@@ -116,7 +116,7 @@ def test_a_claim_allocates_nothing(num_images, zipped, tmp_path):
 
 
 def test_a_bomb_that_claims_what_it_holds_is_refused_all_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr("unrolled.data.idx.MAX_BYTES", 2**20)
+    monkeypatch.setattr("unrolled.data.sources.idx.MAX_BYTES", 2**20)
     path = tmp_path / "file.gz"
     path.write_bytes(gzip.compress(idx_bytes(np.zeros(2**22, dtype=np.uint8))))
 

@@ -16,9 +16,9 @@ import pytest
 import torch
 
 from unrolled.cli import run
-from unrolled.data.fashion_mnist import FashionMNIST
-from unrolled.data.idx_images import PARTS, TEST_PARTS, IdxImages, reachable
-from unrolled.data.mnist import MNIST
+from unrolled.data.sources.fashion_mnist import FashionMNIST
+from unrolled.data.sources.idx_images import PARTS, TEST_PARTS, IdxImages, reachable
+from unrolled.data.sources.mnist import MNIST
 from unrolled.errors import ConfigError, DataError, StorageError
 
 NAMES = PARTS + TEST_PARTS
@@ -249,7 +249,9 @@ def test_an_interrupted_download_leaves_nothing(server, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     server.files = zipped(CONTENTS)
-    monkeypatch.setattr("unrolled.data.idx_images.read_idx", interrupted)  # all bytes are there
+    monkeypatch.setattr(
+        "unrolled.data.sources.idx_images.read_idx", interrupted
+    )  # all bytes are there
 
     with pytest.raises(KeyboardInterrupt):
         source(server.url).prepare()

@@ -12,8 +12,8 @@ from sklearn.datasets import load_digits
 
 from unrolled.contracts import Sequences, Source, SourceData
 from unrolled.data.batches import Batches
-from unrolled.data.digits import Digits
 from unrolled.data.module import SequenceDataModule
+from unrolled.data.sources.digits import Digits
 from unrolled.data.standardization import Standardization
 from unrolled.data.windows import Windows
 from unrolled.errors import ConfigError, DataError

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import compose
+from unrolled.building.instantiation import make
 from unrolled.contracts import SourceData
-from unrolled.data.reading import Reading
-from unrolled.data.resampling import parse_interval, resample
+from unrolled.data.files.reader import Reading
+from unrolled.data.files.resampling import parse_interval, resample
 from unrolled.errors import ConfigError, DataError
-from unrolled.instantiation import make
 
 few = settings(deadline=None, max_examples=50)
 steps = st.lists(st.integers(1, 40), min_size=0, max_size=8)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unrolled.data import array_pieces, table_pieces
-from unrolled.data.reading import Reading
-from unrolled.data.streaming import OutOfOrderError, read_pieces
+from unrolled.data.files import array_pieces, table_pieces
+from unrolled.data.files.reader import Reading
+from unrolled.data.files.streaming import OutOfOrderError, read_pieces
 from unrolled.errors import DataError
 
 few = settings(

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from conftest import compose
+from unrolled.building.instantiation import make
 from unrolled.contracts import SourceData
-from unrolled.data.mnist1d import MNIST1D, draw
 from unrolled.data.noise_tail import append_noise
+from unrolled.data.sources.mnist1d import MNIST1D, draw
 from unrolled.errors import ConfigError
-from unrolled.instantiation import make
 
 TASKS = ("parity", "temporal_order", "copy_last", "selective_copying", "dyck", "adding")
 each_task = pytest.mark.parametrize("task", TASKS)

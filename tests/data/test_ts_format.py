@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unrolled.data.reading import Reading
-from unrolled.data.recordings import Recordings
-from unrolled.data.ts_format import read_ts
+from unrolled.data.files.reader import Reading
+from unrolled.data.files.recordings import Recordings
+from unrolled.data.files.ts_format import read_ts
 from unrolled.errors import DataError
 
 HEADER = "# about\n@problemName X\n@timeStamps false\n@classLabel true a b\n@data\n"

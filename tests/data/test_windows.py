@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from test_module import DEFAULTS, Given, make
 
 from unrolled.contracts import Sequences, SourceData
-from unrolled.data.digits import Digits
 from unrolled.data.module import SequenceDataModule
+from unrolled.data.sources.digits import Digits
 from unrolled.data.windows import Windows
 from unrolled.errors import ConfigError, DataError
 

@@ -13,6 +13,7 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
+from unrolled.encoders.blocks.residual import Layer
 from unrolled.encoders.cornn import CoRNNLayer
 from unrolled.encoders.indrnn import IndRNNLayer
 from unrolled.encoders.lem import LEMLayer
@@ -21,7 +22,6 @@ from unrolled.encoders.lmu_fft import LMUFFTLayer
 from unrolled.encoders.lru import LRULayer
 from unrolled.encoders.mingru import MinGRULayer
 from unrolled.encoders.minlstm import MinLSTMLayer
-from unrolled.encoders.residual import Layer
 from unrolled.encoders.s4d import S4DLayer
 from unrolled.encoders.slstm import SLSTMLayer
 
@@ -268,7 +268,7 @@ def test_indrnn_weights_beyond_the_bound_act_as_the_bound_and_can_come_back() ->
 
 def test_the_legendre_memory_holds_a_delayed_input() -> None:
     """Its purpose rather than its formula: at the far end of the window all polynomials are 1."""
-    from unrolled.encoders.legendre import legendre_delay
+    from unrolled.encoders.blocks.legendre import legendre_delay
 
     a, b = legendre_delay(12, 50.0)
     time = torch.arange(400, dtype=torch.float64)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from unrolled.building import build_classifier
-from unrolled.composition import compose_config
-from unrolled.encoders.attention import sinusoids
+from unrolled.config.composition import compose_config
+from unrolled.encoders.blocks.attention import sinusoids
+from unrolled.training.trainer import build_classifier
 
 NUM_STEPS = 16_384
 AT_ONCE = ("mingru", "minlstm", "lru", "s4d", "lmu_fft")
@@ -23,10 +23,10 @@ def test_16384_steps_are_read_and_learnt_from(model: str, scale: float) -> None:
         class_weights=None,
     )
     x = scale * torch.randn(1, NUM_STEPS, 3)
-    hidden = classifier.encoder(x, torch.tensor([NUM_STEPS]))
+    hidden = classifier.network.encoder(x, torch.tensor([NUM_STEPS]))
     hidden.square().mean().backward()
     assert hidden.isfinite().all()
-    for name, parameter in classifier.encoder.named_parameters():
+    for name, parameter in classifier.network.encoder.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from unrolled.encoders import scan as scan_module
-from unrolled.encoders.scan import logarithmic_scan, scan, sequential_scan
+from unrolled.encoders.blocks import scan as scan_module
+from unrolled.encoders.blocks.scan import logarithmic_scan, scan, sequential_scan
 
 FORMS = {"sequential": sequential_scan, "logarithmic": logarithmic_scan}
 each_form = pytest.mark.parametrize("form", FORMS)

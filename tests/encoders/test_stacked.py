@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from unrolled.encoders.blocks.stacked import Stacked, torch_key
 from unrolled.encoders.gru import GRU
 from unrolled.encoders.lstm import LSTM
 from unrolled.encoders.rnn import RNN
-from unrolled.encoders.stacked import Stacked, torch_key
 
 D, H = 3, 6
 LENGTHS = torch.tensor([4, 7, 1, 5])

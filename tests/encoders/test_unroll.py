@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from unrolled.encoders.unroll import unroll
+from unrolled.encoders.blocks.unroll import unroll
 
 LENGTHS = torch.tensor([2, 4, 1])
 

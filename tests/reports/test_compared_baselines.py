@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from conftest import compose
-from unrolled.building import load_data
+from unrolled.building.data import load_data
 from unrolled.reports.baselines import LINEAR, MAJORITY, fit_baselines, known_baselines
 
 

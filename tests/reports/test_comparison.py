@@ -16,7 +16,7 @@ from unrolled.reports.comparison import compare, select
 from unrolled.reports.formats import to_csv, to_html, to_latex, to_markdown
 from unrolled.reports.report import show
 from unrolled.reports.runs import read_runs
-from unrolled.run_folder import RunFolder
+from unrolled.runs.run_folder import RunFolder
 
 SCORES = {
     ("lstm", 1): 0.95,

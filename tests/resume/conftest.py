@@ -13,7 +13,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from unrolled import checkpoint_file
+from unrolled.runs import checkpoint_file
 
 SMALL = (
     "callbacks.progress.style=lines",

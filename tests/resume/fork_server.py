@@ -24,10 +24,13 @@ import torch
 from lightning import Callback
 from lightning.pytorch.loggers import TensorBoardLogger  # noqa: F401
 
-from unrolled import building, cli, durable, experiment, metrics_csv, tables  # noqa: F401
+from unrolled import cli
 from unrolled.commands import evaluate, resume, train  # noqa: F401
 from unrolled.contracts import Batch
-from unrolled.data import digits, random  # noqa: F401
+from unrolled.data.sources import digits, random  # noqa: F401
+from unrolled.reports import terminal  # noqa: F401
+from unrolled.runs import durable, metrics_csv
+from unrolled.training import experiment, trainer  # noqa: F401
 
 
 class Instrument(Callback):
@@ -142,13 +145,13 @@ def _child(request: dict[str, Any]) -> None:
     os.environ.update(request.get("environment", {}))
     os.chdir(request.get("cwd", "."))
     instrument = Instrument(request["record"], request.get("faults", []))
-    build_trainer = building.build_trainer
+    build_trainer = trainer.build_trainer
 
     def build_instrumented(config, folder, *, callbacks, loggers):
         callbacks = [instrument, *callbacks] if request.get("first") else [*callbacks, instrument]
         return build_trainer(config, folder, callbacks=callbacks, loggers=loggers)
 
-    building.build_trainer = build_instrumented
+    trainer.build_trainer = build_instrumented
     if request.get("other_data"):
         _other_data()
     if "kill_at_write" in request:

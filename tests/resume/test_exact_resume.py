@@ -18,7 +18,7 @@ LOOPS = {
     "unshuffled": ("data.shuffle=false",),
     "curriculum": (
         "data.curriculum_epochs=3",
-        "data.source._target_=unrolled.data.parity.Parity",
+        "data.source._target_=unrolled.data.tasks.parity.Parity",
         *(f"~data.source.num_{size}" for size in ("steps", "features", "classes")),
         *("+data.source.min_steps=2", "+data.source.max_steps=9"),
         *("+data.source.test_min_steps=9", "+data.source.test_max_steps=12"),

@@ -8,12 +8,12 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn, TrainerState
 
-from unrolled import checkpoint_file
 from unrolled.callbacks import finite
 from unrolled.callbacks.checkpoint import BestAndLast
 from unrolled.callbacks.finite import StopNotFinite
 from unrolled.callbacks.stop_signals import StopSignals
 from unrolled.errors import NotFiniteError
+from unrolled.runs import checkpoint_file
 
 
 class Model(LightningModule):

@@ -6,7 +6,7 @@ import pytest
 import torch
 import yaml
 
-from unrolled import checkpoint_file
+from unrolled.runs import checkpoint_file
 
 from .conftest import NUM_BATCHES, assert_same_run
 

@@ -48,7 +48,7 @@ def test_fifty_simultaneous_starts_get_a_folder_each(new_run):
 def test_only_one_of_many_claims_a_folder(tmp_path):
     code = (
         "import sys\n"
-        "from unrolled.run_folder import RunFolder\n"
+        "from unrolled.runs.run_folder import RunFolder\n"
         "with RunFolder(sys.argv[1]).claimed(): print('mine')"
     )
     claims = [

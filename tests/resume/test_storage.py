@@ -11,8 +11,8 @@ import time
 import pytest
 import torch
 
-from unrolled import checkpoint_file
 from unrolled.errors import CheckpointError
+from unrolled.runs import checkpoint_file
 
 from .conftest import SMALL, assert_same_run
 

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unrolled.config_values import job_name
+from unrolled.config.values import job_name
 
 
 def test_names_are_readable():

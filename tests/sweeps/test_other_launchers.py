@@ -10,7 +10,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from resume.conftest import SMALL
-from unrolled.composition import CONF
+from unrolled.config.composition import CONF
 from unrolled.errors import ConfigError
 from unrolled.sweeps.local_ray import SWITCH, LocalRayLauncher
 

@@ -8,8 +8,8 @@ import yaml
 optuna = pytest.importorskip("optuna")
 
 from unrolled.errors import ConfigError  # noqa: E402
-from unrolled.search import best_overrides  # noqa: E402
 from unrolled.sweeps.optuna_sweeper import distribution  # noqa: E402
+from unrolled.sweeps.search import best_overrides  # noqa: E402
 
 SEARCH = (
     "sweep=optuna",

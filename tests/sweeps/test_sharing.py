@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from conftest import compose
-from unrolled import building, provenance
+from unrolled.building import data as building
+from unrolled.runs import provenance
 from unrolled.sweeps.sharing import share
 
 SMALL = ("trainer=cpu", "data=random", "data.source.num_train=8", "data.source.num_steps=3")
@@ -66,7 +67,7 @@ def test_an_edit_while_jobs_run_is_not_taken_for_what_they_ran(tmp_path, monkeyp
     """A later start then finds another source, and runs them again."""
     edited = tmp_path / "gru.py"
     edited.write_text("before")
-    monkeypatch.setattr(provenance, "__file__", str(tmp_path / "provenance.py"))
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
     provenance.source_hash.cache_clear()
     try:
         provenance.remember_code()

@@ -6,7 +6,7 @@ from typing import Any
 from lightning.fabric.plugins import CheckpointIO
 from lightning.fabric.utilities.types import _PATH
 
-from unrolled import checkpoint_file
+from unrolled.runs import checkpoint_file
 
 
 class DurableCheckpointIO(CheckpointIO):

@@ -9,10 +9,10 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
 from unrolled.callbacks.history import log_newest_scores
-from unrolled.config_values import is_longer
+from unrolled.classifier.schedules import catch_up
+from unrolled.classifier.training_sums import TrainingSums
+from unrolled.config.values import is_longer
 from unrolled.data.batches import Batches
-from unrolled.schedules import catch_up
-from unrolled.training_sums import TrainingSums
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class ExactResume(Callback):
     that was interrupted with its first batch, forgets sums, scores and the wish to stop, and
     where trainer.max_steps is set it runs the end of a finished epoch twice.
 
-    identity: plain values that say what the run computes; see `unrolled.resuming`.
+    identity: plain values that say what the run computes; see `unrolled.config.changes`.
     """
 
     def __init__(self, *, identity: dict[str, Any]) -> None:

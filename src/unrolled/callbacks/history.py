@@ -5,7 +5,7 @@ from typing import Any
 from lightning import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from unrolled.metrics_csv import MetricsCSV
+from unrolled.runs.metrics_csv import MetricsCSV
 
 
 def log_newest_scores(trainer: Trainer, *, part: str) -> None:

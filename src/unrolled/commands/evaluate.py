@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from unrolled.building.instantiation import prepare_source
 from unrolled.commands.arguments import quote_names, take
-from unrolled.composition import override
+from unrolled.config.composition import override
 from unrolled.errors import ConfigError
-from unrolled.instantiation import prepare_source
-from unrolled.run_folder import find_run
+from unrolled.runs.run_folder import find_run
 
 
 def run(arguments: list[str]) -> None:
@@ -23,8 +23,8 @@ def run(arguments: list[str]) -> None:
     config = override(folder.config(), quote_names(rest), groups=("data", "trainer"))
     prepare_source(config)
     config.trainer.enable_progress_bar = False  # a pass over the test part, and a table
-    from unrolled import experiment
-    from unrolled.tables import show_scores
+    from unrolled.reports.terminal import show_scores
+    from unrolled.training import experiment
 
     show_scores(experiment.evaluate(config, folder)["scores"])
     print(f"run: {folder.path}", flush=True)

@@ -10,8 +10,8 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from unrolled.commands.arguments import take
-from unrolled.durable import write_atomically
 from unrolled.errors import ConfigError, DataError
+from unrolled.runs.durable import write_atomically
 
 COLUMNS = ("id", "time", "label")
 SETTINGS = ("form", *COLUMNS, "features", "categorical")
@@ -44,11 +44,17 @@ def run(arguments: list[str]) -> None:
 
 
 def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
-    from unrolled.data.description import describe, describe_times, draw, warn, window_overrides
-    from unrolled.data.folders import FILE, read_folder
-    from unrolled.data.guessing import guess
-    from unrolled.data.reading import Reading
-    from unrolled.data.tabular import read_table
+    from unrolled.data.files.description import (
+        describe,
+        describe_times,
+        draw,
+        warn,
+        window_overrides,
+    )
+    from unrolled.data.files.folders import FILE, read_folder
+    from unrolled.data.files.guessing import guess
+    from unrolled.data.files.reader import Reading
+    from unrolled.data.files.tabular import read_table
 
     settings: dict[str, Any] = {}
     warnings: list[str] = []

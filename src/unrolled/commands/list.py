@@ -4,8 +4,8 @@ from pathlib import Path
 
 from unrolled.commands.arguments import take
 from unrolled.errors import ConfigError
-from unrolled.run_folder import find_runs
-from unrolled.tables import show_runs
+from unrolled.reports.terminal import show_runs
+from unrolled.runs.run_folder import find_runs
 
 
 def run(arguments: list[str]) -> None:

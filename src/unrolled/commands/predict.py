@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unrolled.commands.arguments import take
-from unrolled.durable import write_atomically
 from unrolled.errors import ConfigError, DataError
-from unrolled.run_folder import find_run
+from unrolled.runs.durable import write_atomically
+from unrolled.runs.run_folder import find_run
 
 if TYPE_CHECKING:
-    from unrolled.predictor import Predictor
+    from unrolled.prediction.predictor import Predictor
 
 FORMATS = (".csv", ".parquet")
 
@@ -43,7 +43,7 @@ def run(arguments: list[str]) -> None:
     if not source_path.exists():
         raise DataError(f"input={source}: there is no such file ({source_path.absolute()})")
     folder = find_run(name, root=Path(root or "outputs"))
-    from unrolled.predictor import Predictor
+    from unrolled.prediction.predictor import Predictor
 
     predictor = Predictor(folder)
     try:
@@ -60,7 +60,7 @@ def run(arguments: list[str]) -> None:
 
 def _predict_in_order(predictor: "Predictor", source: Path, output: Path) -> "Counter[str]":
     """Predict piece by piece, or from the whole file if its rows are out of order."""
-    from unrolled.data.streaming import OutOfOrderError
+    from unrolled.data.files.streaming import OutOfOrderError
 
     try:
         return _predict(predictor, source, output, whole=False)
@@ -71,7 +71,7 @@ def _predict_in_order(predictor: "Predictor", source: Path, output: Path) -> "Co
 
 def _predict(predictor: "Predictor", source: Path, output: Path, *, whole: bool) -> "Counter[str]":
     """Write predictions as they come, and return how many there are of each class."""
-    from unrolled.data.growing_table import growing_table
+    from unrolled.prediction.growing_table import growing_table
 
     counts: Counter[str] = Counter()
 

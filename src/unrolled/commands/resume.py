@@ -6,13 +6,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import configure_log
 from omegaconf import open_dict, read_write
 
-from unrolled.checks import check_config
 from unrolled.commands.arguments import take
-from unrolled.composition import compose_config, override_keys
-from unrolled.config_values import is_longer, resolve
+from unrolled.config.changes import refuse_changes
+from unrolled.config.checks import check_config
+from unrolled.config.composition import compose_config, override_keys
+from unrolled.config.values import is_longer, resolve
 from unrolled.errors import ConfigError, RunInterruptedError
-from unrolled.resuming import refuse_changes
-from unrolled.run_folder import RunFolder, find_run, find_runs
+from unrolled.runs.run_folder import RunFolder, find_run, find_runs
 
 
 def run(arguments: list[str]) -> None:
@@ -31,14 +31,14 @@ def run(arguments: list[str]) -> None:
     refuse_changes(resolve(before), resolve(config))
     check_config(config)
     result = folder.result() or {}
-    from unrolled.tables import show_scores
+    from unrolled.reports.terminal import show_scores
 
     if result.get("state") == "done" and not is_longer(before, config):
         print(f"already complete: {result['num_epochs']} epochs, {result['num_steps']} steps")
     else:
         with folder.held():
             _log_into(folder)
-            from unrolled import experiment
+            from unrolled.training import experiment
 
             try:
                 result = experiment.resume(config, folder, overrides=rest)

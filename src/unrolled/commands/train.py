@@ -10,16 +10,16 @@ from hydra.core.utils import configure_log
 from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict, read_write
 
-from unrolled import working_folder
-from unrolled.checks import check_config
+from unrolled.building.instantiation import prepare_source
 from unrolled.commands.arguments import quote_names, take
-from unrolled.composition import CONF, compose_config
-from unrolled.config_values import register_resolvers
-from unrolled.durable import naming_storage
+from unrolled.config import working_folder
+from unrolled.config.checks import check_config
+from unrolled.config.composition import CONF, compose_config
+from unrolled.config.values import register_resolvers
 from unrolled.errors import ConfigError, RunInterruptedError, SweepError, UnrolledError
-from unrolled.instantiation import prepare_source
-from unrolled.run_folder import RunFolder
-from unrolled.search import best_overrides
+from unrolled.runs.durable import naming_storage
+from unrolled.runs.run_folder import RunFolder
+from unrolled.sweeps.search import best_overrides
 
 register_resolvers()  # also in a process that another machine starts with `task`
 _errors: list[UnrolledError] = []  # of the job of a single run
@@ -101,8 +101,8 @@ def train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> flo
     """Train, show the scores, and return the best value of the monitored score."""
     check_config(config)
     with folder.claimed():
-        from unrolled import experiment
-        from unrolled.tables import show_scores
+        from unrolled.reports.terminal import show_scores
+        from unrolled.training import experiment
 
         try:
             result = experiment.train(config, folder, overrides=overrides)

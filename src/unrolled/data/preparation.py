@@ -9,10 +9,10 @@ from jaxtyping import Int
 from torch import Tensor
 
 from unrolled.contracts import Sequences, SourceData
-from unrolled.data.inspection import check_sequences
 from unrolled.data.layouts import lay_out, require_equal_lengths
 from unrolled.data.missing import Filling
 from unrolled.data.noise_tail import append_noise
+from unrolled.data.sanity_checks import check_sequences
 from unrolled.data.splits import fold_out, hold_out
 from unrolled.data.standardization import Standardization
 from unrolled.data.truncation import truncate

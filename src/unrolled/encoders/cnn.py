@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unrolled.encoders.reading import Reader, State, with_past
+from unrolled.encoders.blocks.reader import Reader, State, with_past
 
 
 class CNN(Reader):

@@ -6,7 +6,7 @@ The equations are those of torch.nn.GRU: the reset gate acts after the recurrent
 
 from torch import nn
 
-from unrolled.encoders.stacked import Stacked
+from unrolled.encoders.blocks.stacked import Stacked
 
 
 class GRU(Stacked):

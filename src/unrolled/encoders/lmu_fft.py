@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unrolled.encoders.convolution import causal_convolution
-from unrolled.encoders.legendre import legendre_delay
-from unrolled.encoders.reading import State
-from unrolled.encoders.residual import Layer, ResidualStack
-from unrolled.encoders.unroll import unroll
+from unrolled.encoders.blocks.convolution import causal_convolution
+from unrolled.encoders.blocks.legendre import legendre_delay
+from unrolled.encoders.blocks.reader import State
+from unrolled.encoders.blocks.residual import Layer, ResidualStack
+from unrolled.encoders.blocks.unroll import unroll
 
 
 class LMUFFTLayer(Layer):

@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unrolled.encoders.reading import State, at_least_single
-from unrolled.encoders.residual import Layer, ResidualStack
-from unrolled.encoders.scan import scan
+from unrolled.encoders.blocks.reader import State, at_least_single
+from unrolled.encoders.blocks.residual import Layer, ResidualStack
+from unrolled.encoders.blocks.scan import scan
 
 
 class LRULayer(Layer):

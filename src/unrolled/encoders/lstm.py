@@ -5,7 +5,7 @@ The equations are those of torch.nn.LSTM: no peepholes, and two biases that add 
 
 from torch import nn
 
-from unrolled.encoders.stacked import Stacked
+from unrolled.encoders.blocks.stacked import Stacked
 
 
 class LSTM(Stacked):

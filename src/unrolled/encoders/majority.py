@@ -3,7 +3,7 @@
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unrolled.encoders.reading import Reader, State
+from unrolled.encoders.blocks.reader import Reader, State
 
 
 class Majority(Reader):

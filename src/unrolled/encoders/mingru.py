@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unrolled.encoders.reading import State
-from unrolled.encoders.residual import Layer, ResidualStack
-from unrolled.encoders.scan import scan
+from unrolled.encoders.blocks.reader import State
+from unrolled.encoders.blocks.residual import Layer, ResidualStack
+from unrolled.encoders.blocks.scan import scan
 
 
 class MinGRULayer(Layer):

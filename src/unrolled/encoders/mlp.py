@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unrolled.encoders.reading import Reader, State, last_real
+from unrolled.encoders.blocks.reader import Reader, State, last_real
 
 
 class MLP(Reader):

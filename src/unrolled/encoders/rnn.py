@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from unrolled.encoders.stacked import Stacked
+from unrolled.encoders.blocks.stacked import Stacked
 
 
 class RNN(Stacked):

@@ -10,9 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unrolled.encoders.reading import State
-from unrolled.encoders.residual import Layer, ResidualStack
-from unrolled.encoders.unroll import unroll
+from unrolled.encoders.blocks.reader import State
+from unrolled.encoders.blocks.residual import Layer, ResidualStack
+from unrolled.encoders.blocks.unroll import unroll
 
 NOTHING_YET = -1e9  # m before the first step
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from unrolled.encoders.reading import Reader, State, last_real
+from unrolled.encoders.blocks.reader import Reader, State, last_real
 
 STATISTICS = ("mean", "standard deviation", "minimum", "maximum", "first", "last")
 SMALLEST_VARIANCE = 1e-12  # below it the root has no usable gradient

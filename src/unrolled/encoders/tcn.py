@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
-from unrolled.encoders.reading import Reader, State, with_past
+from unrolled.encoders.blocks.reader import Reader, State, with_past
 
 
 class TCNBlock(nn.Module):

@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unrolled.encoders.attention import Attention, sinusoids
-from unrolled.encoders.reading import Reader, State
+from unrolled.encoders.blocks.attention import Attention, sinusoids
+from unrolled.encoders.blocks.reader import Reader, State
 
 
 class TransformerBlock(nn.Module):

@@ -16,11 +16,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from unrolled.building import load_data
-from unrolled.config_values import resolve
+from unrolled.building.data import load_data
+from unrolled.config.values import resolve
 from unrolled.contracts import Sequences
-from unrolled.durable import write_text
 from unrolled.encoders.summary import summary_features
+from unrolled.runs.durable import write_text
 
 MAJORITY = "majority class"
 LINEAR = "logistic regression on summaries"

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unrolled.durable import write_text
 from unrolled.reports.comparison import Comparison, Difference
 from unrolled.reports.runs import Run
 from unrolled.reports.statistics import Summary
+from unrolled.runs.durable import write_text
 
 SHARES = ("accuracy", "f1", "calibration_error")  # shown in %
 NOTHING = ""

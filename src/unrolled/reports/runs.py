@@ -8,9 +8,9 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from unrolled.config_values import identity, leaves
+from unrolled.config.values import identity, leaves
 from unrolled.errors import ConfigError
-from unrolled.run_folder import RunFolder, find_runs
+from unrolled.runs.run_folder import RunFolder, find_runs
 
 # What a run is repeated over: runs that differ in nothing else are one setting.
 REPEATED = ("seed", "data.fold")

@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from unrolled.errors import ConfigError, RunInterruptedError, SweepError
 from unrolled.reports.runs import Run, read_runs
-from unrolled.run_folder import RunFolder, find_runs
+from unrolled.runs.run_folder import RunFolder, find_runs
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from unrolled.errors import ConfigError, RunInterruptedError, UnrolledError
-from unrolled.run_folder import RunFolder
+from unrolled.runs.run_folder import RunFolder
 from unrolled.sweeps.jobs import Outcome, carry_out, record_failure
 from unrolled.sweeps.sharing import load_modules, share
 

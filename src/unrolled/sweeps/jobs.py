@@ -11,11 +11,11 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from unrolled.checks import check_config
-from unrolled.config_values import config_hash
+from unrolled.config.checks import check_config
+from unrolled.config.values import config_hash
 from unrolled.errors import CheckpointError, RunInterruptedError, UnrolledError
-from unrolled.provenance import source_hash
-from unrolled.run_folder import RunFolder, find_run
+from unrolled.runs.provenance import source_hash
+from unrolled.runs.run_folder import RunFolder, find_run
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def carry_out(config: DictConfig, folder: RunFolder, *, overrides: list[str]) ->
 
 
 def _train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> dict[str, Any]:
-    from unrolled import experiment
+    from unrolled.training import experiment
 
     with folder.claimed():
         return experiment.train(config, folder, overrides=overrides)
@@ -83,7 +83,7 @@ def _earlier_result(
     if result is not None and is_done:
         return {**result, "before": True}
     if folder.last_checkpoint.is_file():
-        from unrolled import experiment
+        from unrolled.training import experiment
 
         with folder.held():
             return experiment.resume(config, folder, overrides=overrides)
@@ -100,7 +100,7 @@ def _is_same_run(config: DictConfig, folder: RunFolder) -> bool:
     recorded = _recorded_fingerprint(folder)
     if recorded is None:  # it never got as far as the data
         return True
-    from unrolled.building import load_data
+    from unrolled.building.data import load_data
 
     return recorded == load_data(config).fingerprint
 
@@ -112,7 +112,7 @@ def _recorded_fingerprint(folder: RunFolder) -> str | None:
         return fingerprint
     if not folder.last_checkpoint.is_file():
         return None
-    from unrolled.experiment import recorded_identity
+    from unrolled.training.experiment import recorded_identity
 
     try:
         _, checkpoint = folder.newest_checkpoint()

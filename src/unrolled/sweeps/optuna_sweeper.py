@@ -28,11 +28,11 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from unrolled.checks import check_config
+from unrolled.config.checks import check_config
 from unrolled.errors import ConfigError
-from unrolled.search import make_study, running_trial, write_best
 from unrolled.sweeps.ending import ending_in_a_table
 from unrolled.sweeps.forked_launcher import ForkedLauncher, tell
+from unrolled.sweeps.search import make_study, running_trial, write_best
 
 if TYPE_CHECKING:
     from optuna import Study, Trial

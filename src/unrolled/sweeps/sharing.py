@@ -11,15 +11,15 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from unrolled.checks import check_config
-from unrolled.provenance import remember_code
+from unrolled.config.checks import check_config
+from unrolled.runs.provenance import remember_code
 
 log = logging.getLogger(__name__)
 
 
 def load_modules() -> None:
     """Import what every job needs, and look at the code that is imported."""
-    for name in ("unrolled.experiment", "unrolled.tables", "sklearn.datasets"):
+    for name in ("unrolled.training.experiment", "unrolled.reports.terminal", "sklearn.datasets"):
         importlib.import_module(name)
     import torch
 
@@ -33,7 +33,7 @@ def share(config: DictConfig) -> None:
     Jobs with the same config.data have the data then; the others load their own. What goes wrong
     here goes wrong in the job too, which tells it.
     """
-    from unrolled.building import share_data
+    from unrolled.building.data import share_data
 
     with open_dict(config):
         config.pop("hydra", None)

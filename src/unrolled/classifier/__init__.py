@@ -1,0 +1,1 @@
+"""The LightningModule and the parts that only it needs."""

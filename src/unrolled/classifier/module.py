@@ -1,0 +1,197 @@
+"""The LightningModule: an encoder, a head, their loss, metrics and optimiser."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from jaxtyping import Float, Int
+from lightning import LightningModule
+from lightning.pytorch.utilities.types import (
+    LRSchedulerConfigType,
+    OptimizerLRSchedulerConfig,
+)
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Optimizer
+from torchmetrics import MetricCollection
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassCalibrationError,
+    MulticlassConfusionMatrix,
+    MulticlassF1Score,
+)
+
+from unrolled.building.network import Network
+from unrolled.classifier.training_sums import TrainingSums
+from unrolled.classifier.window_averaging import vote_scores
+from unrolled.contracts import Batch
+
+WEIGHTS = {"lr_scale": 1.0, "decay": True}
+BIASES = {"lr_scale": 1.0, "decay": False}
+
+
+class SequenceClassifier(LightningModule):
+    """Classifies whole sequences: logits = network(x, lengths).
+
+    In training only sums on the device are kept, and read at the end of the epoch; validation and
+    test keep their logits until the end and compute every metric once.
+
+    network: maps prepared sequences to logits; see `unrolled.building.network`.
+    num_classes: classes (c), >= 2.
+    class_weights: weight of each class in the training loss, (c,), or None for equal ones.
+    label_smoothing: probability taken from the label and spread over all classes, in [0, 1).
+    make_optimizer: builds an optimiser from torch's parameter groups when training starts.
+    make_schedule: builds Lightning's `lr_scheduler` dictionary then; see `schedules`.
+    """
+
+    class_weights: Tensor | None
+
+    def __init__(
+        self,
+        *,
+        network: Network,
+        num_classes: int,
+        class_weights: Float[Tensor, " c"] | None,
+        label_smoothing: float,
+        make_optimizer: Callable[[list[dict[str, Any]]], Optimizer],
+        make_schedule: Callable[..., dict[str, Any]],
+    ) -> None:
+        super().__init__()
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(f"need 0 <= loss.label_smoothing < 1, got {label_smoothing}")
+        self.network = network
+        self.label_smoothing = label_smoothing
+        self.make_optimizer = make_optimizer
+        self.make_schedule = make_schedule
+        self.register_buffer("class_weights", class_weights, persistent=False)
+        self.num_classes = num_classes
+        self.votes = False  # whether sequences of one id are windows that vote
+        self.confusion: dict[str, Int[Tensor, "c c"]] = {}
+        self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []  # logits, classes, ids
+        self.training_sums = TrainingSums.zero(torch.device("cpu"))  # of the epoch so far
+        self.gradient_norm = torch.zeros(())  # of the newest step, before clipping
+
+    def forward(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b c"]:
+        """Return logits of standardised sequences."""
+        logits: Tensor = self.network(x, lengths)
+        return logits
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; the name of the hook, set 30 times a step, without further checks."""
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
+
+    # training
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the mean loss of the batch."""
+        if batch_idx == 0:  # not in on_train_epoch_start, which a resumed run skips
+            self.training_sums = TrainingSums.zero(batch.x.device)
+        logits = self(batch.x, batch.lengths)
+        loss = functional.cross_entropy(
+            logits, batch.y, weight=self.class_weights, label_smoothing=self.label_smoothing
+        )
+        self.training_sums.add_batch(loss, logits, batch.y)
+        return loss
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip, and keep the norm before clipping: it explains most of what goes wrong."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        norms = torch.stack(torch._foreach_norm(gradients))
+        self.gradient_norm = norm = torch.linalg.vector_norm(norms)
+        self.training_sums.add_gradient(norm)
+        if gradient_clip_val and gradient_clip_algorithm in (None, "norm"):
+            nn.utils.clip_grads_with_norm_(parameters, gradient_clip_val, norm)
+        elif gradient_clip_val:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def on_train_epoch_end(self) -> None:
+        """Make the scores of the epoch known; `history` gives them to the loggers."""
+        self.log_dict(self.training_sums.scores(), sync_dist=True, logger=False)
+
+    # validation, test and prediction
+
+    def validation_step(self, batch: Batch) -> None:
+        """Keep the logits of the batch."""
+        self._outputs.append((self(batch.x, batch.lengths), batch.y, batch.ids))
+
+    def test_step(self, batch: Batch) -> None:
+        """Keep the logits of the batch."""
+        self._outputs.append((self(batch.x, batch.lengths), batch.y, batch.ids))
+
+    def on_validation_epoch_end(self) -> None:
+        """Compute and log all metrics of the validation part."""
+        self._evaluate("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Compute and log all metrics of the test part."""
+        self._evaluate("test")
+
+    def _evaluate(self, part: str) -> None:
+        logits, y, ids = map(torch.cat, zip(*self._outputs, strict=True))
+        logits = logits.float()
+        self._outputs.clear()
+        metrics = _metrics(self.num_classes).to(logits.device)
+        metrics.update(logits, y)
+        scores = metrics.compute()
+        self.confusion[part] = scores.pop("confusion")
+        scores = {"loss": functional.cross_entropy(logits, y), **scores}
+        if self.votes:
+            scores |= vote_scores(logits, y, ids)
+        self.log_dict({f"{part}/{name}": value for name, value in scores.items()}, sync_dist=True)
+
+    # optimisation
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """Return the optimiser over the groups of encoder and head, and the schedule."""
+        optimizer = self.make_optimizer(self._parameter_groups())
+        for group in optimizer.param_groups:
+            group["lr"] *= group.pop("lr_scale")
+            group["weight_decay"] *= group.pop("decay")
+        self.trainer.fit_loop.setup_data()  # only now are the batches of an epoch counted
+        num_steps = int(self.trainer.estimated_stepping_batches)
+        steps_per_epoch = int(self.trainer.num_training_batches)
+        schedule = self.make_schedule(
+            optimizer, num_steps=num_steps, steps_per_epoch=steps_per_epoch
+        )
+        return {"optimizer": optimizer, "lr_scheduler": cast("LRSchedulerConfigType", schedule)}
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        """Return the groups of encoder and head; those treated alike are one, as each costs."""
+        head = self.network.head
+        assert isinstance(head, nn.Module)
+        groups = [
+            *self.network.encoder.parameter_groups(),
+            {"params": [p for p in head.parameters() if p.ndim > 1], **WEIGHTS},
+            {"params": [p for p in head.parameters() if p.ndim <= 1], **BIASES},
+        ]
+        merged: dict[tuple[float, bool], list[nn.Parameter]] = {}
+        for group in groups:
+            merged.setdefault((group["lr_scale"], group["decay"]), []).extend(group["params"])
+        return [
+            {"params": params, "lr_scale": lr_scale, "decay": decay}
+            for (lr_scale, decay), params in merged.items()
+            if params
+        ]
+
+
+def _metrics(num_classes: int) -> MetricCollection:
+    """Return fresh metrics; they are no part of the module, whose tree is walked in every step."""
+    return MetricCollection(
+        {
+            "accuracy": MulticlassAccuracy(num_classes, average="micro", validate_args=False),
+            "f1": MulticlassF1Score(num_classes, average="macro", validate_args=False),
+            "calibration_error": MulticlassCalibrationError(num_classes, validate_args=False),
+            "confusion": MulticlassConfusionMatrix(num_classes, validate_args=False),
+        }
+    )

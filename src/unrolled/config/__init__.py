@@ -1,0 +1,1 @@
+"""Everything that works before torch is imported: composing, checking and naming configs."""

@@ -1,0 +1,159 @@
+"""Sequences of one's own, from CSV, Parquet, NPZ or .ts files; docs/own-data.md."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unrolled.contracts import Source, SourceData
+from unrolled.data.files.given_splits import divide, refuse_shared_groups
+from unrolled.data.files.reader import FORMS, Reading
+from unrolled.data.files.recordings import Recordings
+from unrolled.data.files.resampling import parse_interval
+from unrolled.data.missing import MODES
+from unrolled.errors import ConfigError, DataError
+
+
+class Files(Source):
+    """The sequences of one file, or of one each for train, val and test.
+
+    path: the file, or a folder of CSV files; what val_path and test_path do not give is split off.
+    val_path, test_path: files, or None.
+    form, id, time, time_feature, resample, label, group, split_column, features, categorical,
+        separator: see Reading.
+    missing: refuse, forward, mean or mask; see Filling.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str | None,
+        val_path: str | None,
+        test_path: str | None,
+        form: str | None,
+        id: str | None,  # noqa: A002 - data.id is what users type
+        time: str | None,
+        time_feature: bool,
+        resample: float | str | None,
+        label: str | None,
+        group: str | None,
+        split_column: str | None,
+        features: Sequence[str] | None,
+        categorical: Sequence[str],
+        separator: str | None,
+        missing: str,
+    ) -> None:
+        if path is None:
+            raise ConfigError("data=files needs data.path=FILE; `unrolled inspect path=FILE` helps")
+        if form not in (None, *FORMS):
+            raise ConfigError(f"data.form={form}: need one of {', '.join(FORMS)}, or null")
+        for key, wanted in (
+            ("time_feature=true", time_feature),
+            (f"resample={resample}", resample),
+        ):
+            if wanted and time is None:
+                raise ConfigError(f"data.{key} needs the column of the times: data.time=COLUMN")
+        if resample is not None:
+            parse_interval(resample)
+        if missing not in MODES:
+            raise ConfigError(f"data.missing={missing}: need one of {', '.join(MODES)}")
+        if separator is not None and len(separator) != 1:
+            raise ConfigError(f"data.separator={separator!r}: need one character, or null")
+        self.paths = {
+            name: Path(part).expanduser()
+            for name, part in (("train", path), ("val", val_path), ("test", test_path))
+            if part is not None
+        }
+        self.labels_may_change = False
+        self.reading = Reading.untaught(
+            form=form,
+            id=_name(id),
+            time=_name(time),
+            time_feature=time_feature,
+            resample=resample,
+            label=_name(label),
+            group=_name(group),
+            split_column=_name(split_column),
+            features=None if features is None else tuple(str(name) for name in features),
+            categorical=tuple(str(name) for name in categorical),
+            separator=separator,
+            missing=missing,
+        )
+
+    def prepare(self) -> None:
+        """Look whether the files are there.
+
+        Raises:
+            DataError: one is not.
+        """
+        for name, path in self.paths.items():
+            if not path.exists():
+                key = "data.path" if name == "train" else f"data.{name}_path"
+                raise DataError(f"{key}={path}: there is no such file ({path.absolute()})")
+
+    def read_as(self, reading: dict[str, Any]) -> None:
+        """Read as a run has learnt to, rather than learn anew; reading: of its SourceData."""
+        self.reading = Reading.from_plain(reading)
+
+    def allow_label_changes(self) -> None:
+        """Give a class per step where it changes within a sequence."""
+        self.labels_may_change = True
+
+    def load(self) -> SourceData:
+        """Return the parts that are given, NaN where a value is missing.
+
+        Raises:
+            DataError: a file cannot be read; names file, line and column.
+        """
+        recordings = self._read()
+        refuse_shared_groups(recordings)
+        recordings = {name: part.sorted() for name, part in recordings.items()}
+        parts = {}
+        first_id = 0
+        for name, part in recordings.items():
+            parts[name] = part.as_sequences(self.reading.class_names, first_id=first_id)
+            first_id += len(part)
+        train = recordings["train"]
+        return SourceData(
+            train=parts["train"],
+            val=parts.get("val"),
+            test=parts.get("test"),
+            class_names=self.reading.class_names,
+            missing=self.reading.missing,
+            reading=self.reading.as_plain(),
+            groups=None if train.groups is None else _numbered(train.groups),
+            starts=None
+            if train.starts is None
+            else torch.tensor(train.starts, dtype=torch.float64),
+        )
+
+    def _read(self) -> dict[str, Recordings]:
+        """Return the recordings of each part, as files and a column give them."""
+        path, may_change = self.paths["train"], self.labels_may_change
+        if self.reading.is_learnt:
+            train = self.reading.read(path, labelled=True, labels_may_change=may_change)
+        else:
+            self.reading, train = self.reading.learn(path, labels_may_change=may_change)
+        parts = {"train": train} if train.parts is None else divide(train, path=str(path))
+        others = replace(self.reading, split_column=None)
+        for name, path in self.paths.items():
+            if name == "train":
+                continue
+            if name in parts:
+                raise ConfigError(
+                    f"data.{name}_path={path}: data.split_column gives a {name} part already"
+                )
+            parts[name] = others.read(path, labelled=True, labels_may_change=may_change)
+        return parts
+
+
+def _name(column: object) -> str | None:
+    """Return a column's name; a config may hold a number."""
+    return None if column is None else str(column)
+
+
+def _numbered(names: Sequence[str]) -> torch.Tensor:
+    number_of = {name: number for number, name in enumerate(sorted(set(names)))}
+    return torch.tensor([number_of[name] for name in names])

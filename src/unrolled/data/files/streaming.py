@@ -1,0 +1,193 @@
+"""Files read piece by piece, so that neither a long file nor a long sequence has to fit in memory.
+
+What a reader of whole files refuses is refused here too. A file whose pieces are out of order is
+not read by pieces; whether an id comes back is known at the end, from 8 bytes per sequence.
+"""
+
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from unrolled.data.files.array_pieces import array_pieces
+from unrolled.data.files.folders import FILE, require_columns, sequence_files
+from unrolled.data.files.reader import Reading
+from unrolled.data.files.recordings import SINCE, Recordings
+from unrolled.data.files.table_pieces import count_rows, table_pieces
+from unrolled.data.files.tabular import Table
+from unrolled.data.files.ts_format import dimension_names, ts_sequences
+from unrolled.data.files.wide_form import from_wide_rows
+from unrolled.errors import DataError
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Steps of one sequence that follow each other, float32, NaN where a value is missing.
+
+    id: name of the sequence.
+    values: features, (t, d), t >= 1.
+    begins: whether the sequence begins here; it goes on from the piece before otherwise.
+    """
+
+    id: str
+    values: npt.NDArray[np.float32]
+    begins: bool
+
+
+class OutOfOrderError(Exception):
+    """Why a file has to be read whole."""
+
+
+def read_pieces(reading: Reading, path: Path) -> Iterator[Piece]:
+    """Yield the sequences of a file without their labels, as `Reading.read` reads them.
+
+    reading: learnt.
+
+    Raises:
+        DataError: it cannot be read so; names file, line and column.
+        OutOfOrderError: it has to be read whole. Pieces that came before are then worth nothing.
+    """
+    assert reading.is_learnt
+    if path.is_dir():
+        return _once(_long(_folder_known(reading), _folder_tables(reading, path), path))
+    suffix = path.suffix.lower()
+    if suffix == ".npz":
+        return _arrays(reading, path)
+    if suffix == ".ts":
+        return _ts(reading, path)
+    tables = table_pieces(path, separator=reading.separator)
+    return _once((_wide if reading.form == "wide" else _long)(reading, tables, path))
+
+
+def whole_pieces(recordings: Recordings) -> Iterator[Piece]:
+    """Yield recordings that are in memory."""
+    for name, values in zip(recordings.ids, recordings.values, strict=True):
+        yield Piece(name, values, begins=True)
+
+
+def _long(reading: Reading, tables: Iterable[Table], path: Path) -> Iterator[Piece]:
+    """Yield the sequences of tables with a row per step."""
+    if reading.id is None:
+        raise DataError(
+            f"{path}: the run was trained on a file whose features have no names (NPZ or .ts); it "
+            f"reads such files"
+        )
+    newest: tuple[str, float, bool] | None = None  # id, time, and whether times are numbers
+    for table in tables:
+        table.require([reading.id, reading.time, *(reading.features or ())])
+        ids = np.asarray(table.text(reading.id), dtype=object)
+        bounds = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
+        if len(set(ids)) < len(bounds) - 1:
+            raise OutOfOrderError(f"{path}: the rows of a sequence do not stand together")
+        goes_on = newest is not None and newest[0] == ids[0]
+        values, names = reading.features_of(table)
+        if reading.time is not None:
+            times = table.times(reading.time)
+            is_number = _is_number(table.cells(reading.time)[0])
+            since = np.diff(times, prepend=newest[1] if newest is not None else 0.0)
+            begins = np.isin(np.arange(len(ids)), bounds[1:-1] if goes_on else bounds[:-1])
+            if (since[~begins] <= 0).any() or (newest is not None and newest[2] != is_number):
+                raise OutOfOrderError(f"{path}: rows are not in the order of {reading.time!r}")
+            if reading.time_feature:
+                column = np.where(begins, 0.0, since)[:, None].astype(np.float32)
+                values, names = np.hstack([values, column]), [*names, SINCE]
+            newest = (ids[-1], float(times[-1]), is_number)
+        else:
+            newest = (ids[-1], 0.0, True)
+        reading.require_features(names, path)
+        for start, end in pairwise(bounds):
+            yield Piece(str(ids[start]), values[start:end], begins=start > 0 or not goes_on)
+
+
+def _wide(reading: Reading, tables: Iterable[Table], path: Path) -> Iterator[Piece]:
+    """Yield the sequences of tables with a row per sequence."""
+    assert reading.features is not None
+    num_rows = 0
+    width = 0 if reading.id else len(str(count_rows(path, separator=reading.separator) - 1))
+    for table in tables:
+        table.require([reading.id, *reading.features])
+        numbers = range(num_rows, num_rows + len(table))
+        num_rows += len(table)
+        recordings = from_wide_rows(
+            table,
+            columns=reading.features,
+            ids=table.text(reading.id) if reading.id else [f"{n:0{width}d}" for n in numbers],
+            labels=None,
+            groups=None,
+            parts=None,
+            missing=reading.missing,
+        )
+        reading.require_features(recordings.feature_names, path)
+        yield from whole_pieces(recordings)
+
+
+def _folder_known(reading: Reading) -> Reading:
+    return replace(reading, form="long", id=FILE, label=reading.label or "label")
+
+
+def _folder_tables(reading: Reading, path: Path) -> Iterator[Table]:
+    """Yield the rows of all files of a folder, with the file of each in a column."""
+    like = None
+    for file in sequence_files(path):
+        for table in table_pieces(file, separator=reading.separator):
+            like = like or Table(file, table.frame[:0], None)
+            require_columns(table, like=like)
+            table.frame[FILE] = file.stem
+            yield table
+
+
+def _ts(reading: Reading, path: Path) -> Iterator[Piece]:
+    width = len(str(sum(1 for _ in ts_sequences(path, labelled=False)) - 1))
+    for number, (values, _) in enumerate(ts_sequences(path, labelled=False)):
+        name = f"{number:0{width}d}"
+        names = dimension_names(values)
+        yield from _checked(reading, path, Piece(name, values, begins=True), names, step=0)
+
+
+def _arrays(reading: Reading, path: Path) -> Iterator[Piece]:
+    step = 0
+    for name, values, begins, feature_names in array_pieces(path):
+        step = 0 if begins else step
+        yield from _checked(reading, path, Piece(name, values, begins), feature_names, step=step)
+        step += len(values)
+
+
+def _checked(
+    reading: Reading, path: Path, piece: Piece, feature_names: list[str], *, step: int
+) -> Iterator[Piece]:
+    """Yield the piece if it has the features that were learnt and, if need be, all values."""
+    reading.require_features(feature_names, path)
+    recordings = Recordings(
+        ids=[piece.id],
+        values=[piece.values],
+        labels=None,
+        feature_names=feature_names,
+        groups=None,
+        starts=None,
+    )
+    if reading.missing == "refuse":
+        recordings.refuse_missing(path, first_step=step)
+    yield piece
+
+
+def _once(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """Yield the pieces; notice at the end if an id came back after another had begun."""
+    seen = array("q")
+    for piece in pieces:
+        if piece.begins:
+            seen.append(hash(piece.id))
+        yield piece
+    if len(np.unique(np.frombuffer(seen, dtype=np.int64))) < len(seen):
+        raise OutOfOrderError("the rows of a sequence do not stand together")
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

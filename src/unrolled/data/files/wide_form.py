@@ -1,0 +1,102 @@
+"""Tables in wide form: a row per sequence, a column per step and feature."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from unrolled.data.files.recordings import Recordings, numbered
+from unrolled.data.files.tabular import Table
+from unrolled.errors import DataError
+
+STEP = re.compile(r"^(?P<feature>.*?)[ _.\-\[(]?(?P<step>\d+)[\])]?$")
+
+
+def steps_of(columns: Sequence[str]) -> dict[str, list[str]]:
+    """Return the columns of each feature in the order of steps.
+
+    `x_0, x_1, y_0, y_1` are two features of two steps; columns that do not all end in a step's
+    number are the steps of one feature, in the order in which they stand.
+    """
+    matches = [STEP.match(name) for name in columns]
+    features: dict[str, list[tuple[int, str]]] = {}
+    for name, match in zip(columns, matches, strict=True):
+        if match is None:
+            return {"value": list(columns)}
+        features.setdefault(match["feature"], []).append((int(match["step"]), name))
+    steps = [sorted(step for step, _ in named) for named in features.values()]
+    if any(one != steps[0] or len(set(one)) < len(one) for one in steps):
+        return {"value": list(columns)}
+    return {
+        feature or "value": [name for _, name in sorted(named)]
+        for feature, named in features.items()
+    }
+
+
+def from_wide_rows(
+    table: Table,
+    *,
+    columns: Sequence[str],
+    ids: Sequence[str] | None,
+    labels: Sequence[str] | None,
+    groups: Sequence[str] | None,
+    parts: Sequence[str] | None,
+    missing: str,
+) -> Recordings:
+    """Return the recordings of a table that has a row per sequence.
+
+    columns: those that hold features. A sequence ends where all of its features are empty to the
+        end of the row.
+    ids: of each row, or None to number them.
+    missing: refuse, or how missing values are filled later.
+
+    Raises:
+        DataError: an id occurs twice, a row is empty, or a cell is no number or, where that is
+            refused, empty.
+    """
+    if not columns:
+        raise DataError(f"{table.path} has no column of features")
+    names = list(ids) if ids is not None else numbered(len(table))
+    seen: dict[str, int] = {}
+    for row, name in enumerate(names):
+        if name in seen:
+            raise DataError(
+                f"{table.place(row)}: sequence {name!r} stands on "
+                f"{table.place(seen[name], short=True)} already; data.form=long reads a row "
+                f"per step"
+            )
+        seen[name] = row
+    features = steps_of(columns)
+    x = np.stack(
+        [np.stack([table.numbers(name) for name in steps], axis=1) for steps in features.values()],
+        axis=2,
+    ).astype(np.float32)  # (n, t, d)
+    lengths = _lengths(x)
+    if not lengths.all():
+        row = int((lengths == 0).argmax())
+        raise DataError(f"{table.place(row)}: sequence {names[row]!r} has no value at all")
+    gaps = np.isnan(x) & (np.arange(x.shape[1])[:, None] < lengths[:, None, None])
+    if missing == "refuse" and gaps.any():
+        row, step, feature = np.argwhere(gaps)[0]
+        column = list(features.values())[feature][step]
+        raise DataError(
+            f"{table.place(int(row), column)}: a value is missing ({table.such(gaps)}); "
+            f"data.missing=forward, mean or mask fills them"
+        )
+    return Recordings(
+        ids=names,
+        values=[x[row, :length] for row, length in enumerate(lengths)],
+        labels=labels,
+        feature_names=list(features),
+        groups=groups,
+        starts=None,
+        parts=parts,
+    )
+
+
+def _lengths(x: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
+    """Return the number of steps up to the last that has a value."""
+    there = np.asarray(~np.isnan(x).all(axis=2))  # (n, t)
+    lengths = there.shape[1] - there[:, ::-1].argmax(axis=1)
+    return np.where(there.any(axis=1), lengths, 0)

@@ -1,0 +1,1 @@
+"""Data sets that ship with a library or are downloaded."""

@@ -1,0 +1,27 @@
+"""Parity: is the number of ones odd? One bit of memory, changed at every step and never lost."""
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from unrolled.contracts import Sequences
+from unrolled.data.tasks.generated import Generated, at_last_step, one_hot
+
+
+class Parity(Generated):
+    """Bits, uniform; class 1 if the sum is odd. Settings: see Generated."""
+
+    trivial_name = "the last bit"
+
+    def draw(
+        self, lengths: Int[Tensor, " n"], generator: torch.Generator
+    ) -> tuple[Tensor, Int[Tensor, " n"]]:
+        """Return bits as two features each, and their parity."""
+        shape = (len(lengths), int(lengths.max()))
+        bits = torch.randint(2, shape, generator=generator)
+        real = torch.arange(shape[1]) < lengths[:, None]
+        return one_hot(bits, num_symbols=2), (bits * real).sum(dim=1) % 2
+
+    def trivial(self, part: Sequences) -> Int[Tensor, " n"]:
+        """Return the last bit."""
+        return at_last_step(part).argmax(dim=1)

@@ -1,0 +1,207 @@
+"""Sequences that arrive in pieces, and are classified without ever being in memory as a whole.
+
+What is held at once is bounded by the numbers below, whatever the file holds.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from unrolled.building.network import Network
+from unrolled.contracts import State
+from unrolled.data.files.streaming import Piece
+from unrolled.data.missing import Filling
+from unrolled.data.standardization import Standardization
+from unrolled.errors import DataError
+from unrolled.heads.pooled import Memory, PooledHead
+
+BLOCK_VALUES = 2**18  # of features, held until their sequences are classified together
+BLOCK_SEQUENCES = 2**12
+BATCH_STEPS = 2**16  # of a batch with its padding
+LONG_STEPS = 2**12  # of a sequence; a longer one is read in chunks
+CHUNK_STEPS = 2**10
+
+
+def can_be_folded(network: Network) -> bool:
+    """Return whether the encoder reads from left to right alone, and the head goes on folding."""
+    return network.encoder.backward_size == 0 and isinstance(network.head, PooledHead)
+
+
+class LongSequence:
+    """A sequence that is classified chunk by chunk; only states of encoder and head are kept.
+
+    network: one that `can_be_folded`.
+    filling, standardization: of its run.
+    name: of the sequence, for messages.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        filling: Filling,
+        standardization: Standardization,
+        *,
+        name: str,
+    ) -> None:
+        assert isinstance(network.head, PooledHead)
+        self.encoder = network.encoder
+        self.head = network.head
+        self.filling = filling
+        self.standardization = standardization
+        self.name = name
+        self.num_steps = 0
+        self.newest = torch.full((1, 1, 1), torch.nan)  # what the next step is filled with
+        self.state: State | None = None
+        self.memory: Memory | None = None
+
+    @torch.inference_mode()
+    def read(self, values: npt.NDArray[np.float32]) -> None:
+        """Read further steps, (t, d).
+
+        Raises:
+            DataError: a number is not finite, or the classifier cannot read so many steps.
+        """
+        for start in range(0, len(values), CHUNK_STEPS):
+            chunk = torch.from_numpy(values[start : start + CHUNK_STEPS])[None]
+            self._require_finite(chunk)
+            before = self.newest.expand(1, 1, chunk.shape[2])
+            filled = self.filling(torch.cat([before, chunk], dim=1))
+            if self.filling.mode == "forward":
+                self.newest = filled[:, -1:]
+            with told_as_data():
+                hidden, self.state = self.encoder.read(
+                    self.standardization(filled[:, 1:]), None, self.state
+                )
+                self.memory = self.head.fold(hidden, self.memory)
+            self.num_steps += chunk.shape[1]
+
+    @torch.inference_mode()
+    def logits(self) -> Tensor:
+        """Return the logits of the steps so far, (c,)."""
+        assert self.memory is not None
+        with told_as_data():
+            return self.head.classify(self.memory)[0]
+
+    def _require_finite(self, chunk: Tensor) -> None:
+        wrong = ~chunk.isfinite() if self.filling.mode == "refuse" else chunk.isinf()
+        if bool(wrong.any()):
+            _, step, feature = wrong.nonzero()[0].tolist()
+            raise DataError(
+                f"{self.name}, step {self.num_steps + step}, feature {feature}: "
+                f"{chunk[0, step, feature].item()} is not a finite number"
+            )
+
+
+class Incoming:
+    """A sequence of which pieces arrive; kept until it turns out to be long.
+
+    name: its id.
+    max_length, truncate: how many steps are kept of it, and which end is cut off.
+    long: what reads it if it is long, or None to keep it whatever its length.
+    """
+
+    def __init__(
+        self, name: str, *, max_length: int | None, truncate: str, long: LongSequence | None
+    ) -> None:
+        self.id = name
+        self.max_length = max_length
+        self.cuts_head = truncate == "head"
+        self.is_long = False
+        self.num_steps = 0
+        self._long = long
+        self._logits: Tensor | None = None
+        self._parts: list[npt.NDArray[np.float32]] = []
+
+    def add(self, values: npt.NDArray[np.float32]) -> None:
+        """Take further steps, (t, d).
+
+        Raises:
+            DataError: as LongSequence.read.
+        """
+        if self.max_length is not None and not self.cuts_head:
+            values = values[: self.max_length - self.num_steps]
+        if not len(values):
+            return
+        self.num_steps += len(values)
+        self._parts.append(values)
+        if self.max_length is not None and self.cuts_head:
+            if self.num_steps > self.max_length + LONG_STEPS:
+                self._parts = [np.concatenate(self._parts)[-self.max_length :].copy()]
+                self.num_steps = self.max_length
+        elif self._long is not None and self.num_steps > LONG_STEPS:
+            self.is_long = True
+            for part in self._parts:
+                self._long.read(part)
+            self._parts.clear()
+
+    def values(self) -> Tensor:
+        """Return all steps, (t, d), of a sequence that is not long."""
+        return torch.from_numpy(np.concatenate(self._parts))
+
+    def close(self) -> None:
+        """Take no further steps: of a sequence that is long only the logits are left."""
+        if self.is_long and self._long is not None:
+            self._logits = self._long.logits()
+        self._long = None
+
+    def logits(self) -> Tensor:
+        """Return the logits, (c,), of a sequence that is long and closed."""
+        assert self._logits is not None
+        return self._logits
+
+    @property
+    def num_values(self) -> int:
+        """Numbers that are in memory."""
+        return sum(part.size for part in self._parts)
+
+
+def in_blocks(
+    pieces: Iterable[Piece], begin: Callable[[str, int], Incoming]
+) -> Iterator[tuple[int, list[Incoming]]]:
+    """Yield the sequences that pieces are of, some at a time, and how many came before.
+
+    begin: (id, row) -> what takes the pieces of that sequence.
+    """
+    block: list[Incoming] = []
+    first_row = num_values = 0
+    for piece in pieces:
+        if piece.begins:
+            if block:
+                block[-1].close()
+                num_values += block[-1].num_values
+            if num_values >= BLOCK_VALUES or len(block) >= BLOCK_SEQUENCES:
+                yield first_row, block
+                first_row, num_values, block = first_row + len(block), 0, []
+            block.append(begin(piece.id, first_row + len(block)))
+        block[-1].add(piece.values)
+    if block:
+        block[-1].close()
+        yield first_row, block
+
+
+def batch_bounds(lengths: list[int], *, batch_size: int) -> Iterator[tuple[int, int]]:
+    """Yield where batches of sequences begin and end whose lengths, (n,), are in rising order."""
+    start = 0
+    for end, length in enumerate(lengths):
+        if end - start >= batch_size or (end > start and (end - start + 1) * length > BATCH_STEPS):
+            yield start, end
+            start = end
+    if start < len(lengths):
+        yield start, len(lengths)
+
+
+@contextmanager
+def told_as_data() -> Iterator[None]:
+    """Turn a refusal of encoder or head (a sequence is too long for them) into one of the data.
+
+    Raises:
+        DataError: they refused.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise DataError(str(error)) from error

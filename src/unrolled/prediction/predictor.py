@@ -1,0 +1,233 @@
+"""What a run learnt, applied to new sequences."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from unrolled.building.network import build_network, load_weights
+from unrolled.classifier.window_averaging import vote
+from unrolled.contracts import Sequences
+from unrolled.data.files.reader import Reading
+from unrolled.data.files.streaming import OutOfOrderError, Piece, read_pieces, whole_pieces
+from unrolled.data.missing import Filling
+from unrolled.data.sanity_checks import check_sequences
+from unrolled.data.standardization import Standardization
+from unrolled.data.truncation import truncate
+from unrolled.data.windows import Windows
+from unrolled.errors import DataError
+from unrolled.prediction.long_sequences import (
+    Incoming,
+    LongSequence,
+    batch_bounds,
+    can_be_folded,
+    in_blocks,
+    told_as_data,
+)
+from unrolled.runs.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Class names (n) and probabilities (n, c), a row per sequence; columns as in class_names."""
+
+    labels: list[str]
+    probabilities: npt.NDArray[np.float32]
+    class_names: list[str]
+
+
+class Predictor:
+    """A trained classifier with the class names, filling and standardisation that belong to it.
+
+    folder: of a run with a checkpoint.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.config = folder.config()
+        preprocessing = folder.preprocessing()
+        self.class_names: list[str] = preprocessing["class_names"]
+        self.filling = Filling.from_plain(preprocessing.get("filling"))
+        self.standardization = Standardization.from_lists(preprocessing["standardization"])
+        self.num_features: int = preprocessing["num_features"]
+        if self.filling.mode == "mask":
+            self.num_features //= 2  # the other half says what is missing
+        self.reading = preprocessing.get("reading")
+        self.windows = _windows(self.config)
+        self.network = build_network(
+            self.config,
+            num_features=preprocessing["num_features"],
+            num_steps=preprocessing["num_steps"],
+            num_classes=len(self.class_names),
+        )
+        load_weights(self.network, folder.best_state_dict())
+        self.network.eval()
+
+    def predict(self, x: npt.ArrayLike | Tensor | Sequence[npt.ArrayLike | Tensor]) -> Prediction:
+        """Return class and probabilities of each sequence.
+
+        x: raw features, laid out in time as the run's config says: an array (n, t, d), or a list
+            of n arrays (t_i, d) of any lengths.
+
+        Raises:
+            DataError: another number of features than the run was trained on, an empty sequence,
+                or a number that is not finite (unless the run fills missing ones).
+        """
+        parts = [np.asarray(part, dtype=np.float32) for part in x]  # type: ignore[union-attr]
+        self._check_shapes(parts)
+        pieces = (Piece(str(row), part, begins=True) for row, part in enumerate(parts))
+        return self._joined(self._predictions(pieces))[1]
+
+    def predict_file(self, path: Path) -> tuple[list[str], Prediction]:
+        """Return the ids of the sequences of a file, and what they are, in the file's order.
+
+        Raises:
+            DataError: the file cannot be read as the training file was.
+        """
+        try:
+            return self._joined(self.predict_by_pieces(path))
+        except OutOfOrderError:
+            return self._joined(self.predict_by_pieces(path, whole=True))
+
+    def predict_by_pieces(
+        self, path: Path, *, whole: bool = False
+    ) -> Iterator[tuple[list[str], Prediction]]:
+        """Yield the same for some sequences after the other; a file of any size can be read so.
+
+        whole: whether the file is read into memory first.
+
+        Raises:
+            DataError: the file cannot be read as the training file was.
+            OutOfOrderError: this file has to be read whole; what was yielded is worth nothing.
+        """
+        reading = self._reading_of(path)
+        pieces = (
+            whole_pieces(reading.read(path, labelled=False))
+            if whole or reading.resample is not None  # its last step is needed first
+            else read_pieces(reading, path)
+        )
+        return self._predictions(pieces)
+
+    def _reading_of(self, path: Path) -> Reading:
+        if self.reading is not None:
+            return Reading.from_plain(self.reading)
+        if path.suffix.lower() != ".npz":
+            raise DataError(
+                f"{path}: this run was not trained on a file of named columns; it reads NPZ "
+                f"files with an array x, (n, t, {self.num_features})"
+            )
+        return Reading.untaught(
+            class_names=self.class_names,
+            feature_names=[str(feature) for feature in range(self.num_features)],
+        )
+
+    def _predictions(self, pieces: Iterable[Piece]) -> Iterator[tuple[list[str], Prediction]]:
+        """Yield ids and predictions in the order of the pieces."""
+        for first_row, sequences in in_blocks(pieces, self._incoming):
+            with torch.inference_mode():
+                logits = self._logits(sequences, first_row=first_row)
+            labels = [self.class_names[index] for index in logits.argmax(dim=1).tolist()]
+            probabilities = logits.softmax(dim=1).numpy()
+            names = [sequence.id for sequence in sequences]
+            yield names, Prediction(labels, probabilities, self.class_names)
+
+    def _incoming(self, name: str, row: int) -> Incoming:
+        data = self.config.data
+        return Incoming(
+            name,
+            max_length=data.get("max_length"),
+            truncate=data.get("truncate", "tail"),
+            long=LongSequence(
+                self.network, self.filling, self.standardization, name=f"sequence {row}"
+            )
+            if self.windows is None and can_be_folded(self.network)  # windows: cut from a whole
+            else None,
+        )
+
+    def _logits(self, sequences: list[Incoming], *, first_row: int) -> Tensor:
+        """Return logits, (n, c), of sequences that came after first_row others."""
+        logits = torch.empty(len(sequences), len(self.class_names))
+        short = []
+        for row, sequence in enumerate(sequences):
+            if sequence.is_long:
+                logits[row] = sequence.logits()
+            else:
+                short.append(row)
+        # batches of similar length: little is padding, and no more than a batch is ever padded
+        short.sort(key=lambda row: sequences[row].num_steps)
+        lengths = [sequences[row].num_steps for row in short]
+        for start, end in batch_bounds(lengths, batch_size=self.config.data.eval_batch_size):
+            rows = short[start:end]
+            parts = [sequences[row].values() for row in rows]
+            logits[rows] = self._logits_of_batch(_padded(parts, [first_row + row for row in rows]))
+        return logits
+
+    def _logits_of_batch(self, sequences: Sequences) -> Tensor:
+        check_sequences(
+            sequences,
+            part_name="prediction",
+            num_classes=len(self.class_names),
+            missing_allowed=self.filling.mode != "refuse",
+        )
+        data = self.config.data
+        if data.get("max_length") is not None:
+            sequences = truncate(sequences, max_length=data.max_length, end=data.truncate)
+        x = self.standardization(self.filling(sequences.x))
+        if self.windows is not None:
+            return self._votes(replace(sequences, x=x), self.windows)
+        with told_as_data():
+            logits: Tensor = self.network(x, sequences.lengths)
+        return logits
+
+    def _votes(self, sequences: Sequences, windows: Windows) -> Tensor:
+        """Return the logarithm of the mean probabilities over the windows of each sequence."""
+        ids = torch.arange(len(sequences))
+        cut = windows.cut(replace(sequences, ids=ids), background=None)
+        size = self.config.data.eval_batch_size
+        pieces = zip(torch.split(cut.x, size), torch.split(cut.lengths, size), strict=True)
+        logits = torch.cat([self.network(x, lengths) for x, lengths in pieces])
+        return vote(logits.softmax(dim=1), cut.ids)[1].log()
+
+    def _joined(
+        self, blocks: Iterable[tuple[list[str], Prediction]]
+    ) -> tuple[list[str], Prediction]:
+        names, labels, probabilities = [], [], []
+        for block_names, block in blocks:
+            names += block_names
+            labels += block.labels
+            probabilities.append(block.probabilities)
+        return names, Prediction(labels, np.concatenate(probabilities), self.class_names)
+
+    def _check_shapes(self, parts: list[npt.NDArray[np.float32]]) -> None:
+        if not parts:
+            raise DataError("there is no sequence to predict")
+        for row, part in enumerate(parts):
+            if part.ndim != 2 or part.shape[1] != self.num_features:
+                raise DataError(
+                    f"sequence {row} has shape {tuple(part.shape)}; the run reads sequences of "
+                    f"shape (t, {self.num_features})"
+                )
+            if not len(part):
+                raise DataError(f"sequence {row} has length 0; a sequence needs at least one step")
+
+
+def _windows(config: DictConfig) -> Windows | None:
+    """Return the windows of a run, or None where it reads whole sequences."""
+    window = config.data.get("window")
+    if window is None or window.size is None:
+        return None
+    return Windows(**{key: value for key, value in window.items() if key != "_target_"})
+
+
+def _padded(parts: list[Tensor], rows: list[int]) -> Sequences:
+    return Sequences(
+        x=pad_sequence(parts, batch_first=True),
+        lengths=torch.tensor([len(part) for part in parts]),
+        y=torch.zeros(len(parts), dtype=torch.long),
+        ids=torch.tensor(rows),
+    )

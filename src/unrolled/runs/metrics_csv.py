@@ -1,0 +1,95 @@
+"""A logger that leaves one table, `metrics.csv`: a row per epoch with its train and val scores."""
+
+import csv
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.fabric.loggers.logger import rank_zero_experiment
+from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+from unrolled.runs.durable import sync, write_atomically
+
+
+class MetricsCSV(Logger):
+    """Merges what is logged at one step into one row; test scores have a row of their own.
+
+    save_dir: folder of `metrics.csv`.
+    """
+
+    def __init__(self, *, save_dir: str) -> None:
+        super().__init__()
+        self.path = Path(save_dir) / "metrics.csv"
+        self.rows: dict[tuple[int, bool], dict[str, Any]] = {}
+
+    def continue_before(self, step: int) -> None:
+        """Keep the rows of an interrupted run before a step; later ones are computed again.
+
+        step: at which training continues, >= 0.
+        """
+        if not self.path.is_file():
+            return
+        with self.path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                is_test = any(row[name] for name in row if name.startswith("test/"))
+                if not is_test and int(row["step"]) < step:
+                    filled = {name: value for name, value in row.items() if value}
+                    self.rows[int(row["step"]), False] = filled
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return "metrics"
+
+    @property
+    def version(self) -> str:
+        """Nothing: a folder has one table."""
+        return ""
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> "MetricsCSV":
+        """This logger."""
+        return self
+
+    @rank_zero_only
+    def log_hyperparams(
+        self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any
+    ) -> None:
+        """Do nothing: the run folder holds its config."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Add the scores to the row of their step."""
+        is_test = any(name.startswith("test/") for name in metrics)
+        row = self.rows.setdefault((step or 0, is_test), {})
+        row |= {"epoch": metrics.get("epoch", ""), "step": step or 0}
+        row |= {name: repr(float(value)) for name, value in metrics.items() if name != "epoch"}
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Write the table; a reader never sees half of it."""
+        if not self.rows:
+            return
+        columns = dict.fromkeys(name for row in self.rows.values() for name in row)
+
+        def write(path: Path) -> None:
+            with path.open("w", newline="") as file:
+                writer = csv.DictWriter(file, fieldnames=list(columns), restval="")
+                writer.writeheader()
+                writer.writerows(self.rows.values())
+
+        write_atomically(self.path, write, durable=False)
+
+    @rank_zero_only
+    def sync(self) -> None:
+        """Wait until the table is on the disk: a checkpoint follows."""
+        if self.path.is_file():
+            sync(self.path)
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Write what is not yet written."""
+        self.save()

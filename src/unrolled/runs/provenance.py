@@ -1,0 +1,107 @@
+"""Where a run comes from: versions, commit and diff, hardware, command."""
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy", "unrolled")
+# Rooms whose code changes no score.
+PACKAGE = Path(__file__).parents[1]
+NOT_COMPUTING = ("cli.py", "commands", "prediction", "reports", "sweeps")
+MAX_DIFF_CHARACTERS = 1_000_000
+
+
+def provenance(overrides: list[str]) -> dict[str, Any]:
+    """Return plain values that say with what, on what and by what command a run was made."""
+    import torch
+
+    return {
+        "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+        "overrides": overrides,
+        "versions": {"python": platform.python_version(), **_versions()},
+        "git": _git(PACKAGE),
+        "source_hash": source_hash(),
+        "hardware": {
+            "host": platform.node(),
+            "system": platform.platform(),
+            "cpu": _cpu_name(),
+            "num_cores": os.cpu_count(),
+            "num_threads": torch.get_num_threads(),
+            "gpus": [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())],
+        },
+        "environment": {
+            name: os.environ[name]
+            for name in sorted(os.environ)
+            if name.startswith("PL_") or name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
+        },
+    }
+
+
+def remember_code() -> None:
+    """Look at the code now: what is edited later is not what this process and its forks run."""
+    source_hash()
+    _git(PACKAGE)
+    _versions()
+
+
+@cache
+def source_hash() -> str:
+    """Return a hash of the code that a score depends on: ours, less what types, lists and draws."""
+    root = PACKAGE
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        name = path.relative_to(root)
+        if name.parts[0] not in NOT_COMPUTING:
+            digest.update(f"{name.as_posix()}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def _git(folder: Path) -> dict[str, str | None]:
+    """Return commit and uncommitted changes of the checkout this package runs from, if any."""
+    root = _run(["git", "rev-parse", "--show-toplevel"], folder)
+    if root is None or not (Path(root) / "src" / "unrolled").is_dir():
+        return {"commit": None, "diff": None}
+    diff = _run(["git", "diff", "HEAD"], folder)
+    return {
+        "commit": _run(["git", "rev-parse", "HEAD"], folder),
+        "diff": diff[:MAX_DIFF_CHARACTERS] if diff else diff,
+    }
+
+
+def _run(command: list[str], folder: Path) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed commands
+            command, cwd=folder, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

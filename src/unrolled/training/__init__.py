@@ -1,0 +1,1 @@
+"""Train, resume and test; the Trainer and its parts."""

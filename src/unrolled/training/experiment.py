@@ -1,0 +1,301 @@
+"""Trains what a config describes, tests it, leaves a run folder; continues and evaluates runs."""
+
+import logging
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from lightning import Trainer
+from omegaconf import DictConfig
+
+from unrolled.building.instantiation import make
+from unrolled.building.network import load_weights
+from unrolled.callbacks.exact_resume import KEY as STATE_KEY
+from unrolled.callbacks.exact_resume import first_step
+from unrolled.classifier.module import SequenceClassifier
+from unrolled.config.changes import refuse_changes
+from unrolled.config.checks import check_config
+from unrolled.config.values import config_hash, resolve
+from unrolled.data.module import SequenceDataModule
+from unrolled.errors import (
+    CheckpointError,
+    DataError,
+    RunInterruptedError,
+    StorageError,
+    UnrolledError,
+)
+from unrolled.runs.durable import require_space
+from unrolled.runs.provenance import provenance
+from unrolled.runs.run_folder import RunFolder, find_run
+from unrolled.training.hyperparameters import log_hyperparameters
+from unrolled.training.process import naming_remedies, prepare_process
+from unrolled.training.trainer import Experiment, build, build_trainer, load_classifier
+
+log = logging.getLogger(__name__)
+
+NUM_CHECKPOINTS = 3  # best, last, and the one that is being written
+VALUES_PER_WEIGHT = 3  # itself and Adam's two moments
+
+
+def train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> dict[str, Any]:
+    """Train, test once by the checkpoint that was best on val, and return what result.json says.
+
+    overrides: what the user typed, for the record.
+
+    Raises:
+        UnrolledError: what went wrong; result.json then says so too.
+    """
+    check_config(config)
+    prepare_process(num_threads=config.num_threads)
+    if config.init_from is not None:
+        config.init_from = str(find_run(config.init_from, root=Path("outputs")).path)
+    folder.write_config(config)
+    folder.write_provenance(provenance(overrides))
+    return _carry_out(config, folder, start=None)
+
+
+def resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> dict[str, Any]:
+    """Continue a run from its newest valid checkpoint; return what result.json says in the end.
+
+    config: the run's own, or with what `resuming` lets change.
+    overrides: what the user typed, for the record.
+
+    Raises:
+        CheckpointError: there is nothing to continue from, or config or data are not the run's.
+        UnrolledError: what else went wrong; result.json then says so too.
+    """
+    prepare_process(num_threads=config.num_threads)
+    path, checkpoint = folder.newest_checkpoint()
+    start = Start(path, first_step(checkpoint), recorded_identity(checkpoint))
+    refuse_changes(start.identity, {**start.identity, **resolve(config)})
+    here = provenance(overrides)
+    _warn_of_other_versions(folder.provenance().get("versions", {}), here["versions"])
+    folder.remove_result()
+    folder.write_config(config)
+    folder.write_provenance(here)
+    log.info("continuing %s at step %d", folder.path, checkpoint["global_step"])
+    return _carry_out(config, folder, start=start)
+
+
+def recorded_identity(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Return what the run that wrote a checkpoint computes: its config and data_fingerprint."""
+    identity: dict[str, Any] = checkpoint[STATE_KEY]["identity"]
+    return identity
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a run is continued: checkpoint, first step of its history, what the run computes."""
+
+    path: Path
+    first_step: int
+    identity: dict[str, Any]
+
+
+def _carry_out(config: DictConfig, folder: RunFolder, *, start: Start | None) -> dict[str, Any]:
+    started_at = perf_counter()
+    record: dict[str, Any] = {
+        "state": "failed",
+        "exit_code": 1,
+        "scores": {},
+        "seed": config.seed,
+        "config_hash": config_hash(config),
+        "error": None,
+    }
+    try:
+        with naming_remedies():
+            _train(config, folder, record, start=start)
+        record |= {"state": "done", "exit_code": 0}
+    except RunInterruptedError as error:
+        record |= {"state": "interrupted", "exit_code": error.exit_code, "error": str(error)}
+        if folder.last_checkpoint.is_file():
+            log.warning("%s; to continue: %s", error, folder.resume_command)
+        raise
+    except UnrolledError as error:
+        record |= {"exit_code": error.exit_code, "error": str(error)}
+        raise
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's way to pass it on
+            record |= {"state": "interrupted", "exit_code": 130, "error": "interrupted"}
+            raise KeyboardInterrupt from error
+        record["error"] = f"something called sys.exit({error.code})"
+        raise RuntimeError(record["error"]) from error
+    except KeyboardInterrupt as error:
+        record |= {"state": "interrupted", "exit_code": 130, "error": "interrupted"}
+        raise KeyboardInterrupt from error
+    except BaseException as error:
+        record["error"] = "".join(traceback.format_exception_only(error)).strip()
+        raise
+    finally:
+        record.setdefault("seconds", {})["total"] = perf_counter() - started_at
+        _write_result(folder, record)
+    return record
+
+
+def _write_result(folder: RunFolder, record: dict[str, Any]) -> None:
+    try:
+        folder.write_result(record)
+    except StorageError as error:
+        if record["state"] == "done":
+            raise
+        log.warning("%s", error)  # what ended the run is what has to be told
+
+
+def _train(
+    config: DictConfig,
+    folder: RunFolder,
+    record: dict[str, Any],
+    *,
+    start: Start | None,
+) -> None:
+    experiment = build(config, folder, first_step=0 if start is None else start.first_step)
+    data, classifier, trainer = experiment.data, experiment.classifier, experiment.trainer
+    if start is not None:
+        refuse_changes(start.identity, experiment.resume.identity)
+    elif config.init_from is not None:
+        _start_from(classifier, RunFolder(config.init_from))
+    folder.write_preprocessing(data.learnt())
+    num_parameters = _describe(experiment)
+    require_space(folder.path, needed=NUM_CHECKPOINTS * VALUES_PER_WEIGHT * 4 * num_parameters)
+    record |= {
+        "num_parameters": num_parameters,
+        "num_sequences": data.parts.sizes(),
+        "data_fingerprint": data.fingerprint,
+        "baselines": data.baselines,
+        "seconds": {},
+    }
+    with experiment.signals:
+        try:
+            path = None if start is None else start.path
+            trainer.fit(classifier, datamodule=data, ckpt_path=path)
+        finally:
+            record |= _progress(experiment)
+            record["seconds"]["fit"] = experiment.resume.fit_seconds
+        if data.parts.val is None:
+            record["selection"] = "none: no val part, the last epoch counts"
+        load_weights(classifier.network, folder.best_state_dict())
+        test_started_at = perf_counter()
+        if config.test and data.parts.test is not None:
+            record["scores"] |= test(trainer, classifier, data)
+            record["confusion"] = classifier.confusion["test"].tolist()
+        record["seconds"]["test"] = perf_counter() - test_started_at
+        log_hyperparameters(config, trainer, record["scores"])
+
+
+def _progress(experiment: Experiment) -> dict[str, Any]:
+    return {
+        "scores": dict(experiment.checkpoint.scores),
+        "best": dict(experiment.checkpoint.best),
+        "num_epochs": experiment.trainer.current_epoch,
+        "num_steps": experiment.trainer.global_step,
+        "sequences_per_second": experiment.throughput.sequences_per_second,
+    }
+
+
+def _start_from(classifier: SequenceClassifier, other: RunFolder) -> None:
+    """Put the best weights of another run into a classifier that is to be trained.
+
+    Raises:
+        CheckpointError: there are none, or they are those of another model.
+    """
+    try:
+        load_weights(classifier.network, other.best_state_dict())
+    except RuntimeError as error:  # torch's list of what does not fit
+        raise CheckpointError(f"init_from={other.path}: {error}") from error
+    log.info("weights of %s", other.path)
+
+
+def _warn_of_other_versions(before: dict[str, str], now: dict[str, str]) -> None:
+    for name in ("torch", "lightning"):
+        if before.get(name) != now.get(name):
+            log.warning(
+                "%s was %s, is %s: the result may differ in the last digits from that of an "
+                "uninterrupted run",
+                name,
+                before.get(name),
+                now.get(name),
+            )
+
+
+def _describe(experiment: Experiment) -> int:
+    """Say what is trained on what; return the number of parameters."""
+    data, classifier = experiment.data, experiment.classifier
+    x, lengths = data.parts.train.x, data.parts.train.lengths
+    shortest, longest = int(lengths.min()), int(lengths.max())
+    sizes = ", ".join(f"{size:,} {name}" for name, size in data.parts.sizes().items())
+    log.info(
+        "data:  %s; %s sequences; %s steps of %d features; %d classes",
+        type(data.source).__name__,
+        sizes,
+        longest if shortest == longest else f"{shortest} to {longest}",
+        x.shape[2],
+        data.num_classes,
+    )
+    halves = {
+        type(half).__name__: sum(p.numel() for p in half.parameters())
+        for half in (classifier.network.encoder, classifier.network.head)
+        if isinstance(half, torch.nn.Module)
+    }
+    shown = " + ".join(f"{name} {num:,}" for name, num in halves.items())
+    total = sum(halves.values())
+    log.info("model: %s = %s parameters", shown, f"{total:,}")
+    return total
+
+
+def test(
+    trainer: Trainer, classifier: SequenceClassifier, data: SequenceDataModule
+) -> dict[str, float]:
+    """Return the scores of the test part."""
+    (scores,) = trainer.test(classifier, datamodule=data, verbose=False)
+    return {name: float(value) for name, value in scores.items()}
+
+
+def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
+    """Return the test scores of a run's best checkpoint, on the data that config.data describes.
+
+    config: the run's own, or with data and trainer changed. The sequences are standardised as
+        the run learnt it, whatever they are.
+
+    Raises:
+        CheckpointError: the run has no checkpoint.
+        DataError: other features or classes than the run was trained on, or no test part.
+    """
+    check_config(config)
+    prepare_process(num_threads=config.num_threads)
+    preprocessing = folder.preprocessing()
+    with naming_remedies():
+        data: SequenceDataModule = make(config, "data", seed=config.seed)
+        data.learnt_from(preprocessing)
+        data.prepare_data()
+        data.setup()
+        _refuse_other_data(data, preprocessing)
+        classifier = load_classifier(config, folder)
+        classifier.votes = data.votes
+        trainer = build_trainer(config, folder, callbacks=[], loggers=[])
+        scores = test(trainer, classifier, data)
+    result = {
+        "scores": scores,
+        "num_sequences": data.parts.sizes()["test"],
+        "data_fingerprint": data.fingerprint,
+        "confusion": classifier.confusion["test"].tolist(),
+    }
+    folder.write_evaluation({**result, "data": resolve(config)["data"]})
+    return result
+
+
+def _refuse_other_data(data: SequenceDataModule, preprocessing: dict[str, Any]) -> None:
+    if data.parts.test is None:
+        raise DataError("there is no test part; data.test_size=0.2 would hold one out")
+    if data.num_features != preprocessing["num_features"]:
+        raise DataError(
+            f"the run was trained on {preprocessing['num_features']} features per step, "
+            f"this data has {data.num_features}"
+        )
+    if data.class_names != preprocessing["class_names"]:
+        raise DataError(
+            f"the run was trained on the classes {preprocessing['class_names']}, "
+            f"this data has {data.class_names}"
+        )

@@ -1,0 +1,55 @@
+"""What loggers are told of a run's settings, for tables and plots that compare runs."""
+
+from typing import Any
+
+from lightning import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from omegaconf import DictConfig
+
+from unrolled.config.values import resolve
+
+COMPARED = ("model", "head", "data", "loss", "optimizer", "scheduler")
+
+
+def log_hyperparameters(config: DictConfig, trainer: Trainer, scores: dict[str, float]) -> None:
+    """Tell each logger the settings; TensorBoard's hparams view gets the final scores with them."""
+    settings = resolve(config)
+    finals = {
+        f"hp/{name.replace('/', '_')}": scores[name]
+        for name in ("val/accuracy", "val/loss", "test/accuracy", "test/loss")
+        if name in scores
+    }
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.log_hyperparams(_compared(settings), finals, step=trainer.global_step)
+        else:
+            logger.log_hyperparams(settings)
+        logger.finalize("success")
+
+
+def _compared(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that runs are compared by; a choice is the name of its class.
+
+    TensorBoard sorts them by name and shows the first five unasked: data, hidden_size, lr, model,
+    seed. All others begin with `settings.`, which comes after these.
+    """
+    shown: dict[str, Any] = {
+        "data": _class_name(settings["data"]["source"]),
+        "hidden_size": settings["model"].get("hidden_size"),
+        "lr": settings["optimizer"]["lr"],
+        "model": _class_name(settings["model"]),
+        "seed": settings["seed"],
+    }
+    for group in COMPARED:
+        if "_target_" in settings[group]:
+            shown[f"settings.{group}"] = _class_name(settings[group])
+        shown |= {
+            f"settings.{group}.{name}": value
+            for name, value in settings[group].items()
+            if not name.startswith("_") and not isinstance(value, dict)
+        }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _class_name(node: dict[str, Any]) -> str:
+    return str(node["_target_"]).rpartition(".")[2]

@@ -1,0 +1,221 @@
+"""Builds the classifier, the callbacks, the loggers and the Trainer that a config describes."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning import Callback, Trainer
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from unrolled.building.data import load_data
+from unrolled.building.instantiation import make
+from unrolled.building.network import build_network, load_weights
+from unrolled.callbacks.batch_seed import BatchSeed
+from unrolled.callbacks.checkpoint import BestAndLast
+from unrolled.callbacks.checkpoint_io import DurableCheckpointIO
+from unrolled.callbacks.exact_resume import ExactResume
+from unrolled.callbacks.finite import StopNotFinite
+from unrolled.callbacks.stop_signals import StopSignals
+from unrolled.callbacks.throughput import Throughput
+from unrolled.classifier.module import SequenceClassifier
+from unrolled.config.values import resolve
+from unrolled.data.module import SequenceDataModule
+from unrolled.errors import ConfigError
+from unrolled.runs.metrics_csv import MetricsCSV
+from unrolled.runs.run_folder import RunFolder
+from unrolled.training.hot_path import NoProfiler, shorten
+from unrolled.training.process import seed_everything
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Experiment:
+    """Everything a run is made of."""
+
+    config: DictConfig
+    data: SequenceDataModule
+    classifier: SequenceClassifier
+    trainer: Trainer
+    checkpoint: BestAndLast
+    throughput: Throughput
+    resume: ExactResume
+    signals: StopSignals
+    finite: StopNotFinite
+
+
+def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Experiment:
+    """Return the experiment that the config describes; data is loaded, weights are fresh.
+
+    first_step: where the history of scores goes on when a run is continued.
+
+    Raises:
+        ConfigError: a setting cannot work.
+        DataError: the data cannot be trained on.
+    """
+    data = load_data(config)
+    if data.parts.val is None and "monitor" in config.scheduler:
+        raise ConfigError("scheduler.monitor: there is no val part to watch; data.val_size=0.1")
+    if "/vote_" in config.monitor.metric and not data.votes:
+        raise ConfigError(
+            f"monitor.metric={config.monitor.metric}: nothing votes; it takes "
+            "data.window.size=STEPS and recordings that have one label"
+        )
+    seed_everything(config.seed)
+    classifier = build_classifier(
+        config,
+        num_features=data.num_features,
+        num_steps=data.num_steps,
+        num_classes=data.num_classes,
+        class_weights=_class_weights(config.loss.class_weights, data),
+    )
+    classifier.votes = data.votes
+    signals, finite, throughput = StopSignals(), StopNotFinite(), Throughput()
+    resume = ExactResume(identity={**resolve(config), "data_fingerprint": data.fingerprint})
+    checkpoint = BestAndLast(
+        monitor=config.monitor.metric,
+        mode=config.monitor.mode,
+        every_minutes=config.checkpoint.every_minutes,
+        every_n_steps=config.checkpoint.every_n_steps,
+        finite=finite,
+        signals=signals,
+    )
+    trainer = build_trainer(
+        config,
+        folder,
+        callbacks=[
+            resume,
+            signals,
+            BatchSeed(seed=config.seed),
+            throughput,
+            finite,
+            *_callbacks(config, throughput, has_val=data.parts.val is not None),
+            checkpoint,
+        ],
+        loggers=_loggers(config, folder, first_step=first_step),
+    )
+    shorten(trainer, classifier)
+    return Experiment(
+        config, data, classifier, trainer, checkpoint, throughput, resume, signals, finite
+    )
+
+
+def build_classifier(
+    config: DictConfig,
+    *,
+    num_features: int,
+    num_steps: int,
+    num_classes: int,
+    class_weights: Tensor | None,
+) -> SequenceClassifier:
+    """Return the classifier with fresh weights; for the arguments see `build_network`.
+
+    class_weights: weight of each class in the training loss, (c,), or None for equal ones.
+
+    Raises:
+        ConfigError: a setting cannot work, or no network is as small as model.parameter_budget.
+    """
+    network = build_network(
+        config, num_features=num_features, num_steps=num_steps, num_classes=num_classes
+    )
+    return SequenceClassifier(
+        network=network,
+        num_classes=num_classes,
+        class_weights=class_weights,
+        label_smoothing=config.loss.label_smoothing,
+        make_optimizer=make(config, "optimizer"),
+        make_schedule=make(config, "scheduler"),
+    )
+
+
+def build_trainer(
+    config: DictConfig, folder: RunFolder, *, callbacks: list[Callback], loggers: list[Logger]
+) -> Trainer:
+    """Return Lightning's Trainer.
+
+    Raises:
+        ConfigError: a GPU is asked for that torch cannot use.
+    """
+    if config.trainer.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
+        raise ConfigError(
+            "trainer.accelerator=gpu: torch sees no GPU here; use trainer=cpu or trainer=auto"
+        )
+    profiler = {"profiler": NoProfiler()} if config.trainer.profiler is None else {}
+    trainer: Trainer = make(
+        config,
+        "trainer",
+        **profiler,
+        callbacks=callbacks,
+        logger=loggers,
+        plugins=[DurableCheckpointIO()],
+        default_root_dir=str(folder.path),
+    )
+    return trainer
+
+
+def load_classifier(config: DictConfig, folder: RunFolder) -> SequenceClassifier:
+    """Return the classifier of a run with the weights of its best checkpoint, on the CPU."""
+    preprocessing = folder.preprocessing()
+    classifier = build_classifier(
+        config,
+        num_features=preprocessing["num_features"],
+        num_steps=preprocessing["num_steps"],
+        num_classes=len(preprocessing["class_names"]),
+        class_weights=None,
+    )
+    load_weights(classifier.network, folder.best_state_dict())
+    return classifier.eval()
+
+
+def _loggers(config: DictConfig, folder: RunFolder, *, first_step: int) -> list[Logger]:
+    """Return the loggers; what an interrupted run logged from first_step on, they drop."""
+    made: list[Logger] = []
+    for name in config.logger:
+        purge = {}
+        if config.logger[name]._target_.endswith(".TensorBoardLogger") and first_step:
+            purge = {"purge_step": first_step}
+        made.append(make(config.logger, name, save_dir=str(folder.path), **purge))
+        if isinstance(made[-1], MetricsCSV) and first_step:
+            made[-1].continue_before(first_step)
+    return made
+
+
+def _callbacks(config: DictConfig, throughput: Throughput, *, has_val: bool) -> list[Callback]:
+    made: list[Callback] = []
+    for name, node in (config.callbacks or {}).items():
+        if node is None:
+            continue
+        if str(node.get("monitor", "")).startswith("val/") and not has_val:
+            log.warning("callbacks.%s is left out: there is no val part", name)
+        elif name == "progress":
+            if config.trainer.enable_progress_bar:
+                made.append(make(config.callbacks, "progress", throughput=throughput))
+        else:
+            made.append(make(config.callbacks, str(name)))
+    return made
+
+
+def _class_weights(setting: Any, data: SequenceDataModule) -> Tensor | None:
+    """Return the weights of the classes: None, given, or n / (c * count) for `balanced`.
+
+    Raises:
+        ConfigError: another word, or not one positive number per class.
+    """
+    if setting is None:
+        return None
+    if setting == "balanced":
+        counts = torch.bincount(data.parts.train.y, minlength=data.num_classes)
+        return len(data.parts.train) / (data.num_classes * counts.clamp(min=1).float())
+    if OmegaConf.is_list(setting):
+        numbers = list(setting)
+        if len(numbers) == data.num_classes and all(
+            isinstance(n, int | float) and n > 0 for n in numbers
+        ):
+            return torch.tensor(numbers, dtype=torch.float32)
+    raise ConfigError(
+        f"loss.class_weights={setting}: need null, balanced or {data.num_classes} numbers > 0, "
+        "one per class"
+    )

@@ -1,0 +1,147 @@
+"""Parts that a column or files name; folds of whole groups."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conftest import compose
+from unrolled.building.instantiation import make
+from unrolled.data.module import SequenceDataModule
+from unrolled.data.splits import fold_out
+from unrolled.errors import ConfigError, DataError
+
+PARTS = ["train"] * 6 + ["Val"] * 2 + ["test"] * 4
+
+
+def write(path: Path, *, parts: list[str] = PARTS, form: str = "long", **columns: Any) -> Path:
+    num = len(parts)
+    frame = pd.DataFrame(
+        {
+            "id": [f"s{row:02d}" for row in range(num)],
+            "x_0": range(num),
+            "x_1": [2.0 * row for row in range(num)],
+            "who": [f"p{row}" for row in range(num)],
+            "part": parts,
+            "y": ["ab"[row % 2] for row in range(num)],
+        }
+    ).assign(**columns)
+    if form == "long":
+        frame = pd.concat([frame, frame]).sort_values("id")
+    frame.to_csv(path, index=False)
+    return path
+
+
+def load(path: Path, **changes: Any) -> SequenceDataModule:
+    config = compose("data=files")
+    told = {"path": str(path), "id": "id", "label": "y", "group": "who", "split": "given"}
+    for key, value in {**told, "split_column": "part", **changes}.items():
+        config.data[key] = value
+    module: SequenceDataModule = make(config, "data", seed=0)
+    module.setup()
+    return module
+
+
+@pytest.mark.parametrize("form", ["long", "wide"])
+def test_a_column_says_which_part_a_sequence_belongs_to(form: str, tmp_path: Path) -> None:
+    parts = load(write(tmp_path / "d.csv", form=form), standardize="none").parts
+    assert parts.sizes() == {"train": 6, "val": 2, "test": 4}
+    assert parts.val is not None
+    assert parts.test is not None
+    assert parts.train.x[:, 0, 0].tolist() == [0, 1, 2, 3, 4, 5]
+    assert parts.val.x[:, 0, 0].tolist() == [6, 7]
+    assert parts.test.x[:, 0, 0].tolist() == [8, 9, 10, 11]
+    ids = torch.cat([parts.train.ids, parts.val.ids, parts.test.ids])
+    assert len(set(ids.tolist())) == 12
+
+
+def test_files_say_it_too(tmp_path: Path) -> None:
+    files = {}
+    for number, name in enumerate(["path", "val_path", "test_path"]):
+        who = [f"{name}{row}" for row in range(4 + 2 * number)]
+        part = ["train"] * len(who)
+        files[name] = str(write(tmp_path / f"{name}.csv", parts=part, who=who))
+    features = {"features": ["x_0", "x_1"], "split_column": None}
+    assert load(Path(files.pop("path")), **files, **features).parts.sizes() == {
+        "train": 4,
+        "val": 6,
+        "test": 8,
+    }
+
+
+def test_what_a_column_does_not_give_is_held_out_by_another_split(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.csv", parts=["train"] * 8 + ["test"] * 4)
+    sizes = load(path, split="stratified", val_size=2).parts.sizes()
+    assert sizes == {"train": 6, "val": 2, "test": 4}
+
+
+def test_a_part_that_nobody_gives_is_asked_for_or_left_out(tmp_path: Path) -> None:
+    path = write(tmp_path / "d.csv", parts=["train"] * 8 + ["test"] * 4)
+    with pytest.raises(ConfigError, match=r"data\.split=given: .*data\.split_column=COLUMN"):
+        load(path)
+    assert load(path, val_size=0).parts.sizes() == {"train": 8, "val": 0, "test": 4}
+
+
+TRAIN = ["train"] * 3
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "another word": ({"parts": [*TRAIN, "rest"]}, r"line 8.*'rest' is none of train"),
+    "no train": ({"parts": ["val", "val", "test"]}, r"marks no sequence as train"),
+    "a class of its own": ({"parts": [*TRAIN, "test"], "y": list("abac")}, r"class 'c' of test"),
+    "a shared group": ({"parts": [*TRAIN, "val"], "who": list("pqrp")}, r"'p' .* train and in val"),
+    "nothing there": ({"parts": [*TRAIN, ""]}, r"column 'part': nothing stands here"),
+}
+
+
+@pytest.mark.parametrize(("columns", "message"), BAD.values(), ids=BAD)
+def test_what_cannot_be_meant_is_refused(
+    columns: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=message):
+        load(write(tmp_path / "d.csv", **columns))
+
+
+def test_a_sequence_in_two_parts_is_refused(tmp_path: Path) -> None:
+    frame = pd.read_csv(write(tmp_path / "d.csv"))
+    frame.loc[1, "part"] = "test"
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    with pytest.raises(DataError, match=r"line 3: sequence 's00' has the part 'test' here"):
+        load(tmp_path / "d.csv")
+
+
+def test_a_part_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+    path, other = write(tmp_path / "d.csv"), write(tmp_path / "other.csv")
+    with pytest.raises(ConfigError, match=r"data\.test_path=.*gives a test part already"):
+        load(path, test_path=str(other))
+
+
+# folds of whole groups
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    owners=st.lists(st.integers(0, 9), min_size=8, max_size=40).filter(lambda o: len(set(o)) > 2),
+    seed=st.integers(0, 9),
+)
+def test_folds_of_groups_cover_all_rows_and_part_no_group(owners: list[int], seed: int) -> None:
+    y, groups = torch.arange(len(owners)) % 2, torch.tensor(owners)
+    held_by_fold = []
+    for fold in range(3):
+        kept, held = fold_out(y, fold=fold, num_folds=3, split="group", seed=seed, groups=groups)
+        assert not set(groups[kept].tolist()) & set(groups[held].tolist())
+        assert sorted([*kept.tolist(), *held.tolist()]) == list(range(len(owners)))
+        assert len(held)
+        held_by_fold += held.tolist()
+    assert sorted(held_by_fold) == list(range(len(owners)))
+
+
+def test_folds_of_groups_need_groups_and_enough_of_them() -> None:
+    y = torch.arange(6) % 2
+    same = {"fold": 0, "num_folds": 3, "split": "group", "seed": 0}
+    with pytest.raises(ConfigError, match=r"data\.group=COLUMN"):
+        fold_out(y, **same)
+    with pytest.raises(DataError, match=r"there are 2 groups"):
+        fold_out(y, **same, groups=y)
