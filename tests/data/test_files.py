@@ -92,7 +92,7 @@ def assert_holds(data: SourceData, sequences: list[Sequence]) -> None:
 
 def assert_same(one: SourceData, other: SourceData) -> None:
     assert all(map(torch.equal, one.train.tensors(), other.train.tensors()))
-    assert (one.class_names, one.reading) == (other.class_names, other.reading)
+    assert (one.class_names, one.schema) == (other.class_names, other.schema)
 
 
 # what is written is read back
@@ -188,8 +188,8 @@ def test_features_are_chosen_by_name_and_stand_in_the_order_named(good: Path) ->
     both = load(good, **LONG, features=["b", "a"])
     one = load(good, **LONG, features=["b"])
     assert torch.equal(both.train.x[:, :, :1], one.train.x)
-    assert both.reading is not None
-    assert both.reading["feature_names"] == ("b", "a")
+    assert both.schema is not None
+    assert both.schema["feature_names"] == ("b", "a")
 
 
 def test_val_and_test_are_read_with_what_the_training_file_taught(
@@ -212,8 +212,8 @@ def test_a_class_that_the_training_file_lacks_is_named(good: Path, tmp_path: Pat
 def test_a_column_of_words_becomes_a_feature_for_each_word(tmp_path: Path) -> None:
     path = write(tmp_path / "w.csv", "id,step,how,y\ns,0,up,a\ns,1,down,a\nu,0,up,b\nu,1,up,b\n")
     data = load(path, **LONG, categorical=["how"])
-    assert data.reading is not None
-    assert data.reading["feature_names"] == ("how=down", "how=up")
+    assert data.schema is not None
+    assert data.schema["feature_names"] == ("how=down", "how=up")
     assert data.train.x[0].tolist() == [[0, 1], [1, 0]]
 
 

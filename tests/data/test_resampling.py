@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from conftest import compose
 from unrolled.building.instantiation import make
 from unrolled.contracts import SourceData
-from unrolled.data.files.reader import Reading
+from unrolled.data.files.reader import read_recordings
 from unrolled.data.files.resampling import parse_interval, resample
+from unrolled.data.files.schema import Schema
 from unrolled.errors import ConfigError, DataError
 
 few = settings(deadline=None, max_examples=50)
@@ -105,8 +106,8 @@ def test_a_file_is_read_at_regular_times_and_new_files_as_well(tmp_path: Path) -
     data = load(path, resample=2, categorical=["how"], time_feature=True)
     assert data.train.x[0].tolist() == [[0, 0, 1, 0], [2, 0, 1, 2], [6, 1, 0, 2]]
     assert data.train.lengths.tolist() == [3, 1]
-    assert data.reading is not None
-    again = Reading.from_plain(data.reading).read(path, labelled=False)
+    assert data.schema is not None
+    again = read_recordings(path, schema=Schema.from_plain(data.schema), labelled=False)
     assert torch.equal(torch.from_numpy(again.values[0]), data.train.x[0])
 
 

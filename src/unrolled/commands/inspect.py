@@ -53,7 +53,8 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     )
     from unrolled.data.files.folders import FILE, read_folder
     from unrolled.data.files.guessing import guess
-    from unrolled.data.files.reader import Reading
+    from unrolled.data.files.reader import fit_schema
+    from unrolled.data.files.schema import Schema
     from unrolled.data.files.tabular import read_table
 
     settings: dict[str, Any] = {}
@@ -76,8 +77,8 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
         print("columns:   " + ", ".join(f"{name} {settings[name]!r}" for name in COLUMNS))
         if found.time is not None and found.id is not None:
             print(describe_times(table, id_column=found.id, time_column=found.time))
-    reading = Reading.untaught(**{**settings, "missing": "mean"})
-    _, recordings = reading.learn(path, labels_may_change=True)
+    schema = Schema(**{**settings, "missing": "mean"})
+    _, recordings = fit_schema(schema, path, labels_may_change=True)
     num_missing = sum(int((values != values).sum()) for values in recordings.values)  # NaN
     if num_missing:
         settings["missing"] = "forward"

@@ -26,8 +26,8 @@ class Guess:
     id: str | None
     time: str | None
     label: str
-    features: list[str]
-    categorical: list[str]
+    features: tuple[str, ...]
+    categorical: tuple[str, ...]
     left_out: list[str]
 
 
@@ -64,8 +64,8 @@ def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
         id=identity,
         time=time,
         label=label,
-        features=features,
-        categorical=[name for name in words if name not in left_out],
+        features=tuple(features),
+        categorical=tuple(name for name in words if name not in left_out),
         left_out=left_out,
     )
 
