@@ -10,7 +10,8 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from unrolled.commands.arguments import take
-from unrolled.errors import ConfigError, DataError
+from unrolled.data.files.paths import require_path
+from unrolled.errors import ConfigError
 from unrolled.runs.durable import write_atomically
 
 COLUMNS = ("id", "time", "label")
@@ -37,10 +38,7 @@ def run(arguments: list[str]) -> None:
     target = Path(output or "my_data.yaml")
     if target.suffix != ".yaml" or target.name != str(target):
         raise ConfigError(f"output={output}: need NAME.yaml, which stands in the working folder")
-    path = Path(name).expanduser().absolute()
-    if not path.exists():
-        raise DataError(f"path={name}: there is no such file ({path})")
-    _inspect(path, known, target)
+    _inspect(require_path("path", name), known, target)
 
 
 def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:

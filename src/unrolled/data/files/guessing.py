@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from unrolled.data.files.tabular import MISSING, Table, shown
+from unrolled.data.files.tabular import EMPTY_CELLS, Table, shown
 from unrolled.errors import DataError
 
 NAMES = {
@@ -41,7 +41,7 @@ def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
     """
     table.require(known.values())
     frame = pd.DataFrame({name: table.cells(name) for name in table.columns})
-    missing = frame.map(lambda cell: cell.lower() in MISSING)
+    missing = frame.map(lambda cell: cell.lower() in EMPTY_CELLS)
     numbers = {str(name): _share_of_numbers(frame[name][~missing[name]]) for name in frame}
     label = known["label"] or _named(frame, "label") or _last_of_words(frame, numbers)
     if label is None:

@@ -1,16 +1,13 @@
 """Reads a file of any format into recordings, with the help of a schema."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
+from unrolled.data.files.annotations import read_annotations
 from unrolled.data.files.arrays import read_npz
 from unrolled.data.files.folders import FILE, read_folder
-from unrolled.data.files.given_splits import parts_of
-from unrolled.data.files.recordings import Recordings, class_names_of, from_rows
-from unrolled.data.files.resampling import interval_in
+from unrolled.data.files.long_form import from_long_rows
+from unrolled.data.files.recordings import Recordings, class_names_of
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.tabular import Table, read_table, shown
 from unrolled.data.files.ts_format import read_ts
@@ -64,11 +61,11 @@ def _read(
         table = read_folder(
             path, separator=schema.separator, label=schema.label or "", labelled=labelled
         )
-        return _read_table(table, schema, labelled, labels_may_change)
+        return _read_table(table, schema, labelled=labelled, labels_may_change=labels_may_change)
     read = {".npz": read_npz, ".ts": read_ts}.get(path.suffix.lower())
     if read is None:
         table = read_table(path, separator=schema.separator)
-        return _read_table(table, schema, labelled, labels_may_change)
+        return _read_table(table, schema, labelled=labelled, labels_may_change=labels_may_change)
     if schema.resample is not None or schema.split_column is not None:
         raise DataError(f"{path} has no columns for data.resample or data.split_column")
     recordings = read(path, labelled=labelled)
@@ -78,84 +75,77 @@ def _read(
 
 
 def _read_table(
-    table: Table, schema: Schema, labelled: bool, labels_may_change: bool
+    table: Table, schema: Schema, *, labelled: bool, labels_may_change: bool
 ) -> tuple[Schema, Recordings]:
     if labelled and schema.label is None:
         raise DataError(
-            f"{table.path}: which column is the label? data.label=COLUMN, of "
-            f"{shown(table.columns)}; `unrolled inspect path=FILE` guesses"
+            f"{table.path}: which column is the label? Type data.label=COLUMN, one of "
+            f"{shown(table.columns)}; `unrolled inspect path={table.path}` guesses"
         )
-    known = (
-        schema if schema.is_fitted else replace(schema, form=schema.form or _form(table, schema.id))
-    )
-    told = [known.label, known.group, known.split_column] if labelled else []
-    table.require([known.id, known.time, *told])
-    labels = table.text(known.label) if labelled and known.label else None
-    ids = table.text(known.id) if known.id else None
-    groups = table.text(known.group) if known.group and labelled else None
-    parts = parts_of(table, known.split_column) if known.split_column and labelled else None
-    special = {known.id, known.time, known.label, known.group, known.split_column}
-    others = [name for name in table.columns if name not in special]
-    features = others if known.features is None else list(known.features)
-    table.require(features)
-    if known.form == "wide":
-        if known.resample is not None:
-            raise DataError(f"{table.path}: data.resample needs data.form=long, a row per step")
-        if not known.is_fitted:
-            known = replace(known, features=tuple(features))
-        return known, from_wide_rows(
-            table,
-            columns=features,
-            ids=ids,
-            labels=labels,
-            groups=groups,
-            parts=parts,
-            missing=known.missing,
-        )
-    if ids is None:
-        raise DataError(
-            f"{table.path}: long form needs the column that names the sequence: "
-            f"data.id=COLUMN, of {shown(table.columns)}; data.form=wide reads a row "
-            f"per sequence"
-        )
-    if not features:
-        raise DataError(f"{table.path} has no column of features")
-    known = _with_categories(known, table, features)
-    times = None if known.time is None else table.times(known.time)
-    interval = interval_in(table, known.time, known.resample)
-    values, names = known.encode(table)
-    return known, from_rows(
-        table,
-        values=values,
-        feature_names=names,
-        ids=ids,
-        times=times,
-        time_feature=known.time_feature,
-        interval=interval,
-        held=np.isin(names, known.category_features),
-        labels=labels,
-        labels_may_change=labels_may_change,
-        groups=groups,
-        parts=parts,
-    )
-
-
-def _with_categories(schema: Schema, table: Table, features: Sequence[str]) -> Schema:
     if schema.is_fitted:
+        schema.require_named_columns(table.path)
+    else:
+        schema = _with_columns(schema, table)
+    annotations = read_annotations(table, schema, labelled=labelled)
+    if schema.form == "wide":
+        return schema, from_wide_rows(
+            table,
+            columns=schema.features or (),
+            annotations=annotations,
+            missing=schema.missing,
+        )
+    return schema, from_long_rows(
+        table, schema=schema, annotations=annotations, labels_may_change=labels_may_change
+    )
+
+
+def _with_columns(schema: Schema, table: Table) -> Schema:
+    """Return the schema with its form, features and categories, as a training file has them."""
+    features = schema.features
+    if features is None:
+        features = tuple(name for name in table.columns if name not in schema.special_columns)
+    table.require([*schema.special_columns, *features])
+    if not features:
+        raise DataError(f"{table.path} has no feature columns, only {shown(table.columns)}")
+    form = schema.form or _detect_form(table, schema.id)
+    schema = replace(schema, form=form, features=features)
+    if form == "wide":
+        _refuse_long_settings(schema, table)
         return schema
-    for name in schema.categorical:
-        if name not in features:
-            raise DataError(
-                f"{table.path}: data.categorical names {name!r}, which is no feature"
-                f"{did_you_mean(name, features)}"
-            )
-    words = {name: sorted(set(table.text(name))) for name in schema.categorical}
-    return replace(schema, features=tuple(features), categories=words)
+    if schema.id is None:
+        raise DataError(
+            f"{table.path}: long form (a row per step) needs the column that names the sequence; "
+            f"type data.id=COLUMN, one of {shown(table.columns)}, or data.form=wide if each row is "
+            f"a sequence"
+        )
+    return replace(schema, categories=_categories(schema, table))
 
 
-def _form(table: Table, column: str | None) -> str:
-    """Return long where an id occurs twice: a sequence is then more than a row."""
+def _detect_form(table: Table, column: str | None) -> str:
+    """Return `long` if an id occurs more than once, because each row is then a step."""
     if column is None:
         return "wide"
     cells = table.text(column)
     return "long" if len(set(cells)) < len(cells) else "wide"
+
+
+def _refuse_long_settings(schema: Schema, table: Table) -> None:
+    """Refuse settings that have no effect on a table in wide form."""
+    for key in ("resample", "time_feature", "categorical"):
+        if getattr(schema, key):
+            raise DataError(
+                f"{table.path}: data.{key} needs long form (a row per step), but this table is in "
+                f"wide form (a row per sequence)"
+            )
+
+
+def _categories(schema: Schema, table: Table) -> dict[str, list[str]]:
+    """Return the words of each categorical feature."""
+    features = schema.features or ()
+    for name in schema.categorical:
+        if name not in features:
+            raise DataError(
+                f"{table.path}: data.categorical names {name!r}, which is not a feature"
+                f"{did_you_mean(name, features)}"
+            )
+    return {name: sorted(set(table.text(name))) for name in schema.categorical}

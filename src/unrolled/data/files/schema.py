@@ -74,14 +74,27 @@ class Schema:
         return bool(self.class_names)
 
     @property
-    def special_columns(self) -> set[str | None]:
+    def special_columns(self) -> list[str]:
         """Columns that are not features."""
-        return {self.id, self.time, self.label, self.group, self.split_column}
+        columns = (self.id, self.time, self.label, self.group, self.split_column)
+        return [name for name in columns if name is not None]
 
     @property
     def category_features(self) -> list[str]:
         """Names of the features that are 0 or 1, one per word of a categorical feature."""
         return [f"{name}={word}" for name, words in self.categories.items() for word in words]
+
+    def require_named_columns(self, path: Path) -> None:
+        """Check that the training file had named columns, so that a table can be read.
+
+        Raises:
+            DataError: the training file was an NPZ or .ts file.
+        """
+        if self.features is None:
+            raise DataError(
+                f"{path}: the run was trained on an NPZ or .ts file, which has no column names; "
+                f"save this data in the same format"
+            )
 
     def require_features(self, names: Sequence[str], path: Path) -> None:
         """Check that a file has the features of the training file in the same order.

@@ -9,12 +9,15 @@ import torch
 
 from unrolled.contracts import Source, SourceData
 from unrolled.data.files.given_splits import divide, refuse_shared_groups
+from unrolled.data.files.paths import require_data_paths
 from unrolled.data.files.reader import fit_schema, read_recordings
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.resampling import parse_interval
 from unrolled.data.files.schema import FORMS, Schema
 from unrolled.data.missing import MODES
-from unrolled.errors import ConfigError, DataError
+from unrolled.errors import ConfigError
+
+KEYS = {"train": "path", "val": "val_path", "test": "test_path"}  # in conf/data, by split
 
 
 class Files(Source):
@@ -64,7 +67,7 @@ class Files(Source):
             raise ConfigError(f"data.separator={separator!r}: need one character, or null")
         self.paths = {
             name: Path(part).expanduser()
-            for name, part in (("train", path), ("val", val_path), ("test", test_path))
+            for name, part in zip(KEYS, (path, val_path, test_path), strict=True)
             if part is not None
         }
         self.labels_may_change = False
@@ -84,15 +87,12 @@ class Files(Source):
         )
 
     def prepare(self) -> None:
-        """Look whether the files are there.
+        """Check that the files exist.
 
         Raises:
-            DataError: one is not.
+            DataError: one of them does not.
         """
-        for name, path in self.paths.items():
-            if not path.exists():
-                key = "data.path" if name == "train" else f"data.{name}_path"
-                raise DataError(f"{key}={path}: there is no such file ({path.absolute()})")
+        require_data_paths({KEYS[name]: path for name, path in self.paths.items()})
 
     def use_schema(self, schema: dict[str, Any]) -> None:
         """Read as a run has learnt to, rather than learn anew; schema: of its SourceData."""
@@ -138,7 +138,7 @@ class Files(Source):
             train = read_recordings(path, schema=self.schema, **options)
         else:
             self.schema, train = fit_schema(self.schema, path, labels_may_change=may_change)
-        parts = {"train": train} if train.parts is None else divide(train, path=str(path))
+        parts = {"train": train} if train.splits is None else divide(train, path=str(path))
         others = replace(self.schema, split_column=None)
         for name, path in self.paths.items():
             if name == "train":

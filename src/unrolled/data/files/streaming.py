@@ -13,15 +13,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from unrolled.data.files.annotations import Annotations
 from unrolled.data.files.array_pieces import array_pieces
 from unrolled.data.files.folders import FILE, require_columns, sequence_files
-from unrolled.data.files.recordings import SINCE, Recordings
+from unrolled.data.files.long_form import TIME_FEATURE
+from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.table_pieces import count_rows, table_pieces
 from unrolled.data.files.tabular import Table
 from unrolled.data.files.ts_format import dimension_names, ts_sequences
 from unrolled.data.files.wide_form import from_wide_rows
-from unrolled.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,8 @@ def whole_pieces(recordings: Recordings) -> Iterator[Piece]:
 
 def _long(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece]:
     """Yield the sequences of tables with a row per step."""
-    if schema.id is None:
-        raise DataError(
-            f"{path}: the run was trained on a file whose features have no names (NPZ or .ts); it "
-            f"reads such files"
-        )
+    schema.require_named_columns(path)
+    assert schema.id is not None
     newest: tuple[str, float, bool] | None = None  # id, time, and whether times are numbers
     for table in tables:
         table.require([schema.id, schema.time, *(schema.features or ())])
@@ -94,7 +92,7 @@ def _long(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece
                 raise OutOfOrderError(f"{path}: rows are not in the order of {schema.time!r}")
             if schema.time_feature:
                 column = np.where(begins, 0.0, since)[:, None].astype(np.float32)
-                values, names = np.hstack([values, column]), [*names, SINCE]
+                values, names = np.hstack([values, column]), [*names, TIME_FEATURE]
             newest = (ids[-1], float(times[-1]), is_number)
         else:
             newest = (ids[-1], 0.0, True)
@@ -112,13 +110,11 @@ def _wide(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece
         table.require([schema.id, *schema.features])
         numbers = range(num_rows, num_rows + len(table))
         num_rows += len(table)
+        ids = table.text(schema.id) if schema.id else [f"{n:0{width}d}" for n in numbers]
         recordings = from_wide_rows(
             table,
             columns=schema.features,
-            ids=table.text(schema.id) if schema.id else [f"{n:0{width}d}" for n in numbers],
-            labels=None,
-            groups=None,
-            parts=None,
+            annotations=Annotations(ids=ids),
             missing=schema.missing,
         )
         schema.require_features(recordings.feature_names, path)
