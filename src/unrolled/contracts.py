@@ -84,7 +84,7 @@ class SourceData:
     A part that is None is split off the training part by the data module.
 
     missing: how NaN in real steps is filled; `refuse` where there is none.
-    reading: plain values with which a source reads further files as it read these, or None.
+    schema: plain values with which a source reads further files as it read these, or None.
     groups: of the training sequences, (n,), for a split that keeps groups together, or None.
     baselines: test accuracy of trivial solutions, by name.
     starts: when each training sequence starts, (n,), for a split by time, or None.
@@ -95,7 +95,7 @@ class SourceData:
     test: Sequences | None
     class_names: Sequence[str]
     missing: str = "refuse"
-    reading: dict[str, Any] | None = None
+    schema: dict[str, Any] | None = None
     groups: Int[Tensor, " n"] | None = None
     starts: Float[Tensor, " n"] | None = None
     baselines: Mapping[str, float] = field(default_factory=dict)
@@ -112,8 +112,8 @@ class Source(ABC):
     def prepare(self) -> None:  # noqa: B027 - most sources have nothing to fetch
         """Fetch what `load` needs onto this machine; called once per machine."""
 
-    def read_as(self, reading: dict[str, Any]) -> None:  # noqa: B027 - most read nothing foreign
-        """Load as a run did whose SourceData had this `reading`; called before `load`."""
+    def use_schema(self, schema: dict[str, Any]) -> None:  # noqa: B027 - most read nothing foreign
+        """Load as a run did whose SourceData had this `schema`; called before `load`."""
 
     def allow_label_changes(self) -> None:  # noqa: B027 - in most a sequence has one label
         """Give a class per step where it changes within a sequence; called before `load`."""

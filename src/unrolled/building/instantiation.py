@@ -7,6 +7,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from unrolled.data.files.paths import require_data_paths
 from unrolled.errors import ConfigError, UnrolledError, did_you_mean
 
 FOR_OTHERS = ("recipe", "parameter_budget")  # what a node says to other readers than its class
@@ -53,6 +54,7 @@ def prepare_source(config: DictConfig) -> None:
     Raises:
         DataError: they are neither here nor to be had.
     """
+    require_data_paths(config.data)
     node = config.data.copy()
     with open_dict(node):
         _give_to_source(node)
