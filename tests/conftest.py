@@ -102,7 +102,7 @@ def train_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SimpleNa
 
         config = compose("callbacks.progress.style=lines", "trainer=cpu", *overrides)
         folder = RunFolder(tmp_path_factory.mktemp("run"))
-        record = experiment.train(config, folder, overrides=list(overrides))
+        record = experiment.train(config, folder, overrides=list(overrides)).to_json()
         return SimpleNamespace(config=config, folder=folder, record=record)
 
     return train

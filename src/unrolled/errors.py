@@ -11,6 +11,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+# Signals that end a run, and the exit code of each. SIGUSR1 is sent by SLURM before the time limit.
+STOP_SIGNALS = {
+    name: 128 + getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+    if hasattr(signal, name)  # Windows has the first two
+}
+
 
 class UnrolledError(Exception):
     """What went wrong, with the value, the place and what to type instead."""

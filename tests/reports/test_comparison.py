@@ -16,6 +16,7 @@ from unrolled.reports.comparison import compare, select
 from unrolled.reports.formats import to_csv, to_html, to_latex, to_markdown
 from unrolled.reports.report import show
 from unrolled.reports.runs import read_runs
+from unrolled.runs.result import Best, Result
 from unrolled.runs.run_folder import RunFolder
 
 SCORES = {
@@ -43,16 +44,16 @@ def write(path, *overrides, score=None, error=None):
     run_folder.write_config(compose("trainer=cpu", *overrides))
     scores = {} if score is None else {"test/accuracy": score, "val/accuracy": score / 2}
     run_folder.write_result(
-        {
-            "state": "done" if error is None else "failed",
-            "exit_code": 0 if error is None else 5,
-            "error": error,
-            "scores": scores,
-            "best": {"value": 0.1},
-            "num_parameters": 1234,
-            "seconds": {"total": 2.0},
-            "data_fingerprint": "f" if error is None else "",
-        }
+        Result(
+            state="done" if error is None else "failed",
+            exit_code=0 if error is None else 5,
+            error=error,
+            scores=scores,
+            best=Best("val/loss", value=0.1),
+            num_parameters=1234,
+            seconds={"total": 2.0},
+            data_fingerprint="f" if error is None else "",
+        )
     )
 
 

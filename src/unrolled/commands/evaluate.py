@@ -6,6 +6,7 @@ from unrolled.building.instantiation import prepare_source
 from unrolled.commands.arguments import quote_names, take
 from unrolled.config.composition import override
 from unrolled.errors import ConfigError
+from unrolled.runs.result import Result
 from unrolled.runs.run_folder import find_run
 
 
@@ -26,5 +27,5 @@ def run(arguments: list[str]) -> None:
     from unrolled.reports.terminal import show_scores
     from unrolled.training import experiment
 
-    show_scores(experiment.evaluate(config, folder)["scores"])
+    show_scores(Result(scores=experiment.evaluate(config, folder)["scores"]))
     print(f"run: {folder.path}", flush=True)

@@ -109,10 +109,9 @@ def train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> flo
         except RunInterruptedError:
             print(f"run: {folder.path}", flush=True)
             raise
-    show_scores(result["scores"], baselines=result["baselines"])
+    show_scores(result)
     print(f"run: {folder.path}", flush=True)
-    value: float | None = result["best"]["value"]
-    return value
+    return result.best_value
 
 
 def _without_hydra(config: DictConfig) -> DictConfig:

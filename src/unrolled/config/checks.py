@@ -68,6 +68,7 @@ FLAG = Rule((bool,))
 RULES = {
     "seed": SEED,
     "num_threads": Rule((int,), low=1, optional=True),
+    "keep_memory": FLAG,
     "test": FLAG,
     "monitor.metric": Rule(
         (),

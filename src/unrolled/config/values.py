@@ -19,6 +19,7 @@ NOT_IDENTITY = (
     "callbacks.tensorboard_views",
     "callbacks.watchdog",
     "checkpoint",
+    "keep_memory",
     "sweep",
     "data.dir",
     "trainer.enable_progress_bar",

@@ -1,4 +1,4 @@
-"""What loggers are told of a run's settings, for tables and plots that compare runs."""
+"""Logs the settings of a run, for tables and plots that compare runs."""
 
 from typing import Any
 
@@ -11,9 +11,15 @@ from unrolled.config.values import resolve
 COMPARED = ("model", "head", "data", "loss", "optimizer", "scheduler")
 
 
-def log_hyperparameters(config: DictConfig, trainer: Trainer, scores: dict[str, float]) -> None:
-    """Tell each logger the settings; TensorBoard's hparams view gets the final scores with them."""
+def log_settings(config: DictConfig, trainer: Trainer) -> None:
+    """Give each logger the whole config; TensorBoard's goes to hparams.yaml."""
     settings = resolve(config)
+    for logger in trainer.loggers:
+        logger.log_hyperparams(settings)
+
+
+def log_final_scores(config: DictConfig, trainer: Trainer, scores: dict[str, float | None]) -> None:
+    """Add a row to TensorBoard's HParams view: the compared settings and the final scores."""
     finals = {
         f"hp/{name.replace('/', '_')}": scores[name]
         for name in ("val/accuracy", "val/loss", "test/accuracy", "test/loss")
@@ -21,9 +27,8 @@ def log_hyperparameters(config: DictConfig, trainer: Trainer, scores: dict[str, 
     }
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
-            logger.log_hyperparams(_compared(settings), finals, step=trainer.global_step)
-        else:
-            logger.log_hyperparams(settings)
+            settings = _compared(resolve(config))
+            logger.log_hyperparams(settings, finals, step=trainer.global_step)
         logger.finalize("success")
 
 
