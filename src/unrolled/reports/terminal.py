@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from unrolled.config.values import class_name
 from unrolled.runs.run_folder import RunFolder
 
 NONE: Mapping[str, float] = {}
@@ -49,8 +50,8 @@ def show_runs(runs: list[RunFolder], *, root: Path) -> None:
         seconds = result.get("seconds", {}).get("total")
         table.add_row(
             result.get("state", "unfinished"),
-            _class_name(config.data.source._target_),
-            _class_name(config.model._target_),
+            class_name(config.data.source),
+            class_name(config.model),
             str(config.seed),
             *(_percent(scores.get(f"{part}/accuracy")) for part in ("val", "test")),
             f"{result['num_parameters']:,}" if "num_parameters" in result else "",
@@ -58,10 +59,6 @@ def show_runs(runs: list[RunFolder], *, root: Path) -> None:
             str(folder.path.relative_to(root.absolute())),
         )
     console.print(table)
-
-
-def _class_name(target: str) -> str:
-    return target.rsplit(".", 1)[-1]
 
 
 def _percent(value: float | None) -> str:
