@@ -48,8 +48,8 @@ REFUSED = {
     "a mistyped option": (["train", "model=lsmt"], "did you mean 'lstm'"),
     "a mistyped key": (["train", "model.hiden_size=3"], "did you mean 'model.hidden_size'"),
     "a mistyped key of a choice": (
-        ["train", "model=lru", "model.stat_size=3"],
-        "did you mean 'model.state_size'",
+        ["train", "model=lru", "model.layer.stat_size=3"],
+        "did you mean 'model.layer.state_size'",
     ),
     "a word for a number": (["train", "data.batch_size=abc"], "a whole number >= 1"),
     "a number out of range": (["train", "model.dropout=1.5"], ">= 0 and < 1"),

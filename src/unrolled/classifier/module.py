@@ -163,7 +163,6 @@ class SequenceClassifier(LightningModule):
     def _parameter_groups(self) -> list[dict[str, Any]]:
         """Return the groups of encoder and head; those treated alike are one, as each costs."""
         head = self.network.head
-        assert isinstance(head, nn.Module)
         groups = [
             *self.network.encoder.parameter_groups(),
             {"params": [p for p in head.parameters() if p.ndim > 1], **WEIGHTS},

@@ -86,6 +86,11 @@ def identity(config: DictConfig) -> dict[str, Any]:
     return plain
 
 
+def class_name(node: Mapping[str, Any]) -> str:
+    """Return the name of the class that a node makes, e.g. LSTM; for a stack, that of its layer."""
+    return str(node.get("layer", node)["_target_"]).rpartition(".")[2]
+
+
 def config_hash(config: DictConfig) -> str:
     """Return a hash of what the run computes."""
     return hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:16]

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from unrolled.contracts import real_steps
+
 MODES = ("refuse", "forward", "mean", "mask")
 
 
@@ -30,7 +32,7 @@ class Filling:
         assert mode in MODES
         if mode == "refuse":
             return cls(mode, torch.zeros(x.shape[2]))
-        real = torch.arange(x.shape[1]) < lengths[:, None]
+        real = real_steps(lengths, x.shape[1])
         there = real[:, :, None] & ~x.isnan()
         sums = torch.where(there, x, 0.0).sum(dim=(0, 1), dtype=torch.float64)
         return cls(mode, (sums / there.sum(dim=(0, 1)).clamp(min=1)).to(x.dtype))

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from unrolled.contracts import real_steps
 from unrolled.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Standardization:
         if bool((lengths == x.shape[1]).all()):
             real = x.flatten(0, 1)  # (steps, d), a view
         else:
-            real = x[torch.arange(x.shape[1]) < lengths[:, None]]  # (steps, d)
+            real = x[real_steps(lengths, x.shape[1])]  # (steps, d)
         if mode == "global":
             real = real.reshape(-1, 1)
         mean = real.mean(dim=0, dtype=torch.float64)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from unrolled.contracts import Sequences
+from unrolled.contracts import Sequences, real_steps
 from unrolled.errors import ConfigError, DataError, did_you_mean
 
 LABELS = ("refuse", "last", "majority", "any")
@@ -70,7 +70,7 @@ class Windows:
         if self.label != "any" or train.step_y is None:
             return None
         if self.background is None:
-            real = torch.arange(train.x.shape[1]) < train.lengths[:, None]
+            real = real_steps(train.lengths, train.x.shape[1])
             return class_names[int(torch.bincount(train.step_y[real]).argmax())]
         if self.background not in class_names:
             raise DataError(

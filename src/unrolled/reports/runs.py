@@ -75,7 +75,7 @@ def read_run(folder: RunFolder) -> Run:
         CheckpointError: it is not a run.
     """
     config, result = folder.config(), folder.result() or UNFINISHED
-    settings = dict(leaves(identity(config)))
+    settings = _settings(config)
     return Run(
         path=folder.path,
         state=result.state,
@@ -89,3 +89,12 @@ def read_run(folder: RunFolder) -> Run:
         seconds=result.seconds.get("total", 0.0),
         data_fingerprint=result.data_fingerprint or "",
     )
+
+
+def _settings(config: DictConfig) -> dict[str, Any]:
+    """Return what a run computes by dotted key; the class of a stack's layer is the model's."""
+    settings = dict(leaves(identity(config)))
+    if "model.layer._target_" in settings:
+        settings["model._target_"] = settings.pop("model.layer._target_")
+        del settings["model.layer._partial_"]
+    return settings

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from unrolled.config.values import class_name
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder
 
@@ -48,8 +49,8 @@ def show_runs(runs: list[RunFolder], *, root: Path) -> None:
         seconds = result.seconds.get("total")
         table.add_row(
             result.state,
-            _class_name(config.data.source._target_),
-            _class_name(config.model._target_),
+            class_name(config.data.source),
+            class_name(config.model),
             str(config.seed),
             *(_percent(result.scores.get(f"{part}/accuracy")) for part in ("val", "test")),
             "" if result.num_parameters is None else f"{result.num_parameters:,}",
@@ -57,10 +58,6 @@ def show_runs(runs: list[RunFolder], *, root: Path) -> None:
             str(folder.path.relative_to(root.absolute())),
         )
     console.print(table)
-
-
-def _class_name(target: str) -> str:
-    return target.rsplit(".", 1)[-1]
 
 
 def _percent(value: float | None) -> str:

@@ -6,9 +6,10 @@ from lightning import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig
 
-from unrolled.config.values import resolve
+from unrolled.config.values import class_name, leaves, resolve
 
 COMPARED = ("model", "head", "data", "loss", "optimizer", "scheduler")
+NOT_COMPARED = ("recipe.", "source.", "window.")  # nodes of these groups
 
 
 def log_settings(config: DictConfig, trainer: Trainer) -> None:
@@ -39,22 +40,18 @@ def _compared(settings: dict[str, Any]) -> dict[str, Any]:
     seed. All others begin with `settings.`, which comes after these.
     """
     shown: dict[str, Any] = {
-        "data": _class_name(settings["data"]["source"]),
+        "data": class_name(settings["data"]["source"]),
         "hidden_size": settings["model"].get("hidden_size"),
         "lr": settings["optimizer"]["lr"],
-        "model": _class_name(settings["model"]),
+        "model": class_name(settings["model"]),
         "seed": settings["seed"],
     }
     for group in COMPARED:
         if "_target_" in settings[group]:
-            shown[f"settings.{group}"] = _class_name(settings[group])
+            shown[f"settings.{group}"] = class_name(settings[group])
         shown |= {
             f"settings.{group}.{name}": value
-            for name, value in settings[group].items()
-            if not name.startswith("_") and not isinstance(value, dict)
+            for name, value in leaves(settings[group])
+            if not name.startswith(NOT_COMPARED) and not name.endswith("_")
         }
     return {name: value for name, value in shown.items() if value is not None}
-
-
-def _class_name(node: dict[str, Any]) -> str:
-    return str(node["_target_"]).rpartition(".")[2]
