@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "config": set(),
     "contracts": set(),
-    "data": {"contracts", "seeding"},
+    "data": {"config", "contracts", "seeding"},
     "encoders": set(),
     "errors": set(),
     "heads": set(),

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-MODES = ("refuse", "forward", "mean", "mask")
+from unrolled.config.choices import MISSING_MODES
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Filling:
     @classmethod
     def fit(cls, x: Float[Tensor, "n t d"], lengths: Int[Tensor, " n"], *, mode: str) -> "Filling":
         """Return the means of the real steps of x."""
-        assert mode in MODES
+        assert mode in MISSING_MODES
         if mode == "refuse":
             return cls(mode, torch.zeros(x.shape[2]))
         real = torch.arange(x.shape[1]) < lengths[:, None]

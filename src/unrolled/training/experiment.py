@@ -17,7 +17,6 @@ from unrolled.callbacks.exact_resume import KEY as STATE_KEY
 from unrolled.callbacks.exact_resume import first_step
 from unrolled.classifier.module import SequenceClassifier
 from unrolled.config.changes import refuse_changes
-from unrolled.config.checks import check_config
 from unrolled.config.values import config_hash, resolve
 from unrolled.data.module import SequenceDataModule
 from unrolled.errors import (
@@ -48,7 +47,6 @@ def train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> dic
     Raises:
         UnrolledError: what went wrong; result.json then says so too.
     """
-    check_config(config)
     prepare_process(num_threads=config.num_threads)
     if config.init_from is not None:
         config.init_from = str(find_run(config.init_from, root=Path("outputs")).path)
@@ -263,7 +261,6 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
         CheckpointError: the run has no checkpoint.
         DataError: other features or classes than the run was trained on, or no test part.
     """
-    check_config(config)
     prepare_process(num_threads=config.num_threads)
     preprocessing = folder.preprocessing()
     with naming_remedies():

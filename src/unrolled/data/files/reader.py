@@ -21,8 +21,6 @@ from unrolled.data.files.ts_format import read_ts
 from unrolled.data.files.wide_form import from_wide_rows
 from unrolled.errors import DataError, did_you_mean
 
-FORMS = ("long", "wide")
-
 
 @dataclass(frozen=True)
 class Reading:
