@@ -43,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "config": set(),
     "contracts": set(),
-    "data": {"contracts", "seeding"},
+    "data": {"config", "contracts", "seeding"},
     "encoders": set(),
     "errors": set(),
     "heads": {"contracts"},

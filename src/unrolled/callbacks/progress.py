@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from unrolled.callbacks.throughput import Throughput
+from unrolled.config.choices import PROGRESS_STYLES
 from unrolled.lightning_internals import num_batches_done
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class RunProgress(ProgressBar):
 
     def __init__(self, *, style: str) -> None:
         super().__init__()
-        if style not in ("auto", "bar", "lines"):
+        if style not in PROGRESS_STYLES:
             raise ValueError(f"need callbacks.progress.style auto, bar or lines, got {style!r}")
         self.uses_bar = style == "bar" or (style == "auto" and sys.stdout.isatty())
         self._bar: Progress | None = None

@@ -31,11 +31,10 @@ def run(arguments: list[str]) -> None:
     refuse_changes(resolve(before), resolve(config))
     check_config(config)
     result = folder.result()
-    from unrolled.reports.terminal import show_scores
-
     if result is not None and result.state == "done" and not is_longer(before, config):
         print(f"already complete: {result.num_epochs} epochs, {result.num_steps} steps")
     else:
+        folder.require_checkpoint()
         with folder.held():
             _log_into(folder)
             from unrolled.training import experiment
@@ -45,6 +44,8 @@ def run(arguments: list[str]) -> None:
             except RunInterruptedError:
                 print(f"run: {folder.path}", flush=True)
                 raise
+    from unrolled.reports.terminal import show_scores
+
     show_scores(result)
     print(f"run: {folder.path}", flush=True)
 

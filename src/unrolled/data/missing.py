@@ -6,9 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from unrolled.config.choices import MISSING_MODES
 from unrolled.contracts import real_steps
-
-MODES = ("refuse", "forward", "mean", "mask")
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Filling:
     @classmethod
     def fit(cls, x: Float[Tensor, "n t d"], lengths: Int[Tensor, " n"], *, mode: str) -> "Filling":
         """Return the means of the real steps of x."""
-        assert mode in MODES
+        assert mode in MISSING_MODES
         if mode == "refuse":
             return cls(mode, torch.zeros(x.shape[2]))
         real = real_steps(lengths, x.shape[1])

@@ -7,12 +7,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from unrolled.config.choices import STANDARDIZE_MODES
 from unrolled.contracts import real_steps
 from unrolled.errors import ConfigError
 
 log = logging.getLogger(__name__)
-
-MODES = ("none", "global", "feature")
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,10 @@ class Standardization:
         Raises:
             ConfigError: another mode.
         """
-        if mode not in MODES:
-            raise ConfigError(f"data.standardize={mode!r}: need one of {', '.join(MODES)}")
+        if mode not in STANDARDIZE_MODES:
+            raise ConfigError(
+                f"data.standardize={mode!r}: need one of {', '.join(STANDARDIZE_MODES)}"
+            )
         if mode == "none":
             return cls(mean=torch.zeros(1), scale=torch.ones(1))
         if bool((lengths == x.shape[1]).all()):

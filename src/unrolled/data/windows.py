@@ -6,10 +6,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from unrolled.config.choices import WINDOW_LABELS
 from unrolled.contracts import Sequences, real_steps
 from unrolled.errors import ConfigError, DataError, did_you_mean
-
-LABELS = ("refuse", "last", "majority", "any")
 
 
 class Windows:
@@ -31,8 +30,8 @@ class Windows:
     def __init__(
         self, *, size: int | None, stride: int | None, label: str, background: str | None
     ) -> None:
-        if label not in LABELS:
-            raise ConfigError(f"data.window.label={label}: need one of {', '.join(LABELS)}")
+        if label not in WINDOW_LABELS:
+            raise ConfigError(f"data.window.label={label}: need one of {', '.join(WINDOW_LABELS)}")
         if size is None and (stride is not None or label != "refuse" or background is not None):
             raise ConfigError(
                 "data.window.stride, label and background need windows: data.window.size=STEPS"

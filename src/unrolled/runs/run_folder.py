@@ -146,6 +146,36 @@ class RunFolder:
         """What to type to continue the run."""
         return f"unrolled resume {shlex.quote(f'run={self.path}')}"
 
+    def require_best_checkpoint(self) -> None:
+        """Refuse a run whose weights cannot be used, without importing torch.
+
+        Raises:
+            CheckpointError: there is no checkpoints/best.ckpt.
+        """
+        if not self.best_checkpoint.is_file():
+            raise CheckpointError(
+                f"{self.path} has no checkpoints/best.ckpt; {self._remedy_without_checkpoint()}"
+            )
+
+    def require_checkpoint(self) -> None:
+        """Refuse a run that cannot be resumed, without importing torch.
+
+        Raises:
+            CheckpointError: there is neither checkpoints/last.ckpt nor checkpoints/best.ckpt.
+        """
+        if not self.last_checkpoint.is_file() and not self.best_checkpoint.is_file():
+            raise CheckpointError(
+                f"{self.path} has no checkpoint to resume from; {self._remedy_without_checkpoint()}"
+            )
+
+    def _remedy_without_checkpoint(self) -> str:
+        if self.last_checkpoint.is_file():
+            return f"to continue the run: {self.resume_command}"
+        return f"to train again: {self._train_command()}"
+
+    def _train_command(self) -> str:
+        return shlex.join(["unrolled", "train", *self.provenance().get("overrides", [])])
+
     # config
 
     def write_config(self, config: DictConfig) -> None:
@@ -254,9 +284,9 @@ class RunFolder:
             if path != self.last_checkpoint and self.last_checkpoint.exists():
                 log.warning("%s; continuing from %s", "; ".join(reasons), path)
             return path, checkpoint
-        again = shlex.join(["unrolled", "train", *self.provenance().get("overrides", [])])
         raise CheckpointError(
-            f"nothing to continue from: {'; '.join(reasons)}; to begin again: {again}"
+            f"nothing to continue from: {'; '.join(reasons)}; "
+            f"to train again: {self._train_command()}"
         )
 
     def _write_versioned(self, name: str, values: dict[str, Any]) -> None:

@@ -17,7 +17,6 @@ from unrolled.callbacks.exact_resume import first_step
 from unrolled.callbacks.stop_reason import stop_reason
 from unrolled.classifier.module import SequenceClassifier
 from unrolled.config.changes import refuse_changes
-from unrolled.config.checks import check_config
 from unrolled.config.values import resolve
 from unrolled.data.module import SequenceDataModule
 from unrolled.errors import (
@@ -48,7 +47,6 @@ def train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Res
     Raises:
         UnrolledError: the run failed or was interrupted; result.json records the error.
     """
-    check_config(config)
     prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
     if config.init_from is not None:
         config.init_from = str(find_run(config.init_from, root=Path("outputs")).path)
@@ -220,7 +218,6 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
         CheckpointError: the run has no checkpoint.
         DataError: other features or classes than the run was trained on, or no test part.
     """
-    check_config(config)
     prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
     preprocessing = folder.preprocessing()
     with naming_remedies():
