@@ -13,9 +13,8 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from unrolled.building.instantiation import make
-from unrolled.data.module import SequenceDataModule
-from unrolled.data.standardization import Standardization
+from unrolled.building.data import build_data
+from unrolled.data.preparation import Fitted
 from unrolled.runs.run_folder import RunFolder
 from unrolled.training.process import prepare_process
 from unrolled.training.trainer import load_classifier
@@ -26,8 +25,8 @@ NUM_SEQUENCES = 1000
 def report(folder: RunFolder) -> str:
     """Return one line about a run."""
     config = folder.config()
-    data: SequenceDataModule = make(config, "data", seed=config.seed)
-    data.standardization = Standardization.from_lists(folder.preprocessing()["standardization"])
+    data = build_data(config)
+    data.fitted = Fitted.from_plain(folder.preprocessing())
     data.setup()
     classifier = load_classifier(config, folder)
     classifier.load_state_dict(folder.load_checkpoint(folder.last_checkpoint)["state_dict"])

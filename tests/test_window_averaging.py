@@ -11,8 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unrolled.classifier.window_averaging import vote, vote_scores
+from unrolled.classifier.window_averaging import recording_scores
 from unrolled.cli import run
+from unrolled.data.windows import average_windows
 from unrolled.prediction import long_sequences
 from unrolled.prediction.predictor import Predictor
 from unrolled.runs.run_folder import RunFolder
@@ -40,9 +41,9 @@ def test_votes_are_the_means_of_a_loop(data: st.DataObject) -> None:
     owners = data.draw(st.lists(st.integers(0, 4), min_size=2, max_size=12))
     logits = torch.randn(len(owners), 3, generator=torch.Generator().manual_seed(len(owners)))
     ids, y = torch.tensor(owners), torch.tensor([owner % 3 for owner in owners])
-    names, probabilities = vote(logits.softmax(dim=1), ids)
+    names, probabilities = average_windows(logits.softmax(dim=1), ids)
     assert names.tolist() == sorted(set(owners))
-    scores = vote_scores(logits, y, ids)
+    scores = recording_scores(logits, y, ids)
     hits, losses = [], []
     for name, mean in zip(sorted(set(owners)), probabilities, strict=True):
         rows = [row for row, owner in enumerate(owners) if owner == name]
@@ -91,7 +92,7 @@ def by_hand(folder: Path) -> dict[str, np.ndarray]:
     means = {}
     for name, part in rows.groupby("id"):
         x = torch.tensor(part[["a", "b"]].ffill().to_numpy(dtype=np.float32))
-        x = predictor.standardization(x[None])[0]
+        x = predictor.fitted.standardization(x[None])[0]
         starts = [*range(0, max(len(x) - 6, 0), 4), max(len(x) - 6, 0)]
         odds = []
         for start in starts:
@@ -174,7 +175,7 @@ def test_a_label_that_changes_needs_a_rule_and_then_trains(
     assert run([*command, f"hydra.run.dir={tmp_path / 'refused'}"]) == 3
     said = capsys.readouterr().err
     assert "d.csv, line" in said
-    assert "data.window.label=last, majority or any" in said
+    assert "data.window.label=last (or majority, any)" in said
     named = ["data.window.label=any", "data.window.background=down"]
     assert run([*command, *named, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
     assert RunFolder(tmp_path / "run").preprocessing()["window_background"] == "down"

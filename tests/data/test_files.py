@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import unrolled.data.files.source
 from conftest import compose
-from unrolled.building.instantiation import make
+from unrolled.building.source import build_source
 from unrolled.contracts import SourceData
 from unrolled.data.files.source import Files
 from unrolled.errors import ConfigError, DataError
@@ -69,7 +69,7 @@ def source(path: Path, **changes: Any) -> Files:
     config = compose("data=files")
     for key, value in {"path": str(path), **changes}.items():
         config.data[key] = value
-    files = make(config, "data", seed=0).source
+    files = build_source(config)
     assert isinstance(files, Files)
     return files
 
@@ -379,7 +379,7 @@ def test_the_readers_depend_on_nothing_else_of_the_data_package() -> None:
 
 def test_a_path_has_to_be_given() -> None:
     with pytest.raises(ConfigError, match=r"data=files needs data\.path=FILE"):
-        make(compose("data=files"), "data", seed=0)
+        build_source(compose("data=files"))
 
 
 @pytest.mark.parametrize("key", ["path", "val_path", "test_path"])

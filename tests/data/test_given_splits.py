@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import compose
-from unrolled.building.instantiation import make
+from unrolled.building.data import build_data
 from unrolled.data.module import SequenceDataModule
 from unrolled.data.splits import fold_out
 from unrolled.errors import ConfigError, DataError
@@ -41,7 +41,7 @@ def load(path: Path, **changes: Any) -> SequenceDataModule:
     told = {"path": str(path), "id": "id", "label": "y", "group": "who", "split": "given"}
     for key, value in {**told, "split_column": "part", **changes}.items():
         config.data[key] = value
-    module: SequenceDataModule = make(config, "data", seed=0)
+    module: SequenceDataModule = build_data(config)
     module.setup()
     return module
 

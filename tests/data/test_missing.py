@@ -47,6 +47,6 @@ def test_what_is_there_stays_and_nothing_is_missing_afterwards(mode: str) -> Non
 @pytest.mark.parametrize("mode", ["refuse", "forward", "mean", "mask"])
 def test_a_filling_survives_the_way_into_a_file_and_back(mode: str) -> None:
     filling = Filling.fit(X, LENGTHS, mode=mode)
-    restored = Filling.from_plain(filling.as_plain())
+    restored = Filling.from_plain(filling.to_plain())
     assert restored.mode == mode
     assert torch.equal(restored.mean, filling.mean)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import chain
 from typing import Any
 
@@ -11,8 +11,9 @@ import torch
 from sklearn.datasets import load_digits
 
 from unrolled.contracts import Sequences, Source, SourceData
-from unrolled.data.batches import Batches
+from unrolled.data.batches import Batches, Batching
 from unrolled.data.module import SequenceDataModule
+from unrolled.data.preparation import Fitted, Preparation
 from unrolled.data.sources.digits import Digits
 from unrolled.data.standardization import Standardization
 from unrolled.data.windows import Windows
@@ -71,9 +72,21 @@ def some_data(*, with_val: bool = True, with_test: bool = True) -> SourceData:
     )
 
 
+def unprepared(source: Source, **changes: Any) -> SequenceDataModule:
+    settings = {**DEFAULTS, **changes}
+    preparation = {field.name: settings[field.name] for field in fields(Preparation)}
+    batching = {field.name: settings[field.name] for field in fields(Batching)}
+    return SequenceDataModule(
+        source=source,
+        preparation=Preparation(**preparation),
+        batching=Batching(**batching),
+        seed=settings["seed"],
+    )
+
+
 def make(source: Source | SourceData, **changes: Any) -> SequenceDataModule:
     source = Given(source) if isinstance(source, SourceData) else source
-    module = SequenceDataModule(source=source, **{**DEFAULTS, **changes})
+    module = unprepared(source, **changes)
     module.prepare_data()
     module.setup()
     return module
@@ -182,7 +195,7 @@ def test_values_of_given_val_and_test_parts_do_not_change_what_train_looks_like(
         test=replace(data.test, x=data.test.x - 1000),
     )
     one, other = make(data, standardize=mode), make(shifted, standardize=mode)
-    assert one.standardization.as_lists() == other.standardization.as_lists()
+    assert one.fitted.standardization.to_plain() == other.fitted.standardization.to_plain()
     assert torch.equal(one.parts.train.x, other.parts.train.x)
 
 
@@ -193,7 +206,7 @@ def test_values_of_held_out_sequences_do_not_change_what_train_looks_like(mode: 
     x = data.train.x.clone()
     x[ids_of(one.parts.val) + ids_of(one.parts.test)] *= 100
     other = make(replace(data, train=replace(data.train, x=x)), standardize=mode)
-    assert one.standardization.as_lists() == other.standardization.as_lists()
+    assert one.fitted.standardization.to_plain() == other.fitted.standardization.to_plain()
     assert torch.equal(one.parts.train.x, other.parts.train.x)
 
 
@@ -201,14 +214,16 @@ def test_val_and_test_are_standardised_as_train_is() -> None:
     data = some_data()
     module = make(data)
     for part, raw in ((module.parts.val, data.val), (module.parts.test, data.test)):
-        torch.testing.assert_close(part.x, module.standardization(raw.x))
+        torch.testing.assert_close(part.x, module.fitted.scale(raw.x))
         assert not torch.equal(part.x, raw.x)
 
 
 def test_a_standardisation_that_is_set_beforehand_is_kept() -> None:
-    module = SequenceDataModule(source=Given(some_data()), **DEFAULTS)
-    learnt = Standardization(mean=torch.tensor([9.0]), scale=torch.tensor([2.0]))
-    module.standardization = learnt
+    module = unprepared(Given(some_data()))
+    fitted = make(some_data()).fitted
+    assert fitted is not None
+    known = Standardization(mean=torch.tensor([9.0]), scale=torch.tensor([2.0]))
+    module.fitted = replace(fitted, standardization=known)
     module.setup()
     assert torch.equal(module.parts.test.x, (some_data().test.x - 9) / 2)
 
@@ -322,8 +337,8 @@ def test_a_part_with_a_wrong_number_is_refused_by_name(part: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"batch_size": 0}, r"data\.batch_size >= 1 .*, got 0 and 100"),
-        ({"eval_batch_size": 0}, r"data\.eval_batch_size >= 1, got 32 and 0"),
+        ({"batch_size": 0}, r"data\.batch_size=0: need at least 1"),
+        ({"eval_batch_size": 0}, r"data\.eval_batch_size=0: need at least 1"),
         ({"val_size": -1}, r"data\.val_size >= 0 .*, got -1 and 0\.2"),
         ({"test_size": -0.5}, r"data\.test_size >= 0, got 0\.1 and -0\.5"),
         ({"layout": "spiral"}, r"data\.layout='spiral'"),
@@ -341,7 +356,7 @@ def test_an_unknown_split_is_refused(split: str) -> None:
         make(some_data(with_val=False), split=split)
 
 
-# lengths, noise, missing values, floors
+# lengths, noise, missing values, baselines
 
 
 def test_a_maximum_length_cuts_every_part() -> None:
@@ -374,22 +389,21 @@ def test_missing_values_are_filled_with_what_the_training_part_has() -> None:
     torch.testing.assert_close(module.parts.val.x[0, 0, 0], mean)
 
 
-def test_the_floor_is_the_share_of_the_most_frequent_training_class_in_test() -> None:
+def test_the_baseline_is_the_share_of_the_most_frequent_training_class_in_the_test_set() -> None:
     data = some_data()
     assert data.test is not None
     uneven = replace(data.train, y=torch.where(data.train.y == 1, 2, data.train.y))
     module = make(replace(data, train=uneven, baselines={"a guess": 0.4}))
     share = float((data.test.y == 2).double().mean())
-    assert module.baselines == {"always the most frequent class": share, "a guess": 0.4}
+    assert module.baselines == {"majority class": share, "a guess": 0.4}
 
 
-def test_what_was_learnt_is_applied_to_other_data() -> None:
+def test_fitted_values_are_applied_to_other_data() -> None:
     module = make(replace(some_data(), missing="mask"))
-    other = SequenceDataModule(source=Given(replace(some_data(), missing="mask")), **DEFAULTS)
-    learnt = json.loads(json.dumps(module.learnt()))
-    learnt["filling"]["mean"] = [1.0, 2.0, 3.0]
-    other.learnt_from(learnt)
+    other = unprepared(Given(replace(some_data(), missing="mask")))
+    values = json.loads(json.dumps(module.preprocessing()))
+    values["filling"]["mean"] = [1.0, 2.0, 3.0]
+    other.fitted = Fitted.from_plain(values)
     other.setup()
-    assert other.filling is not None
-    assert other.filling.mean.tolist() == [1, 2, 3]
-    assert other.learnt() == learnt
+    assert other.fitted.filling.mean.tolist() == [1, 2, 3]
+    assert other.preprocessing() == values

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import compose
-from unrolled.building.instantiation import make
+from unrolled.building.source import build_source
 from unrolled.contracts import SourceData
 from unrolled.data.files.reader import read_recordings
 from unrolled.data.files.resampling import parse_interval, resample
@@ -72,7 +72,7 @@ def load(path: Path, **changes: Any) -> SourceData:
     config = compose("data=files")
     for key, value in {"path": str(path), "id": "id", "time": "t", "label": "y", **changes}.items():
         config.data[key] = value
-    data: SourceData = make(config, "data", seed=0).source.load()
+    data: SourceData = build_source(config).load()
     return data
 
 

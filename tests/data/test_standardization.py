@@ -113,7 +113,7 @@ def test_a_large_offset_does_not_drown_a_small_spread() -> None:
 
 def test_the_lists_of_a_json_file_bring_the_same_float32_back() -> None:
     fitted = Standardization.fit(some_input().float(), LENGTHS, mode="feature")
-    back = Standardization.from_lists(fitted.as_lists())
+    back = Standardization.from_plain(fitted.to_plain())
     assert torch.equal(back.mean, fitted.mean)
     assert torch.equal(back.scale, fitted.scale)
 

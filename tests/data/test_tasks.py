@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from conftest import compose
-from unrolled.building.instantiation import make
+from unrolled.building.source import build_source
 from unrolled.contracts import SourceData
 from unrolled.data.noise_tail import append_noise
 from unrolled.data.sources.mnist1d import MNIST1D, draw
@@ -26,7 +26,7 @@ def load(task: str, **changes: int) -> SourceData:
     config = compose(f"data={task}")
     for key, value in {**sizes, **changes}.items():
         config.data.source[key] = value
-    data: SourceData = make(config, "data", seed=0).source.load()
+    data: SourceData = build_source(config).load()
     return data
 
 

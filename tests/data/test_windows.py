@@ -8,10 +8,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_module import DEFAULTS, Given, make
+from test_module import Given, make, unprepared
 
 from unrolled.contracts import Sequences, SourceData
-from unrolled.data.module import SequenceDataModule
 from unrolled.data.sources.digits import Digits
 from unrolled.data.windows import Windows
 from unrolled.errors import ConfigError, DataError
@@ -192,9 +191,9 @@ def test_windows_of_a_recording_or_a_group_never_stand_on_two_sides(
 def test_statistics_count_each_step_of_a_training_recording_once() -> None:
     """Windows that overlap, or end where a recording ends, would count some twice."""
     one, other = make(ragged(36)), make(ragged(36), window=windows(8, 3))
-    assert one.standardization is not None
-    assert other.standardization is not None
-    assert one.standardization.as_lists() == other.standardization.as_lists()
+    assert one.fitted is not None
+    assert other.fitted is not None
+    assert one.fitted.standardization.to_plain() == other.fitted.standardization.to_plain()
     assert one.num_steps == 30
     assert other.num_steps == 8
 
@@ -212,23 +211,18 @@ def test_labels_that_change_are_refused_unless_windows_have_one(window: Windows)
         make(ragged(36, changing=True), window=window)
 
 
-def test_the_background_that_a_run_learnt_is_kept() -> None:
+def test_the_fitted_background_is_used_for_other_data() -> None:
     data = ragged(36, changing=True)
     module = make(data, window=windows(4, label="any"))
-    assert module.learnt()["window_background"] in NAMES
+    assert module.preprocessing()["window_background"] in NAMES
     assert data.train.step_y is not None
     turned = replace(data, train=replace(data.train, step_y=(data.train.step_y + 1) % 3))
     fresh = make(turned, window=windows(4, label="any"))
-    again = make_learnt(turned, module.learnt())
-    assert again.window_background == module.window_background != fresh.window_background
-
-
-def make_learnt(data: SourceData, learnt: dict[str, Any]) -> SequenceDataModule:
-    settings_of_it = {**DEFAULTS, "window": windows(4, label="any")}
-    module = SequenceDataModule(source=Given(data), **settings_of_it)
-    module.learnt_from(learnt)
-    module.setup()
-    return module
+    again = unprepared(Given(turned), window=windows(4, label="any"))
+    again.fitted = module.fitted
+    again.setup()
+    backgrounds = [made.preprocessing()["window_background"] for made in (again, module, fresh)]
+    assert backgrounds[0] == backgrounds[1] != backgrounds[2]
 
 
 def test_a_maximum_length_cuts_labels_with_their_steps() -> None:

@@ -2,10 +2,13 @@
 
 import copy
 import json
+from dataclasses import fields
 
 from omegaconf import DictConfig, OmegaConf
 
-from unrolled.building.instantiation import make
+from unrolled.building.preparation import build_preparation
+from unrolled.building.source import build_source
+from unrolled.data.batches import Batching
 from unrolled.data.module import SequenceDataModule
 
 _shared_data: dict[str, SequenceDataModule] = {}  # by its description
@@ -22,10 +25,26 @@ def load_data(config: DictConfig) -> SequenceDataModule:
         shared = copy.copy(shared)  # no trainer has it yet; nobody writes to its tensors
         shared.seed = config.seed
         return shared
-    data: SequenceDataModule = make(config, "data", seed=config.seed)
+    data = build_data(config)
     data.prepare_data()
     data.setup()
     return data
+
+
+def build_data(config: DictConfig) -> SequenceDataModule:
+    """Return the data module that the config describes; nothing is loaded yet.
+
+    The keys of config.data that `Preparation` and `Batching` lack are arguments of the source.
+
+    Raises:
+        ConfigError: a setting cannot work.
+    """
+    return SequenceDataModule(
+        source=build_source(config),
+        preparation=build_preparation(config),
+        batching=Batching(**{field.name: config.data[field.name] for field in fields(Batching)}),
+        seed=config.seed,
+    )
 
 
 def share_data(config: DictConfig) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from unrolled.data.files.paths import require_data_paths
 from unrolled.errors import ConfigError, UnrolledError, did_you_mean
 
 NO_ARGUMENTS = ("recipe", "parameter_budget")  # keys of a node that are not arguments of its class
@@ -30,8 +29,6 @@ def make(config: DictConfig, name: str, **arguments: Any) -> Any:
     with open_dict(node):
         for key in NO_ARGUMENTS:
             node.pop(key, None)
-        if "source" in node:
-            _give_to_source(node)
     if "_target_" not in node:
         raise ConfigError(f"{name} has no _target_; choose an option with {name}=OPTION")
     return _made(OmegaConf.to_container(node, resolve=True), name, arguments)
@@ -84,26 +81,3 @@ def get_object(target: str) -> Any:
     """Return the class or function with this full name, e.g. torch.optim.AdamW."""
     module, _, name = target.rpartition(".")
     return getattr(importlib.import_module(module), name)
-
-
-def prepare_source(config: DictConfig) -> None:
-    """Let the source find or fetch its files, before anything as slow as Lightning is imported.
-
-    Raises:
-        DataError: they are neither here nor to be had.
-    """
-    require_data_paths(config.data)
-    node = config.data.copy()
-    with open_dict(node):
-        _give_to_source(node)
-    make(node, "source").prepare()
-
-
-def _give_to_source(data: DictConfig) -> None:
-    """Move the keys that the source's class takes (data.dir) to the source."""
-    try:
-        parameters = inspect.signature(get_object(data.source._target_)).parameters
-    except (ImportError, AttributeError):
-        return  # is told when the source is made
-    for key in [str(key) for key in data if key in parameters]:
-        data.source[key] = data.pop(key)

@@ -23,7 +23,7 @@ from torchmetrics.classification import (
 
 from unrolled.building.network import Network
 from unrolled.classifier.training_sums import TrainingSums
-from unrolled.classifier.window_averaging import vote_scores
+from unrolled.classifier.window_averaging import recording_scores
 from unrolled.contracts import Batch
 from unrolled.lightning_internals import setup_train_batches
 
@@ -66,7 +66,7 @@ class SequenceClassifier(LightningModule):
         self.make_schedule = make_schedule
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.num_classes = num_classes
-        self.votes = False  # whether sequences of one id are windows that vote
+        self.averages_windows = False  # whether sequences with the same id are windows to average
         self.confusion: dict[str, Int[Tensor, "c c"]] = {}
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []  # logits, classes, ids
         self.training_sums = TrainingSums.zero(torch.device("cpu"))  # of the epoch so far
@@ -140,8 +140,8 @@ class SequenceClassifier(LightningModule):
         scores = metrics.compute()
         self.confusion[part] = scores.pop("confusion")
         scores = {"loss": functional.cross_entropy(logits, y), **scores}
-        if self.votes:
-            scores |= vote_scores(logits, y, ids)
+        if self.averages_windows:
+            scores |= recording_scores(logits, y, ids)
         self.log_dict({f"{part}/{name}": value for name, value in scores.items()}, sync_dist=True)
 
     # optimisation

@@ -1,4 +1,4 @@
-"""Votes: what windows of one recording say together, by the mean of their probabilities."""
+"""Scores of recordings whose windows are averaged."""
 
 import torch
 from jaxtyping import Float, Int
@@ -7,30 +7,22 @@ from torch.nn import functional
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
 from torchmetrics.utilities.distributed import gather_all_tensors
 
+from unrolled.data.windows import average_windows
+
 TINY = torch.finfo(torch.float32).tiny
 
 
-def vote(
-    probabilities: Float[Tensor, "n c"], ids: Int[Tensor, " n"]
-) -> tuple[Int[Tensor, " m"], Float[Tensor, "m c"]]:
-    """Return the ids that occur, in order, and the mean probabilities over the rows of each."""
-    names, owners, counts = torch.unique(ids, return_inverse=True, return_counts=True)
-    sums = probabilities.new_zeros(len(names), probabilities.shape[1], dtype=torch.float64)
-    sums.index_add_(0, owners, probabilities.double())
-    return names, (sums / counts[:, None]).to(probabilities.dtype)
-
-
-def vote_scores(
+def recording_scores(
     logits: Float[Tensor, "n c"], y: Int[Tensor, " n"], ids: Int[Tensor, " n"]
 ) -> dict[str, Float[Tensor, ""]]:
-    """Return loss, accuracy and macro F1 of the votes.
+    """Return loss, accuracy and macro F1 of recordings, with one prediction each.
 
-    y: the windows of a recording have one class, all of them.
-    ids: of the recording that each row is a window of; other processes may have further ones.
+    y: classes; all windows of a recording have the same one.
+    ids: recording to which each window belongs; other processes may hold further windows of it.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         logits, y, ids = (torch.cat(gather_all_tensors(some)) for some in (logits, y, ids))
-    _, probabilities = vote(logits.softmax(dim=1), ids)
+    _, probabilities = average_windows(logits.softmax(dim=1), ids)
     _, owners = torch.unique(ids, return_inverse=True)
     labels = y.new_zeros(len(probabilities)).scatter_(0, owners, y)
     num_classes = logits.shape[1]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from unrolled.building.instantiation import prepare_source
+from unrolled.building.source import prepare_source
 from unrolled.commands.arguments import quote_names, take
 from unrolled.config.checks import check_config
 from unrolled.config.composition import override

@@ -9,7 +9,7 @@ from hydra.core.utils import run_job
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
-from unrolled.building.instantiation import prepare_source
+from unrolled.building.source import prepare_source
 from unrolled.commands.arguments import quote_names, take
 from unrolled.config.checks import check_config
 from unrolled.config.composition import CONFIG_NAME, compose_job, hydra_in_conf, without_hydra

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Int
@@ -10,6 +11,38 @@ from torch import Tensor
 from unrolled.contracts import Batch, Sequences
 from unrolled.errors import ConfigError
 from unrolled.seeding import mix
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batching:
+    """How prepared sequences are put into batches.
+
+    The fields are the keys of the same names in conf/data/_module.yaml.
+
+    batch_size: sequences in a training batch, >= 1.
+    eval_batch_size: sequences in a batch of validation, test and prediction, >= 1.
+    shuffle: whether the order of training changes in each epoch.
+    bucket_batches: if lengths differ, the sequences of this many training batches are sorted by
+        length before they are divided into batches, so that there is little padding; 1 for none.
+    curriculum_epochs: epochs that begin with the short sequences, >= 0; see `Batches`.
+    device_share: a set is kept on the GPU if it takes at most this share of the free memory there,
+        0 <= device_share <= 1; otherwise its batches are copied one by one.
+
+    Raises:
+        ConfigError: a batch size is smaller than 1.
+    """
+
+    batch_size: int
+    eval_batch_size: int
+    shuffle: bool
+    bucket_batches: int
+    curriculum_epochs: int
+    device_share: float
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "eval_batch_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"data.{name}={getattr(self, name)}: need at least 1")
 
 
 class Batches:

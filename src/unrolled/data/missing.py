@@ -1,4 +1,4 @@
-"""Missing values (NaN) are filled with what the training part has in their place."""
+"""Fills missing values (NaN) with values of the sequence or means of the training set."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,16 @@ from unrolled.contracts import real_steps
 
 @dataclass(frozen=True)
 class Filling:
-    """Replaces NaN in real steps, in one of these ways.
+    """Replaces NaN in real steps.
 
-    refuse: not at all; there is none.
-    forward: by the last value before it in its sequence; by the mean where there is none.
-    mean: by the mean of its feature.
-    mask: by the mean, and a further feature per feature is 1 where a value was missing, else 0.
-
-    mean: of each feature over what is there in the training part, 0 where nothing is, (d,).
+    mode: one of
+        refuse: there is no NaN, nothing is replaced.
+        forward: the previous value of the sequence, or the mean if there is none.
+        mean: the mean of the feature.
+        mask: the mean, and for each feature another one that is 1 where a value was missing,
+            else 0.
+    mean: mean of each feature over the values that are present in the training set, or 0 if there
+        are none, (d,).
     """
 
     mode: str
@@ -49,13 +51,11 @@ class Filling:
         filled = torch.where(missing, self.mean, x)
         return torch.cat([filled, missing.to(x.dtype)], dim=2) if self.mode == "mask" else filled
 
-    def as_plain(self) -> dict[str, str | list[float]]:
+    def to_plain(self) -> dict[str, str | list[float]]:
         """Return plain values for a JSON file."""
         return {"mode": self.mode, "mean": self.mean.tolist()}
 
     @classmethod
-    def from_plain(cls, values: dict[str, str | list[float]] | None) -> "Filling":
-        """Return what `as_plain` wrote; runs of version 0.1 wrote nothing, and refuse."""
-        if values is None:
-            return cls("refuse", torch.zeros(0))
+    def from_plain(cls, values: dict[str, str | list[float]]) -> "Filling":
+        """Return the object from which `to_plain` made these values."""
         return cls(str(values["mode"]), torch.tensor(values["mean"]))

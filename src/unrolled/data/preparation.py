@@ -1,11 +1,12 @@
-"""From what a source gives to what a network reads: checked, laid out, split, standardised."""
+"""From the raw sequences of a source to what a network reads: layout, split, preprocessing."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from unrolled.contracts import Sequences, SourceData
@@ -44,25 +45,75 @@ class Parts:
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """What the training part taught; new sequences are treated as it was.
+class Fitted:
+    """What was fitted on the training set; new sequences are prepared with the same values.
 
+    class_names: (c,).
+    schema: plain values with which the source reads further files, or None; see `SourceData`.
+    filling: how missing values are filled.
+    standardization: mean and scale of the features.
     background: name of the class of windows in which nothing happens, or None; see `Windows`.
     """
 
+    class_names: list[str]
+    schema: dict[str, Any] | None
     filling: Filling
     standardization: Standardization
     background: str | None
 
+    def to_plain(self) -> dict[str, Any]:
+        """Return plain values for preprocessing.json."""
+        return {
+            "class_names": self.class_names,
+            "schema": self.schema,
+            "window_background": self.background,
+            "filling": self.filling.to_plain(),
+            "standardization": self.standardization.to_plain(),
+        }
+
+    @classmethod
+    def from_plain(cls, values: dict[str, Any]) -> "Fitted":
+        """Return the object from which `to_plain` made these values; other keys are ignored."""
+        return cls(
+            class_names=values["class_names"],
+            schema=values["schema"],
+            filling=Filling.from_plain(values["filling"]),
+            standardization=Standardization.from_plain(values["standardization"]),
+            background=values["window_background"],
+        )
+
+    def scale(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d2"]:
+        """Return x filled and standardised; d2 is 2 d if masks are added, else d."""
+        return self.standardization(self.filling(x))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """How the sequences of a source are treated before they are cut into batches.
+    """How the sequences of a source become the input of a network.
 
-    The settings are those of `SequenceDataModule`.
+    The fields are the keys of the same names in conf/data/_module.yaml.
+
+    layout: rows, columns, pixels or permuted; see `lay_out`.
+    permutation: the order of the pixels for layout=permuted; see `layouts.permutation`.
+    pixels_per_step: features per step for layout=pixels or permuted, >= 1; see `lay_out`.
+    split: how validation and test set are held out if the source does not provide them:
+        stratified, random, group, time or given; see `hold_out`.
+    split_seed: seed of the split, >= 0; independent of the seed of the run.
+    val_size: size of the validation set: a number of sequences >= 1, a fraction < 1, or 0 for none.
+    test_size: the same for the test set, which is held out first.
+    fold: None to hold out val_size. Otherwise the validation set is this one of num_folds equal
+        folds of the sequences outside the test set, 0 <= fold < num_folds.
+    num_folds: >= 2.
+    max_length: steps that are kept of a longer sequence, >= 1, or None for all.
+    truncate: which end of a longer sequence is cut off: head or tail.
+    standardize: none, global or feature; see `Standardization.fit`.
+    noise_steps: steps of noise that are appended to every sequence, >= 0; see `append_noise`.
+    noise_seed: seed of the noise, >= 0.
+    window: how recordings are cut into windows. The split comes first, so that all windows of a
+        recording are in the same set.
 
     Raises:
-        ConfigError: one is out of its range.
+        ConfigError: a value is out of its range.
     """
 
     layout: str
@@ -129,7 +180,7 @@ class Preparation:
                 "labels change within sequences; data.window.size=STEPS data.window.label=last, "
                 "majority or any (with data.layout=rows) cuts windows that have one"
             )
-        part = truncate(part, max_length=self.max_length, end=self.truncate)
+        part = self._truncate(part)
         num_steps = part.x.shape[1]
         require_equal_lengths(part.lengths, layout=self.layout, num_steps=num_steps)
         x = lay_out(
@@ -140,46 +191,48 @@ class Preparation:
         )
         return replace(part, x=x, lengths=part.lengths - num_steps + x.shape[1])
 
-    def learn(
-        self,
-        train: Sequences,
-        *,
-        missing: str,
-        filling: Filling | None,
-        standardization: Standardization | None,
-        background: str | None,
-        class_names: Sequence[str],
-    ) -> Learnt:
-        """Return what a training part teaches, beyond what is known already.
+    def fit(self, train: Sequences, data: SourceData) -> Fitted:
+        """Return the values that are fitted on a training set that is laid out.
 
-        missing: how its missing values are filled.
-        class_names: (c,).
+        data: the source's data, with class names, schema and the mode of filling.
         """
-        if filling is None:
-            filling = Filling.fit(train.x, train.lengths, mode=missing)
-        if standardization is None:
-            standardization = Standardization.fit(
+        class_names = list(data.class_names)
+        filling = Filling.fit(train.x, train.lengths, mode=data.missing)
+        return Fitted(
+            class_names=class_names,
+            schema=data.schema,
+            filling=filling,
+            standardization=Standardization.fit(
                 filling(train.x), train.lengths, mode=self.standardize
-            )
-        if background is None:
-            background = self.window.background_of(train, class_names)
-        return Learnt(filling, standardization, background)
-
-    def finish(self, parts: Parts, learnt: Learnt, *, class_names: Sequence[str]) -> Parts:
-        """Return the parts: filled, standardised, cut into windows, with noise behind each."""
-        names = list(class_names)
-        background = None if learnt.background is None else names.index(learnt.background)
-
-        def treat(part: Sequences) -> Sequences:
-            treated = replace(part, x=learnt.standardization(learnt.filling(part.x)))
-            return self.window.cut(treated, background=background)
-
-        treated = parts.changed(treat)
-        return Parts(
-            train=self._noisy(treated.train, number=0),
-            val=None if treated.val is None else self._noisy(treated.val, number=1),
-            test=None if treated.test is None else self._noisy(treated.test, number=2),
+            ),
+            background=self.window.background_of(train, class_names),
         )
+
+    def finish(self, parts: Parts, fitted: Fitted) -> Parts:
+        """Return the sets filled, standardised, cut into windows and with noise appended."""
+        done = parts.changed(lambda part: self._scale_and_cut(part, fitted))
+        return Parts(
+            train=self._noisy(done.train, number=0),
+            val=None if done.val is None else self._noisy(done.val, number=1),
+            test=None if done.test is None else self._noisy(done.test, number=2),
+        )
+
+    def apply(self, sequences: Sequences, fitted: Fitted) -> Sequences:
+        """Return new sequences truncated, filled, standardised and cut into windows.
+
+        sequences: laid out in time already.
+        """
+        return self._scale_and_cut(self._truncate(sequences), fitted)
+
+    def _truncate(self, sequences: Sequences) -> Sequences:
+        return truncate(sequences, max_length=self.max_length, end=self.truncate)
+
+    def _scale_and_cut(self, sequences: Sequences, fitted: Fitted) -> Sequences:
+        background = (
+            None if fitted.background is None else fitted.class_names.index(fitted.background)
+        )
+        scaled = replace(sequences, x=fitted.scale(sequences.x))
+        return self.window.cut(scaled, background=background)
 
     def _noisy(self, part: Sequences, *, number: int) -> Sequences:
         generator = torch.Generator().manual_seed(mix(self.noise_seed, number))
@@ -234,13 +287,13 @@ def check_source(data: SourceData) -> None:
             )
 
 
-def floors(parts: Parts, data: SourceData) -> dict[str, float]:
-    """Return the test accuracies of answers that need no training, by name."""
+def baselines(parts: Parts, data: SourceData) -> dict[str, float]:
+    """Return the test accuracies of classifiers that need no training, by name."""
     if parts.test is None:
         return dict(data.baselines)
     most_frequent = int(torch.bincount(parts.train.y).argmax())
     share = (parts.test.y == most_frequent).double().mean()
-    return {"always the most frequent class": float(share), **data.baselines}
+    return {"majority class": float(share), **data.baselines}
 
 
 def fingerprint(data: SourceData) -> str:

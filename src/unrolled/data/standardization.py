@@ -1,4 +1,4 @@
-"""Standardisation with the statistics of the training part."""
+"""Standardisation with the statistics of the training set."""
 
 import logging
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Standardization:
         variance = centred.div_(largest).square_().mean(dim=0, dtype=torch.float64)
         if bool(constant.any()):
             log.warning(
-                "%d of %d features are constant in the training part and are not scaled: %s",
+                "%d of %d features are constant in the training set and are not scaled: %s",
                 int(constant.sum()),
                 len(constant),
                 ", ".join(str(index) for index in constant.nonzero().flatten().tolist()[:10]),
@@ -65,11 +65,11 @@ class Standardization:
         """Return x standardised."""
         return (x - self.mean) / self.scale
 
-    def as_lists(self) -> dict[str, list[float]]:
-        """Return plain values for a JSON file; float32 survives the way there and back."""
+    def to_plain(self) -> dict[str, list[float]]:
+        """Return plain values for a JSON file; float32 values are kept exactly."""
         return {"mean": self.mean.tolist(), "scale": self.scale.tolist()}
 
     @classmethod
-    def from_lists(cls, lists: dict[str, list[float]]) -> "Standardization":
-        """Return what `as_lists` wrote."""
-        return cls(mean=torch.tensor(lists["mean"]), scale=torch.tensor(lists["scale"]))
+    def from_plain(cls, values: dict[str, list[float]]) -> "Standardization":
+        """Return the object from which `to_plain` made these values."""
+        return cls(mean=torch.tensor(values["mean"]), scale=torch.tensor(values["scale"]))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from unrolled.config.choices import WINDOW_LABELS
@@ -113,3 +113,13 @@ class Windows:
         if background < counts.shape[1]:
             counts[:, background] = 0
         return torch.where(counts.any(dim=1), counts.argmax(dim=1), background)
+
+
+def average_windows(
+    probabilities: Float[Tensor, "n c"], ids: Int[Tensor, " n"]
+) -> tuple[Int[Tensor, " m"], Float[Tensor, "m c"]]:
+    """Return the distinct ids in order, and the mean of the probabilities of each id."""
+    names, owners, counts = torch.unique(ids, return_inverse=True, return_counts=True)
+    sums = probabilities.new_zeros(len(names), probabilities.shape[1], dtype=torch.float64)
+    sums.index_add_(0, owners, probabilities.double())
+    return names, (sums / counts[:, None]).to(probabilities.dtype)

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from unrolled.building.network import Network
 from unrolled.data.files.streaming import Piece
-from unrolled.data.missing import Filling
-from unrolled.data.standardization import Standardization
+from unrolled.data.preparation import Fitted
 from unrolled.encoders.blocks.encoder import State
 from unrolled.errors import DataError
 from unrolled.heads.head import Memory
@@ -26,7 +25,7 @@ LONG_STEPS = 2**12  # of a sequence; a longer one is read in chunks
 CHUNK_STEPS = 2**10
 
 
-def can_be_folded(network: Network) -> bool:
+def can_run_in_chunks(network: Network) -> bool:
     """Return whether the encoder reads from left to right only, so that it can run in chunks."""
     return network.encoder.backward_size == 0
 
@@ -34,23 +33,21 @@ def can_be_folded(network: Network) -> bool:
 class LongSequence:
     """A sequence that is classified chunk by chunk; only states of encoder and head are kept.
 
-    network: one that `can_be_folded`.
-    filling, standardization: of its run.
+    network: one that `can_run_in_chunks`.
+    fitted: of its run.
     name: of the sequence, for messages.
     """
 
     def __init__(
         self,
         network: Network,
-        filling: Filling,
-        standardization: Standardization,
+        fitted: Fitted,
         *,
         name: str,
     ) -> None:
         self.encoder = network.encoder
         self.head = network.head
-        self.filling = filling
-        self.standardization = standardization
+        self.fitted = fitted
         self.name = name
         self.num_steps = 0
         self.newest = torch.full((1, 1, 1), torch.nan)  # what the next step is filled with
@@ -68,13 +65,12 @@ class LongSequence:
             chunk = torch.from_numpy(values[start : start + CHUNK_STEPS])[None]
             self._require_finite(chunk)
             before = self.newest.expand(1, 1, chunk.shape[2])
-            filled = self.filling(torch.cat([before, chunk], dim=1))
-            if self.filling.mode == "forward":
-                self.newest = filled[:, -1:]
-            with told_as_data():
-                hidden, self.state = self.encoder.read(
-                    self.standardization(filled[:, 1:]), None, self.state
-                )
+            steps = torch.cat([before, chunk], dim=1)
+            if self.fitted.filling.mode == "forward":
+                self.newest = self.fitted.filling(steps)[:, -1:]
+            with network_errors_as_data_errors():
+                x = self.fitted.scale(steps)[:, 1:]
+                hidden, self.state = self.encoder.read(x, None, self.state)
                 self.memory = self.head.fold(hidden, self.memory)
             self.num_steps += chunk.shape[1]
 
@@ -82,11 +78,11 @@ class LongSequence:
     def logits(self) -> Tensor:
         """Return the logits of the steps so far, (c,)."""
         assert self.memory is not None
-        with told_as_data():
+        with network_errors_as_data_errors():
             return self.head.classify(self.memory)[0]
 
     def _require_finite(self, chunk: Tensor) -> None:
-        wrong = ~chunk.isfinite() if self.filling.mode == "refuse" else chunk.isinf()
+        wrong = ~chunk.isfinite() if self.fitted.filling.mode == "refuse" else chunk.isinf()
         if bool(wrong.any()):
             _, step, feature = wrong.nonzero()[0].tolist()
             raise DataError(
@@ -194,7 +190,7 @@ def batch_bounds(lengths: list[int], *, batch_size: int) -> Iterator[tuple[int, 
 
 
 @contextmanager
-def told_as_data() -> Iterator[None]:
+def network_errors_as_data_errors() -> Iterator[None]:
     """Turn a refusal of encoder or head (a sequence is too long for them) into one of the data.
 
     Raises:

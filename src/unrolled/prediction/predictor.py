@@ -1,4 +1,4 @@
-"""What a run learnt, applied to new sequences."""
+"""Applies a trained run to new sequences."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -7,29 +7,26 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from omegaconf import DictConfig
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from unrolled.building.network import build_network, load_weights
-from unrolled.classifier.window_averaging import vote
+from unrolled.building.preparation import build_preparation
 from unrolled.contracts import Sequences
 from unrolled.data.files.reader import read_recordings
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.streaming import OutOfOrderError, Piece, read_pieces, whole_pieces
-from unrolled.data.missing import Filling
+from unrolled.data.preparation import Fitted
 from unrolled.data.sanity_checks import check_sequences
-from unrolled.data.standardization import Standardization
-from unrolled.data.truncation import truncate
-from unrolled.data.windows import Windows
+from unrolled.data.windows import average_windows
 from unrolled.errors import DataError
 from unrolled.prediction.long_sequences import (
     Incoming,
     LongSequence,
     batch_bounds,
-    can_be_folded,
+    can_run_in_chunks,
     in_blocks,
-    told_as_data,
+    network_errors_as_data_errors,
 )
 from unrolled.runs.run_folder import RunFolder
 
@@ -44,22 +41,21 @@ class Prediction:
 
 
 class Predictor:
-    """A trained classifier with the class names, filling and standardisation that belong to it.
+    """A trained network with the preparation that was fitted for it.
 
-    folder: of a run with a checkpoint.
+    folder: a run folder with a checkpoint.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         self.config = folder.config()
         preprocessing = folder.preprocessing()
-        self.class_names: list[str] = preprocessing["class_names"]
-        self.filling = Filling.from_plain(preprocessing.get("filling"))
-        self.standardization = Standardization.from_lists(preprocessing["standardization"])
+        self.preparation = build_preparation(self.config)
+        fitted = Fitted.from_plain(preprocessing)
+        self.fitted = replace(fitted, background=None)  # new sequences have no labels
+        self.class_names = fitted.class_names
         self.num_features: int = preprocessing["num_features"]
-        if self.filling.mode == "mask":
-            self.num_features //= 2  # the other half says what is missing
-        self.schema = preprocessing.get("schema")
-        self.windows = _windows(self.config)
+        if fitted.filling.mode == "mask":
+            self.num_features //= 2  # the network also reads a mask per feature
         self.network = build_network(
             self.config,
             num_features=preprocessing["num_features"],
@@ -115,8 +111,8 @@ class Predictor:
         return self._predictions(pieces)
 
     def _schema_of(self, path: Path) -> Schema:
-        if self.schema is not None:
-            return Schema.from_plain(self.schema)
+        if self.fitted.schema is not None:
+            return Schema.from_plain(self.fitted.schema)
         if path.suffix.lower() != ".npz":
             raise DataError(
                 f"{path}: this run was not trained on a file of named columns; it reads NPZ "
@@ -138,15 +134,12 @@ class Predictor:
             yield names, Prediction(labels, probabilities, self.class_names)
 
     def _incoming(self, name: str, row: int) -> Incoming:
-        data = self.config.data
         return Incoming(
             name,
-            max_length=data.get("max_length"),
-            truncate=data.get("truncate", "tail"),
-            long=LongSequence(
-                self.network, self.filling, self.standardization, name=f"sequence {row}"
-            )
-            if self.windows is None and can_be_folded(self.network)  # windows: cut from a whole
+            max_length=self.preparation.max_length,
+            truncate=self.preparation.truncate,
+            long=LongSequence(self.network, self.fitted, name=f"sequence {row}")
+            if not self.cuts_windows and can_run_in_chunks(self.network)
             else None,
         )
 
@@ -173,26 +166,24 @@ class Predictor:
             sequences,
             part_name="prediction",
             num_classes=len(self.class_names),
-            missing_allowed=self.filling.mode != "refuse",
+            missing_allowed=self.fitted.filling.mode != "refuse",
         )
-        data = self.config.data
-        if data.get("max_length") is not None:
-            sequences = truncate(sequences, max_length=data.max_length, end=data.truncate)
-        x = self.standardization(self.filling(sequences.x))
-        if self.windows is not None:
-            return self._votes(replace(sequences, x=x), self.windows)
-        with told_as_data():
-            logits: Tensor = self.network(x, sequences.lengths)
-        return logits
-
-    def _votes(self, sequences: Sequences, windows: Windows) -> Tensor:
-        """Return the logarithm of the mean probabilities over the windows of each sequence."""
-        ids = torch.arange(len(sequences))
-        cut = windows.cut(replace(sequences, ids=ids), background=None)
+        sequences = replace(sequences, ids=torch.arange(len(sequences)))
+        prepared = self.preparation.apply(sequences, self.fitted)
         size = self.config.data.eval_batch_size
-        pieces = zip(torch.split(cut.x, size), torch.split(cut.lengths, size), strict=True)
-        logits = torch.cat([self.network(x, lengths) for x, lengths in pieces])
-        return vote(logits.softmax(dim=1), cut.ids)[1].log()
+        batches = zip(
+            torch.split(prepared.x, size), torch.split(prepared.lengths, size), strict=True
+        )
+        with network_errors_as_data_errors():
+            logits = torch.cat([self.network(x, lengths) for x, lengths in batches])
+        if not self.cuts_windows:
+            return logits
+        return average_windows(logits.softmax(dim=1), prepared.ids)[1].log()
+
+    @property
+    def cuts_windows(self) -> bool:
+        """Whether the probabilities of windows are averaged for each sequence."""
+        return self.preparation.window.size is not None
 
     def _joined(
         self, blocks: Iterable[tuple[list[str], Prediction]]
@@ -215,14 +206,6 @@ class Predictor:
                 )
             if not len(part):
                 raise DataError(f"sequence {row} has length 0; a sequence needs at least one step")
-
-
-def _windows(config: DictConfig) -> Windows | None:
-    """Return the windows of a run, or None where it reads whole sequences."""
-    window = config.data.get("window")
-    if window is None or window.size is None:
-        return None
-    return Windows(**{key: value for key, value in window.items() if key != "_target_"})
 
 
 def _padded(parts: list[Tensor], rows: list[int]) -> Sequences:

@@ -10,7 +10,7 @@ import torch
 from lightning import Trainer
 from omegaconf import DictConfig
 
-from unrolled.building.instantiation import make
+from unrolled.building.data import build_data
 from unrolled.building.network import load_weights
 from unrolled.callbacks.exact_resume import KEY as STATE_KEY
 from unrolled.callbacks.exact_resume import first_step
@@ -19,6 +19,7 @@ from unrolled.classifier.module import SequenceClassifier
 from unrolled.config.changes import refuse_changes
 from unrolled.config.values import resolve
 from unrolled.data.module import SequenceDataModule
+from unrolled.data.preparation import Fitted
 from unrolled.errors import (
     CheckpointError,
     DataError,
@@ -111,7 +112,7 @@ def _train(config: DictConfig, folder: RunFolder, result: Result, *, start: Star
         refuse_changes(start.identity, experiment.resume.identity)
     elif config.init_from is not None:
         _start_from(classifier, RunFolder(config.init_from))
-    folder.write_preprocessing(data.learnt())
+    folder.write_preprocessing(data.preprocessing())
     result.num_parameters = _describe(experiment)
     result.num_sequences = data.parts.sizes()
     result.data_fingerprint = data.fingerprint
@@ -221,13 +222,13 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
     prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
     preprocessing = folder.preprocessing()
     with naming_remedies():
-        data: SequenceDataModule = make(config, "data", seed=config.seed)
-        data.learnt_from(preprocessing)
+        data = build_data(config)
+        data.fitted = Fitted.from_plain(preprocessing)
         data.prepare_data()
         data.setup()
         _refuse_other_data(data, preprocessing)
         classifier = load_classifier(config, folder)
-        classifier.votes = data.votes
+        classifier.averages_windows = data.averages_windows
         trainer = build_trainer(config, folder, callbacks=[], loggers=[])
         scores = test(trainer, classifier, data)
     result = {

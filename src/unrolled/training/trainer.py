@@ -58,7 +58,7 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
     data = load_data(config)
     if data.parts.val is None and "monitor" in config.scheduler:
         raise ConfigError("scheduler.monitor: there is no val part to watch; data.val_size=0.1")
-    if "/vote_" in config.monitor.metric and not data.votes:
+    if "/vote_" in config.monitor.metric and not data.averages_windows:
         raise ConfigError(
             f"monitor.metric={config.monitor.metric}: nothing votes; it takes "
             "data.window.size=STEPS and recordings that have one label"
@@ -71,7 +71,7 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
         num_classes=data.num_classes,
         class_weights=_class_weights(config.loss.class_weights, data),
     )
-    classifier.votes = data.votes
+    classifier.averages_windows = data.averages_windows
     signals, finite, throughput = StopSignals(), StopNotFinite(), Throughput()
     resume = ExactResume(identity={**resolve(config), "data_fingerprint": data.fingerprint})
     checkpoint = BestAndLast(

@@ -1,0 +1,20 @@
+"""Builds the preparation that a config describes; prediction needs it too, without Lightning."""
+
+from dataclasses import fields
+
+from omegaconf import DictConfig
+
+from unrolled.data.preparation import Preparation
+from unrolled.data.windows import Windows
+
+
+def build_preparation(config: DictConfig) -> Preparation:
+    """Return the preparation of the sequences; its settings are keys of config.data.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
+    names = {field.name for field in fields(Preparation)} - {"window"}
+    return Preparation(
+        window=Windows(**config.data.window), **{name: config.data[name] for name in names}
+    )

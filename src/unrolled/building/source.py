@@ -1,0 +1,38 @@
+"""Builds the source that a config describes; its files are found before Lightning is imported."""
+
+from dataclasses import fields
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from unrolled.building.instantiation import make
+from unrolled.contracts import Source
+from unrolled.data.batches import Batching
+from unrolled.data.files.paths import require_data_paths
+from unrolled.data.preparation import Preparation
+
+NOT_FOR_SOURCE = {field.name for field in (*fields(Batching), *fields(Preparation))}
+NOT_FOR_SOURCE |= {"source", "recipe"}
+
+
+def build_source(config: DictConfig) -> Source:
+    """Return the source that config.data.source describes.
+
+    Raises:
+        ConfigError: its class lacks one of the keys, or refuses a value.
+    """
+    settings: Any = OmegaConf.to_container(config.data, resolve=True)
+    others = {name: value for name, value in settings.items() if name not in NOT_FOR_SOURCE}
+    node = {**settings["source"], **others}
+    source: Source = make(OmegaConf.create({"data": node}), "data")
+    return source
+
+
+def prepare_source(config: DictConfig) -> None:
+    """Let the source find or download its files.
+
+    Raises:
+        DataError: the files are missing and cannot be downloaded.
+    """
+    require_data_paths(config.data)
+    build_source(config).prepare()
