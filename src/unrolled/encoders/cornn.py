@@ -15,7 +15,7 @@ from unrolled.encoders.blocks.unroll import unroll
 class CoRNN(Layer):
     """z_t = z + dt (tanh(W [x_t, z, y] + b) - gamma y - epsilon z), y_t = y + dt z_t; h_t = y_t.
 
-    sizes: sizes of the layer's input; input_size is d.
+    sizes: sizes of the layer's input (input_size is d).
     hidden_size: oscillators (h).
     dt: time step, > 0.
     gamma: stiffness, > 0.
@@ -38,7 +38,7 @@ class CoRNN(Layer):
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return positions y; the state is (y, z)."""
+        """Return the positions y, and the state (y, z)."""
 
         def step(wx_t: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
             y, z = state

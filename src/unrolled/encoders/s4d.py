@@ -24,10 +24,10 @@ from unrolled.encoders.blocks.unroll import unroll
 class S4D(Layer):
     """Per unit: s_t = A' s_{t-1} + B' x_t, y_t = 2 Re(C s_t) + D x_t; A' = exp(dt A), s complex.
 
-    sizes: sizes of the layer's input; a linear map comes first if input_size (d)
-        is not hidden_size.
+    sizes: sizes of the layer's input (input_size is d). If d is not h, a linear map comes first.
     hidden_size: units (h).
-    state_size: complex states per unit, >= 1; half of the paper's N, since conjugates are implied.
+    state_size: complex states per unit, >= 1. The paper's N is twice as large, because it
+        counts conjugates.
     dt_min, dt_max: range in which the time steps start, log-uniformly, 0 < dt_min <= dt_max.
     """
 
@@ -68,7 +68,7 @@ class S4D(Layer):
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return the outputs; the state is the last complex state, (b, h, states)."""
+        """Return the outputs, and the last complex state, (b, h, states)."""
         log_a, b, c = self._discrete()
         a = log_a.exp()
 
