@@ -188,7 +188,7 @@ def test_a_single_bare_layer_has_no_dropout() -> None:
         ({"conv_size": -1}, r"conv_size >= 0.*conv_size=-1"),
         ({"recurrent_lr_scale": 0.0}, r"recurrent_lr_scale > 0"),
         ({"residual": False}, r"need residual=true"),
-        ({"hidden_size": 0}, r"at least one unit, got 0"),
+        ({"hidden_size": 0}, r"hidden_size >= 1, got hidden_size=0"),
     ],
 )
 def test_a_bad_argument_is_refused_with_rule_and_value(

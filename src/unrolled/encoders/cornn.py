@@ -27,7 +27,9 @@ class CoRNN(Layer):
     ) -> None:
         super().__init__()
         if min(dt, gamma, epsilon) <= 0:
-            raise ValueError(f"need dt, gamma, epsilon > 0, got {dt}, {gamma}, {epsilon}")
+            raise ValueError(
+                f"need dt, gamma, epsilon > 0, got dt={dt}, gamma={gamma}, epsilon={epsilon}"
+            )
         self.dt, self.gamma, self.epsilon = dt, gamma, epsilon
         self.input = nn.Linear(sizes.input_size, hidden_size)
         self.recurrent = nn.Linear(2 * hidden_size, hidden_size, bias=False)  # from (z, y)

@@ -37,7 +37,9 @@ class IndRNN(Layer):
             raise ValueError(f"need amplification > 0, got amplification={amplification}")
         self.bound = amplification ** (1 / sizes.num_steps)
         if not 0 <= last_u_min <= self.bound:
-            raise ValueError(f"need 0 <= last_u_min <= {self.bound:.4g}, got {last_u_min}")
+            raise ValueError(
+                f"need 0 <= last_u_min <= {self.bound:.4g}, got last_u_min={last_u_min}"
+            )
         self.last_u_min = last_u_min
         self.input = nn.Linear(sizes.input_size, hidden_size)
         self.u = nn.Parameter(self.bound * torch.rand(hidden_size))

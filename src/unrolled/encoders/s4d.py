@@ -54,9 +54,8 @@ class S4D(Layer):
         """Return the outputs of whole sequences, by FFT."""
         x = self.input(x)
         log_a, b, c = self._discrete()
-        num = (
-            math.isqrt(x.shape[1] - 1) + 1
-        )  # l = num q + r: a matrix product instead of t exponentials
+        # with l = num q + r, a matrix product replaces t exponentials
+        num = math.isqrt(x.shape[1] - 1) + 1
         exponents = log_a[:, :, None] * torch.arange(num, device=x.device)  # (h, states, num)
         near, far = exponents.exp(), (num * exponents).exp() * (b * c)[:, :, None]
         parts = torch.cat([far.real, -far.imag], dim=1).mT @ torch.cat(

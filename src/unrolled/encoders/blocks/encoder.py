@@ -46,7 +46,7 @@ class Encoder(nn.Module, ABC):
     def __init__(self, *, output_size: int, backward_size: int = 0) -> None:
         super().__init__()
         if output_size < 1:
-            raise ValueError(f"need at least one unit, got {output_size}")
+            raise ValueError(f"need hidden_size >= 1, got hidden_size={output_size}")
         self.output_size = output_size
         self.backward_size = backward_size
 
