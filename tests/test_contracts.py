@@ -1,4 +1,4 @@
-"""What every encoder, head and config option promises, tested on every file in conf/."""
+"""The contracts of encoders, heads and config options, tested on every file in conf/."""
 
 import copy
 import inspect
@@ -19,39 +19,38 @@ from unrolled.classifier.module import SequenceClassifier
 from unrolled.contracts import real_steps
 from unrolled.data.module import SequenceDataModule
 from unrolled.encoders.blocks.encoder import Encoder
-from unrolled.heads.head import Head
 from unrolled.runs.run_folder import RunFolder
 from unrolled.training.trainer import build, build_classifier
 
 NUM_FEATURES, NUM_CLASSES = 5, 7
 LENGTHS = torch.tensor([1, 9, 4, 9, 2, 6])
-NUM_STEPS = 13  # longer than the sequences, as padding may make them
+NUM_STEPS = 13  # more than the sequences have, as in a set with longer ones
 
-Variant = tuple[str, ...]  # the overrides that make it
+Variant = tuple[str, ...]  # overrides
 
 VARIANTS = {
     "as_it_is": {},
     "bidirectional": {"bidirectional": "true"},
     "two_layers": {"num_layers": "2"},
     "two_layers_bidirectional": {"num_layers": "2", "bidirectional": "true"},
-    "learnt_initial_state": {"learn_initial_state": "true"},
+    "trained_initial_state": {"learn_initial_state": "true"},
     "in_a_block": {"residual": "true", "mixing": "true", "conv_size": "3", "num_layers": "2"},
     "bare": {"residual": "false", "mixing": "false", "num_layers": "2"},
 }
 
 
-@cache  # composing takes longer than testing
+@cache  # composing takes longer than the tests
 def chosen(group: str, option: str) -> DictConfig:
     return compose(f"{group}={option}")
 
 
 def model_variants() -> Iterable[str]:
-    """Yield the overrides of every variant of every option in conf/model that the option has."""
+    """Yield the overrides of every variant of every option in conf/model, if it has the keys."""
     for model in options("model"):
         keys = chosen("model", model).model.keys()
         for variant, changes in VARIANTS.items():
             if variant == "two_layers" and "residual" in keys:
-                continue  # `in_a_block` and `bare` are
+                continue  # `in_a_block` and `bare` have two layers
             if changes.keys() <= keys:
                 overrides = (f"model={model}", *(f"model.{k}={v}" for k, v in changes.items()))
                 yield pytest.param(overrides, id=f"{model}-{variant}")
@@ -59,43 +58,43 @@ def model_variants() -> Iterable[str]:
 
 each_variant = pytest.mark.parametrize("variant", list(model_variants()))
 
-# What an encoder promises is tested with one head, what a head promises with these encoders.
-READ_BY_ALL_HEADS = ("lstm-bidirectional", "mingru-as_it_is", "transformer-as_it_is")
+# Encoders are tested with one head, and all heads with these encoders.
+TESTED_WITH_ALL_HEADS = ("lstm-bidirectional", "mingru-as_it_is", "transformer-as_it_is")
 each_pair = pytest.mark.parametrize(
     ("variant", "head"),
     [
         pytest.param(*v.values, head, id=f"{v.id}-{head}")
         for v in model_variants()
         for head in options("head")
-        if head == "last_step" or v.id in READ_BY_ALL_HEADS
+        if head == "last_step" or v.id in TESTED_WITH_ALL_HEADS
     ],
 )
 
-READS_NOTHING = "model=majority"
-REMEMBERS_NOTHING = ("model=majority", "model=identity")
-RECTIFIES_ITS_INPUT = "model=lmu_fft"  # so that a step may say nothing
+IGNORES_ITS_INPUT = "model=majority"
+WITHOUT_MEMORY = ("model=majority", "model=identity")
+RECTIFIES_ITS_INPUT = "model=lmu_fft"  # so that a step may have no effect
 
-# Units that may not hear a step: rectified ones, and statistics that come from a single step.
-MAY_BE_SILENT = {
+# Units that may not depend on a step: rectified ones, and statistics that come from one step.
+MAY_IGNORE_A_STEP = {
     *("model=irnn", "model=indrnn", "model=lmu_fft", "model=mlp", "model=tcn", "model=summary"),
     "model=cnn",
 }
 
-ROUNDING = 1e-12  # what a Fourier transform leaves where nothing belongs
+ROUNDING = 1e-12  # error of a Fourier transform where the exact value is 0
 
 
-def must_read(variant: Variant) -> None:
-    if READS_NOTHING in variant:
-        pytest.skip("the majority class is the same whatever the input")
+def skip_if_input_is_ignored(variant: Variant) -> None:
+    if IGNORES_ITS_INPUT in variant:
+        pytest.skip("the output does not depend on the input")
 
 
-def must_remember(variant: Variant) -> None:
-    if variant[0] in REMEMBERS_NOTHING:
-        pytest.skip("no step knows of another")
+def skip_without_memory(variant: Variant) -> None:
+    if variant[0] in WITHOUT_MEMORY:
+        pytest.skip("steps do not depend on each other")
 
 
 def configured(variant: Variant, *, head: str = "last_step", small: bool = False) -> DictConfig:
-    """Return the config of a variant; small: with fewer units, which show as much."""
+    """Return the config of a variant; small: with fewer units, to save time."""
     (_, model), *changes = (item.split("=") for item in variant)
     config = chosen("model", model).copy()
     config.head = chosen("head", head).head
@@ -118,7 +117,7 @@ def make(variant: Variant, *, head: str = "last_step") -> SequenceClassifier:
         num_classes=NUM_CLASSES,
         class_weights=None,
     )
-    with torch.no_grad():  # parameters that start at zero would hide what they do
+    with torch.no_grad():  # so that no parameter is zero and has no effect
         for parameter in classifier.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     return classifier.double().eval()
@@ -143,7 +142,7 @@ def test_padding_does_not_change_a_logit(variant: Variant, head: str) -> None:
 
 
 @each_pair
-def test_a_sequence_alone_and_unpadded_has_the_logits_that_it_has_in_a_batch(
+def test_a_sequence_has_the_same_logits_alone_and_in_a_padded_batch(
     variant: Variant, head: str
 ) -> None:
     classifier, x = make(variant, head=head), some_input()
@@ -171,9 +170,9 @@ def test_the_evaluation_batch_size_does_not_change_a_logit(variant: Variant, hea
 
 
 @each_pair
-def test_every_real_step_counts_and_no_other(variant: Variant, head: str) -> None:
-    """Guards the tests above: a readout of nothing would pass them all."""
-    must_remember(variant)
+def test_logits_depend_on_every_real_step_and_on_no_other(variant: Variant, head: str) -> None:
+    """Without this, logits that ignore the input would pass the tests above."""
+    skip_without_memory(variant)
     classifier, x = make(variant, head=head), some_input().requires_grad_()
     (reached,) = torch.autograd.grad(classifier(x, LENGTHS).square().sum(), x)
     real = real_steps(LENGTHS, x.shape[1])
@@ -200,7 +199,7 @@ def training_data(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], S
 
 @pytest.mark.parametrize("data_name", ["digits", "random"])
 @each_pair
-def test_the_untrained_loss_is_that_of_guessing(
+def test_the_untrained_loss_is_ln_c(
     variant: Variant,
     head: str,
     data_name: str,
@@ -301,7 +300,7 @@ def test_parameter_groups_hold_every_encoder_parameter_once(variant: Variant) ->
 
 
 @each_variant
-def test_parameter_groups_say_how_to_optimise(variant: Variant) -> None:
+def test_parameter_groups_have_a_learning_rate_and_decay(variant: Variant) -> None:
     for group in make(variant).network.encoder.parameter_groups():
         assert group.keys() == {"params", "lr_scale", "decay"}
         assert group["lr_scale"] > 0
@@ -310,7 +309,7 @@ def test_parameter_groups_say_how_to_optimise(variant: Variant) -> None:
 
 @each_pair
 def test_every_parameter_of_the_classifier_receives_a_gradient(variant: Variant, head: str) -> None:
-    must_read(variant)
+    skip_if_input_is_ignored(variant)
     classifier = make(variant, head=head)
     names, parameters = zip(*classifier.named_parameters(), strict=True)
     gradients = torch.autograd.grad(classifier(some_input(), LENGTHS).square().sum(), parameters)
@@ -336,7 +335,7 @@ each_one_way_variant = pytest.mark.parametrize(
 
 
 @each_one_way_variant
-def test_whole_sequences_chunks_and_steps_are_one_reading(variant: Variant) -> None:
+def test_whole_sequences_chunks_and_steps_agree(variant: Variant) -> None:
     encoder, x = make(variant).network.encoder, some_input()
     whole = encoder(x, torch.full((len(x),), x.shape[1]))
     assert_same(encoder.read(x, None, None)[0], whole)
@@ -346,7 +345,7 @@ def test_whole_sequences_chunks_and_steps_are_one_reading(variant: Variant) -> N
 
 
 @each_one_way_variant
-def test_a_state_is_that_after_each_sequences_own_last_step(variant: Variant) -> None:
+def test_the_state_comes_from_each_sequences_own_last_step(variant: Variant) -> None:
     encoder, x, following = make(variant).network.encoder, some_input(), some_input()[:, :2]
     hidden, state = encoder.read(x, LENGTHS, None)
     after = encoder.read(following, None, state)[0]
@@ -358,15 +357,15 @@ def test_a_state_is_that_after_each_sequences_own_last_step(variant: Variant) ->
 
 
 @pytest.mark.parametrize("variant", [v for v in model_variants() if "bidirectional" in v.id])
-def test_a_bidirectional_encoder_has_no_steps(variant: Variant) -> None:
+def test_a_bidirectional_encoder_cannot_run_step_by_step(variant: Variant) -> None:
     with pytest.raises(ValueError, match="bidirectional=true"):
         make(variant).network.encoder.step(some_input()[:, 0], None)
 
 
 @each_one_way_variant
-def test_mixed_precision_is_near_to_single_precision(variant: Variant) -> None:
+def test_mixed_precision_is_close_to_single_precision(variant: Variant) -> None:
     if variant[0] in ("model=rnn", "model=irnn", "model=lstm", "model=gru"):
-        pytest.skip("torch's own modules have a rule of their own on a CPU")
+        pytest.skip("on a CPU, torch computes its own modules in half precision")
     encoder, x = copy.deepcopy(make(variant).network.encoder).float(), some_input().float()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         hidden = encoder(x, LENGTHS)
@@ -377,22 +376,13 @@ def test_mixed_precision_is_near_to_single_precision(variant: Variant) -> None:
 
 
 @each_variant
-def test_an_encoder_keeps_the_protocol(variant: Variant) -> None:
-    assert isinstance(make(variant).network.encoder, Encoder)
-
-
-def test_a_head_keeps_the_protocol(each_head: str) -> None:
-    assert isinstance(make(("model=lstm",), head=each_head).network.head, Head)
-
-
-@each_variant
-def test_output_size_is_the_size_of_the_output(variant: Variant) -> None:
+def test_output_size_matches_the_output(variant: Variant) -> None:
     encoder, x = make(variant).network.encoder, some_input()
     assert encoder(x, LENGTHS).shape == (*x.shape[:2], encoder.output_size)
 
 
 def reached_by(encoder: Encoder, x: Tensor, *, step: int, seen_at: int) -> Tensor:
-    """Return which units at one step change when the features of another do, for one sequence."""
+    """Return which units at step `seen_at` change when the features at `step` do (one sequence)."""
     lengths = torch.tensor([x.shape[1]])
     changed = x.clone()
     changed[:, step] += 1.0
@@ -401,31 +391,31 @@ def reached_by(encoder: Encoder, x: Tensor, *, step: int, seen_at: int) -> Tenso
 
 
 @each_variant
-def test_the_last_backward_size_units_have_seen_the_last_step_at_the_first(
+def test_right_to_left_units_depend_on_the_last_step_at_step_0(
     variant: Variant,
 ) -> None:
     encoder, x = make(variant).network.encoder, some_input()[:1, :5]
     reached = reached_by(encoder, x, step=4, seen_at=0)[
         encoder.output_size - encoder.backward_size :
     ]
-    may_be_silent = variant[0] in MAY_BE_SILENT and encoder.backward_size
-    assert reached.any() if may_be_silent else reached.all()
+    may_ignore_a_step = variant[0] in MAY_IGNORE_A_STEP and encoder.backward_size
+    assert reached.any() if may_ignore_a_step else reached.all()
 
 
 @each_variant
-def test_the_other_units_have_seen_the_first_step_at_the_last(variant: Variant) -> None:
+def test_left_to_right_units_depend_on_the_first_step_at_the_last_step(variant: Variant) -> None:
     encoder, x = make(variant).network.encoder, some_input()[:1, :5]
-    must_remember(variant)
+    skip_without_memory(variant)
     reached = reached_by(encoder, x, step=0, seen_at=4)[
         : encoder.output_size - encoder.backward_size
     ]
-    assert reached.any() if variant[0] in MAY_BE_SILENT else reached.all()
+    assert reached.any() if variant[0] in MAY_IGNORE_A_STEP else reached.all()
 
 
 @pytest.mark.parametrize(
     "variant", [v for v in model_variants() if not v.id.endswith("two_layers_bidirectional")]
-)  # whose second layer reads the right-to-left half of the first
-def test_a_left_to_right_unit_does_not_see_what_comes(variant: Variant) -> None:
+)  # its second layer reads the right-to-left units of the first
+def test_left_to_right_units_do_not_depend_on_later_steps(variant: Variant) -> None:
     encoder, x = make(variant).network.encoder, some_input()[:1, :5]
     reached = reached_by(encoder, x, step=4, seen_at=0)
     assert not reached[: encoder.output_size - encoder.backward_size].any()

@@ -1,4 +1,4 @@
-"""Order that means nothing changes nothing: that of rows, of files, and how batches are sorted."""
+"""Scores and logits do not depend on the order of rows, files and sequences."""
 
 import json
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def some_rows() -> pd.DataFrame:
 
 
 def write_folder(rows: pd.DataFrame, path: Path, *, order: np.ndarray) -> None:
-    """Write a file per sequence and labels.csv, both in this order."""
+    """Write one file per sequence, and labels.csv, in this order."""
     path.mkdir()
     names = np.array(sorted(set(rows["name"])))[order]
     for name in names:
@@ -50,7 +50,7 @@ def write_folder(rows: pd.DataFrame, path: Path, *, order: np.ndarray) -> None:
 
 
 def write(form: str, rows: pd.DataFrame, path: Path, *, seed: int | None) -> str:
-    """Write rows in a form, shuffled by a seed or as they are; return the file's name."""
+    """Write rows in a form, shuffled if there is a seed, and return the file's name."""
     rng = np.random.default_rng(seed)
     if form == "folder":
         order = np.arange(40) if seed is None else rng.permutation(40)
@@ -69,7 +69,7 @@ def write(form: str, rows: pd.DataFrame, path: Path, *, seed: int | None) -> str
 
 
 @pytest.mark.parametrize("form", ["long.csv", "long.parquet", "wide.csv", "folder"])
-def test_the_order_of_rows_and_files_leaves_every_score_of_a_run_as_it_is(
+def test_the_order_of_rows_and_files_does_not_change_a_score(
     form: str, train_in: Callable[..., SimpleNamespace], tmp_path: Path
 ) -> None:
     records = []
@@ -77,22 +77,22 @@ def test_the_order_of_rows_and_files_leaves_every_score_of_a_run_as_it_is(
         place = tmp_path / str(seed)
         place.mkdir()
         name = write(form, some_rows(), place, seed=seed)
-        told = [word for word in TRAIN if form != "folder" or word != "data.id=name"]
+        overrides = [word for word in TRAIN if form != "folder" or word != "data.id=name"]
         if form == "wide.csv":
-            told.remove("data.time=step")
-        records.append(train_in(*told, f"data.path={place / name}").record)
+            overrides.remove("data.time=step")
+        records.append(train_in(*overrides, f"data.path={place / name}").record)
     scores = [record["scores"] for record in records]
     assert scores[0].keys() >= {"test/loss", "val/loss"}
     assert json.dumps(scores[1]) == json.dumps(scores[0]) == json.dumps(scores[2])
 
 
 @pytest.mark.parametrize("model", ["rnn", "lstm", "gru", "lru", "transformer"])
-def test_how_batches_are_sorted_changes_no_logit(model: str) -> None:
-    """Each sequence by itself gives what it gives in any batch, beside longer and shorter ones."""
+def test_the_composition_of_batches_does_not_change_a_logit(model: str) -> None:
+    """A sequence has the same logits alone and in batches with longer and shorter ones."""
     generator = torch.Generator().manual_seed(0)
     num = 60
     lengths = torch.randint(1, 30, (num,), generator=generator)
-    x = torch.randn(num, 30, 2, generator=generator, dtype=torch.float64)  # behind a length, too
+    x = torch.randn(num, 30, 2, generator=generator, dtype=torch.float64)  # padding, too
     sequences = Sequences(x=x, lengths=lengths, y=torch.zeros(num).long(), ids=torch.arange(num))
     bidirectional = ["model.bidirectional=true"] if model in ("rnn", "lstm", "gru") else []
     classifier = build_classifier(

@@ -1,4 +1,4 @@
-"""The hidden size that a number of parameters allows."""
+"""`model.parameter_budget` finds the largest hidden size within a number of parameters."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -34,12 +34,14 @@ def test_the_largest_size_within_the_budget_is_found(size: int) -> None:
     assert largest_size(lambda h: h * h, budget=(size + 1) ** 2 - 1, multiple_of=1) == size
 
 
-def test_sizes_are_multiples() -> None:
+def test_only_multiples_are_possible() -> None:
     assert largest_size(lambda h: h, budget=23, multiple_of=4) == 20
 
 
-def test_a_budget_that_nothing_fits_is_refused_with_the_smallest_that_would() -> None:
-    with pytest.raises(ConfigError, match=r"parameter_budget=3.*hidden_size=4, has 16"):
+def test_a_budget_that_is_too_small_is_refused_with_the_smallest_possible_one() -> None:
+    with pytest.raises(
+        ConfigError, match=r"parameter_budget=3.*hidden_size=4 needs 16.*model\.parameter_budget=16"
+    ):
         largest_size(lambda h: h * h, budget=3, multiple_of=4)
 
 
@@ -68,12 +70,12 @@ def test_a_budget_draws_no_random_number() -> None:
 
 
 @pytest.mark.parametrize("budget", ["lots", "0", "70 k", "-1"])
-def test_a_budget_that_is_no_number_is_refused_before_any_work(budget: str) -> None:
+def test_a_budget_that_is_not_a_number_is_refused_by_the_config_check(budget: str) -> None:
     with pytest.raises(ConfigError, match=r"parameter_budget.*like 70k"):
         check_config(compose(f"model.parameter_budget='{budget}'"))
 
 
-def test_a_run_within_a_budget_is_found_again_in_its_folder(
+def test_a_run_with_a_budget_can_be_loaded_from_its_folder(
     train_in: Callable[..., SimpleNamespace],
 ) -> None:
     run = train_in("model=mlp", "model.parameter_budget=5k", "debug=fast")

@@ -1,4 +1,4 @@
-"""Experiments that say how somebody trained a network build the network that somebody trained."""
+"""Experiments that reproduce a publication build networks of the published size."""
 
 import pytest
 
@@ -21,16 +21,14 @@ def num_parameters(experiment: str, sizes: dict[str, int] = PIXELS) -> int:
     ("experiment", "published"),
     [("mnist_permuted_lmu", 102_027), ("mnist_permuted_lmu_fft", 166_092)],
 )
-def test_a_network_has_the_parameters_that_its_authors_count(
-    experiment: str, published: int
-) -> None:
+def test_a_network_has_the_published_number_of_parameters(experiment: str, published: int) -> None:
     assert num_parameters(experiment) == published
 
 
 @pytest.mark.parametrize(
     ("experiment", "thousands"), [("mnist_pixels_lem", 68), ("mnist_pixels_cornn", 134)]
 )
-def test_a_network_has_about_the_parameters_that_its_authors_count(
+def test_a_network_has_about_the_published_number_of_parameters(
     experiment: str, thousands: int
 ) -> None:
     assert round(num_parameters(experiment) / 1000) == thousands
@@ -39,7 +37,7 @@ def test_a_network_has_about_the_parameters_that_its_authors_count(
 @pytest.mark.parametrize(
     ("network", "published"), [("logistic", 410), ("mlp", 15_210), ("cnn", 5_210), ("gru", 5_134)]
 )
-def test_a_network_for_mnist1d_has_the_parameters_of_the_authors_notebook(
+def test_an_mnist1d_network_has_the_number_of_parameters_in_the_authors_notebook(
     network: str, published: int
 ) -> None:
     assert num_parameters(f"mnist1d_{network}", MNIST1D) == published

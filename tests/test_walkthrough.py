@@ -1,4 +1,4 @@
-"""The encoder that CONTRIBUTING.md writes works as it says."""
+"""The example encoder of CONTRIBUTING.md works."""
 
 import inspect
 import re
@@ -24,7 +24,7 @@ def written_class() -> type:
     return namespace["RunningMean"]
 
 
-def test_the_encoder_of_the_walk_through_keeps_the_contract() -> None:
+def test_the_example_encoder_fulfills_the_contract() -> None:
     encoder = written_class()(Sizes(input_size=3, num_steps=5), hidden_size=4).double()
     x, lengths = torch.randn(2, 5, 3, dtype=torch.float64), torch.tensor([5, 3])
     assert isinstance(encoder, Encoder)
@@ -39,7 +39,7 @@ def test_the_encoder_of_the_walk_through_keeps_the_contract() -> None:
     assert {id(p) for p in grouped} == {id(p) for p in encoder.parameters()}
 
 
-def test_the_config_of_the_walk_through_has_the_keys_of_its_constructor() -> None:
+def test_the_example_config_has_the_keys_of_its_constructor() -> None:
     config = yaml.safe_load(block_after("conf/model/running_mean.yaml", "yaml"))
     parameters = set(inspect.signature(written_class()).parameters)
     keys = {key for key in config if not key.startswith("_")} - {"recipe", "parameter_budget"}

@@ -1,6 +1,6 @@
-"""What the rooms of the house promise each other.
+"""Types that the packages share: batches, sets of sequences, and sources of data.
 
-Letters, everywhere: b sequences in a batch, n sequences in a set, t steps, d features per step,
+Letters in shapes: b sequences in a batch, n sequences in a set, t steps, d features per step,
 h hidden units, c classes.
 """
 
@@ -20,7 +20,7 @@ def real_steps(lengths: Int[Tensor, " b"], num_steps: int) -> Bool[Tensor, "b t"
 
 
 class Batch(NamedTuple):
-    """Sequences padded to a common number of steps; what lies behind a length means nothing."""
+    """Sequences padded to a common number of steps; steps after a sequence's length are padding."""
 
     x: Float[Tensor, "b t d"]
     lengths: Int[Tensor, " b"]

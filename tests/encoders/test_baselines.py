@@ -1,4 +1,4 @@
-"""The encoders that remember nothing, or everything but the order."""
+"""The baseline encoders: identity, majority and summary statistics."""
 
 import numpy as np
 import pytest
@@ -23,19 +23,19 @@ def by_numpy(sequence: np.ndarray) -> np.ndarray:
     return np.concatenate([*statistics, sequence[0], sequence[-1]])
 
 
-def test_summary_features_are_numpys_statistics_of_the_real_steps() -> None:
+def test_summary_features_equal_numpys_statistics_of_the_real_steps() -> None:
     x = some_input()
     expected = [by_numpy(row[:n].numpy()) for row, n in zip(x, LENGTHS, strict=True)]
     np.testing.assert_allclose(summary_features(x, LENGTHS).numpy(), expected, rtol=1e-7)
 
 
-def test_a_running_summary_is_that_of_each_beginning() -> None:
+def test_a_running_summary_equals_the_summary_of_each_prefix() -> None:
     x = some_input()
     expected = [[by_numpy(row[: t + 1].numpy()) for t in range(x.shape[1])] for row in x]
     np.testing.assert_allclose(running_summary(x, None)[0].numpy(), expected, rtol=1e-7)
 
 
-def test_the_deviation_of_data_far_from_zero_keeps_its_digits_in_single_precision() -> None:
+def test_the_standard_deviation_far_from_zero_is_precise_in_single_precision() -> None:
     x = some_input(offset=1e4)
     deviation = summary_features(x.float(), LENGTHS)[:2, 3:6]
     expected = [np.std(row[:n].numpy(), axis=0) for row, n in zip(x, LENGTHS, strict=True)][:2]
@@ -49,16 +49,16 @@ def test_a_constant_feature_has_finite_gradients() -> None:
     assert x.grad.isfinite().all()
 
 
-def test_the_majority_encoder_says_the_same_of_everything() -> None:
+def test_the_majority_encoder_returns_zeros() -> None:
     encoder = Majority(SIZES)
     assert not encoder(some_input(), LENGTHS).any()
 
 
 @pytest.mark.parametrize("encoder", [Summary(SIZES), Majority(SIZES)])
-def test_a_baseline_has_nothing_to_learn(encoder: torch.nn.Module) -> None:
+def test_a_baseline_has_no_parameters(encoder: torch.nn.Module) -> None:
     assert list(encoder.parameters()) == []
 
 
-def test_the_identity_hands_on_what_it_is_given() -> None:
+def test_the_identity_returns_its_input() -> None:
     x = some_input()
     assert torch.equal(Identity(SIZES).double()(x, LENGTHS), x)

@@ -1,4 +1,4 @@
-"""The encoders without recurrence, and the block around layers, against independent ones."""
+"""Encoders without recurrence and the residual block, against independent implementations."""
 
 from functools import partial
 from typing import Any
@@ -30,7 +30,7 @@ def assert_same(actual: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(actual, expected, rtol=1e-7, atol=1e-12)
 
 
-def test_the_transformer_is_torchs_with_the_same_weights() -> None:
+def test_the_transformer_equals_torchs_with_the_same_weights() -> None:
     encoder = Transformer(SIZES, hidden_size=H, num_layers=2, num_heads=2, dropout=0.0)
     encoder = encoder.double()
     x = some_input()
@@ -76,7 +76,7 @@ def convolved(x: Tensor, convolution: nn.Conv1d, *, dilation: int) -> Tensor:
     return torch.stack(rows)
 
 
-def test_the_tcn_is_its_convolutions_tap_by_tap() -> None:
+def test_the_tcn_equals_its_convolutions_tap_by_tap() -> None:
     encoder = TCN(SIZES, hidden_size=H, num_layers=2, kernel_size=3, dropout=0.0).double()
     with torch.no_grad():
         for parameter in encoder.parameters():
@@ -92,19 +92,19 @@ def test_the_tcn_is_its_convolutions_tap_by_tap() -> None:
         assert_same(actual, hidden)
 
 
-def test_tcn_weights_are_length_times_direction() -> None:
+def test_tcn_weights_are_normalized() -> None:
     encoder = TCN(SIZES, hidden_size=H, num_layers=1, kernel_size=3, dropout=0.0)
     names = [name for name, _ in encoder.named_parameters() if "parametrizations" in name]
-    assert len(names) == 4  # two for each convolution
+    assert len(names) == 4  # length and direction of each convolution
 
 
-def test_every_eighth_step_of_the_cnn_is_that_of_three_convolutions_of_stride_two() -> None:
+def test_every_eighth_step_of_the_cnn_equals_three_convolutions_of_stride_two() -> None:
     encoder = CNN(SIZES, hidden_size=H, kernel_sizes=[5, 3, 3]).double()
     x = torch.randn(2, 40, D, dtype=torch.float64)
     hidden = x.mT
     for convolution in encoder.convolutions:
         assert isinstance(convolution, torch.nn.Conv1d)
-        # one zero less than causal, as a window of stride two ends at every second step
+        # one zero less than causal, because windows end at every second step
         hidden = functional.pad(hidden, (convolution.kernel_size[0] - 2, 0))
         hidden = functional.conv1d(hidden, convolution.weight, convolution.bias, stride=2).relu()
     assert hidden.shape == (2, H, 5)
@@ -112,12 +112,12 @@ def test_every_eighth_step_of_the_cnn_is_that_of_three_convolutions_of_stride_tw
 
 
 @pytest.mark.parametrize("kernel_sizes", [[], [3, 0]])
-def test_a_cnn_without_layers_or_windows_is_refused(kernel_sizes: list[int]) -> None:
+def test_a_cnn_without_layers_or_with_empty_kernels_is_refused(kernel_sizes: list[int]) -> None:
     with pytest.raises(ValueError, match=r"need kernel_sizes >= 1, one per layer"):
         CNN(SIZES, hidden_size=H, kernel_sizes=kernel_sizes)
 
 
-def test_the_mlp_is_a_perceptron_of_the_flattened_sequence() -> None:
+def test_the_mlp_equals_a_perceptron_of_the_flattened_sequence() -> None:
     encoder = MLP(SIZES, hidden_size=H, num_layers=2, dropout=0.0).double()
     x = some_input()
     hidden = encoder(x, LENGTHS)
@@ -149,7 +149,7 @@ BLOCK: dict[str, Any] = {
 }
 
 
-def test_a_residual_block_is_norm_convolution_layer_mixing_and_a_shortcut() -> None:
+def test_a_residual_block_equals_its_formula() -> None:
     encoder, x = ResidualStack(SIZES, layer=MinGRU, **BLOCK).double(), some_input()
     stream = encoder.embedding(x)
     for block in encoder.blocks:
@@ -164,7 +164,7 @@ def test_a_residual_block_is_norm_convolution_layer_mixing_and_a_shortcut() -> N
 
 
 @pytest.mark.parametrize("residual", [True, False])
-def test_dropout_changes_training_and_is_silent_at_evaluation(residual: bool) -> None:
+def test_dropout_is_active_in_training_only(residual: bool) -> None:
     bare = {} if residual else {"mixing": False, "conv_size": 0}
     encoder = ResidualStack(
         SIZES, layer=MinGRU, **{**BLOCK, "residual": residual, **bare, "dropout": 0.5}
@@ -188,7 +188,7 @@ def test_a_single_bare_layer_has_no_dropout() -> None:
         ({"conv_size": -1}, r"conv_size >= 0.*conv_size=-1"),
         ({"recurrent_lr_scale": 0.0}, r"recurrent_lr_scale > 0"),
         ({"residual": False}, r"need residual=true"),
-        ({"hidden_size": 0}, r"at least one unit, got 0"),
+        ({"hidden_size": 0}, r"hidden_size >= 1, got hidden_size=0"),
     ],
 )
 def test_a_bad_argument_is_refused_with_rule_and_value(

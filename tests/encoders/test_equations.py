@@ -1,4 +1,4 @@
-"""Every hand-written layer against its paper's equations, one sequence and one unit at a time.
+"""Every hand-written layer against its paper's equations.
 
 The references below are written from the equations with numpy, a loop over steps, and no code of
 the package; they read the layer's parameters and nothing else of it.
@@ -78,7 +78,7 @@ def indrnn(x: Array, p: dict[str, Array]) -> Array:
 
 
 def s4d(x: Array, p: dict[str, Array]) -> Array:
-    """By the kernel's definition: a double sum, the conjugate half of the states written out."""
+    """Compute the kernel's definition: a double sum with the conjugate half of the states."""
     a = -np.exp(p["log_decay"]) + 1j * p["frequency"]
     dt = np.exp(p["log_dt"])[:, None]
     c = p["c_parts"][0] + 1j * p["c_parts"][1]
@@ -120,7 +120,7 @@ def lem(x: Array, p: dict[str, Array]) -> Array:
 
 
 def slstm(x: Array, p: dict[str, Array]) -> Array:
-    """Without the stabiliser, which has to cancel."""
+    """Compute the equations without the stabilizer, which has to cancel."""
     w, r = p["input.weight"], p["recurrent"]
     num_heads, size = len(r), H // len(r)
     h, c, n, out = np.zeros(H), np.zeros(H), np.zeros(H), []
@@ -204,7 +204,7 @@ each_layer = pytest.mark.parametrize("name", CASES)
 
 def make(name: str) -> Layer:
     layer = CASES[name][0]()
-    with torch.no_grad():  # what starts at zero or at a bound would hide what it does
+    with torch.no_grad():  # so that no parameter is zero or at a bound
         for parameter in layer.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
     return layer.double()
@@ -215,7 +215,7 @@ def some_input() -> Tensor:
 
 
 @each_layer
-def test_a_layer_is_the_loop_of_its_equations(name: str) -> None:
+def test_a_layer_equals_a_loop_of_its_equations(name: str) -> None:
     layer, x = make(name), some_input()
     numbers = {key: value.detach().numpy() for key, value in layer.named_parameters()}
     expected = np.array([CASES[name][1](row.numpy(), numbers) for row in x])
@@ -237,7 +237,7 @@ def test_gradcheck(name: str) -> None:
     assert torch.autograd.gradcheck(hidden, (x, *free))
 
 
-def test_the_stabiliser_keeps_gates_finite_that_would_overflow() -> None:
+def test_the_stabilizer_keeps_gates_finite_that_would_overflow() -> None:
     layer = SLSTM(**SIZES, num_heads=2, forget_bias=1.0)
     x = (1e4 * torch.randn(2, 50, D)).requires_grad_()
     hidden = layer(x)
@@ -255,7 +255,7 @@ def test_lru_eigenvalues_start_on_the_ring() -> None:
     assert 0 <= float(phase.min()) < float(phase.max()) <= 0.3
 
 
-def test_indrnn_weights_beyond_the_bound_act_as_the_bound_and_can_come_back() -> None:
+def test_indrnn_weights_beyond_the_bound_act_as_the_bound_and_have_gradients() -> None:
     layer = IndRNN(
         Sizes(input_size=1, num_steps=2), hidden_size=1, amplification=4.0, last_u_min=0.0
     )
@@ -271,7 +271,7 @@ def test_indrnn_weights_beyond_the_bound_act_as_the_bound_and_can_come_back() ->
 
 
 def test_the_legendre_memory_holds_a_delayed_input() -> None:
-    """Its purpose rather than its formula: at the far end of the window all polynomials are 1."""
+    """At the far end of the window all polynomials are 1."""
     from unrolled.encoders.blocks.legendre import legendre_delay
 
     a, b = legendre_delay(12, 50.0)

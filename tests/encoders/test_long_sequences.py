@@ -1,4 +1,4 @@
-"""What is computed for all steps at once stays finite over 16,384 steps, gradients included."""
+"""Parallel encoders and their gradients stay finite over 16,384 steps."""
 
 import pytest
 import torch
@@ -11,9 +11,9 @@ NUM_STEPS = 16_384
 AT_ONCE = ("mingru", "minlstm", "lru", "s4d", "lmu_fft")
 
 
-@pytest.mark.parametrize("scale", [0.0, 1.0, 1e4])  # gates at a half, as usual, open or shut
+@pytest.mark.parametrize("scale", [0.0, 1.0, 1e4])  # gates at 0.5, typical, open or closed
 @pytest.mark.parametrize("model", AT_ONCE)
-def test_16384_steps_are_read_and_learnt_from(model: str, scale: float) -> None:
+def test_16384_steps_have_finite_hidden_states_and_gradients(model: str, scale: float) -> None:
     settings = ("num_layers=1", "residual=false", "mixing=false", "hidden_size=4")
     classifier = build_classifier(
         compose_config([f"model={model}", *(f"model.{setting}" for setting in settings)]),

@@ -1,4 +1,4 @@
-"""The two forms of the scan against the loop that they replace, and their gradients."""
+"""Both forms of the scan and their gradients, against a loop."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ each_length = pytest.mark.parametrize("num_steps", [1, 2, 3, 7, 16, 33])
 
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Let `scan` use a form, whatever the device."""
+    """Make `scan` use a form on any device."""
     return lambda form: monkeypatch.setattr(scan_module, "_fastest", lambda device: FORMS[form])
 
 
@@ -41,7 +41,7 @@ def assert_same(actual: Tensor, expected: Tensor) -> None:
 @each_length
 @each_dtype
 @each_form
-def test_a_scan_is_the_loop(form: str, dtype: torch.dtype, num_steps: int) -> None:
+def test_a_scan_equals_the_loop(form: str, dtype: torch.dtype, num_steps: int) -> None:
     a, b = coefficients(num_steps, dtype)
     assert_same(FORMS[form](a, b, reverse=False), by_loop(a, b, torch.zeros_like(b[:, 0])))
 
@@ -49,7 +49,7 @@ def test_a_scan_is_the_loop(form: str, dtype: torch.dtype, num_steps: int) -> No
 @each_length
 @each_dtype
 @each_form
-def test_a_reverse_scan_is_the_loop_from_the_end(
+def test_a_reverse_scan_equals_the_loop_from_the_end(
     form: str, dtype: torch.dtype, num_steps: int
 ) -> None:
     a, b = coefficients(num_steps, dtype)
@@ -59,7 +59,7 @@ def test_a_reverse_scan_is_the_loop_from_the_end(
 
 @each_dtype
 @each_form
-def test_gradients_are_those_of_the_loop(
+def test_gradients_equal_the_loops_gradients(
     form: str, dtype: torch.dtype, use: Callable[[str], None]
 ) -> None:
     use(form)
@@ -82,7 +82,7 @@ def test_gradcheck(form: str, dtype: torch.dtype, use: Callable[[str], None]) ->
 
 
 @each_form
-def test_one_row_of_coefficients_serves_all_steps(form: str, use: Callable[[str], None]) -> None:
+def test_coefficients_may_be_the_same_for_all_steps(form: str, use: Callable[[str], None]) -> None:
     use(form)
     _, b = coefficients(6, torch.complex128)
     a = torch.randn(4, dtype=torch.complex128, requires_grad=True)
@@ -91,7 +91,7 @@ def test_one_row_of_coefficients_serves_all_steps(form: str, use: Callable[[str]
     assert_same(ours[0], torch.autograd.grad(expected, a)[0])
 
 
-def test_the_state_is_that_of_each_sequences_last_real_step() -> None:
+def test_the_state_comes_from_each_sequences_last_real_step() -> None:
     a, b = coefficients(6, torch.float64)
     hidden, (last,) = scan(a, b, torch.tensor([6, 1, 4]), None)
     assert torch.equal(last, torch.stack([hidden[0, 5], hidden[1, 0], hidden[2, 3]]))
@@ -99,7 +99,7 @@ def test_the_state_is_that_of_each_sequences_last_real_step() -> None:
 
 @each_form
 def test_16384_steps_are_summed_without_loss(form: str, use: Callable[[str], None]) -> None:
-    """In single precision, with gates that forget at once and gates that never do."""
+    """Sums are in single precision, for gates that forget at once to gates that never do."""
     use(form)
     num_steps = 16_384
     for gate in (1e-30, 0.5, 0.999, 1.0):

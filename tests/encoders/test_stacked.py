@@ -74,7 +74,7 @@ def assert_same(actual: Tensor, expected: Tensor) -> None:
 @each_direction
 @each_depth
 @each_cell
-def test_hidden_states_are_those_of_torch_on_packed_input(
+def test_hidden_states_equal_torchs_on_packed_input(
     cell: str, num_layers: int, bidirectional: bool
 ) -> None:
     encoder = make(cell, num_layers=num_layers, bidirectional=bidirectional).double()
@@ -87,7 +87,9 @@ def test_hidden_states_are_those_of_torch_on_packed_input(
 
 @each_direction
 @each_cell
-def test_a_learnt_initial_state_is_where_torch_starts(cell: str, bidirectional: bool) -> None:
+def test_a_trained_initial_state_equals_torchs_initial_state(
+    cell: str, bidirectional: bool
+) -> None:
     encoder = make(cell, num_layers=2, bidirectional=bidirectional, learn_initial_state=True)
     encoder = encoder.double()
     nn.init.normal_(encoder.initial_state)
@@ -126,12 +128,12 @@ STEPS = {"tanh": tanh_step, "relu": relu_step, "lstm": lstm_step, "gru": gru_ste
 
 @each_direction
 @each_cell
-def test_one_layer_is_the_loop_of_its_equations(cell: str, bidirectional: bool) -> None:
+def test_one_layer_equals_a_loop_of_its_equations(cell: str, bidirectional: bool) -> None:
     encoder = make(cell, bidirectional=bidirectional).double()
     x = some_input()
     hidden = encoder(x, LENGTHS)
-    for direction, reader in enumerate(encoder.layers[0]):
-        weights = list(reader.parameters())
+    for direction, layer in enumerate(encoder.layers[0]):
+        weights = list(layer.parameters())
         for row, length in enumerate(LENGTHS.tolist()):
             h = c = torch.zeros(H, dtype=torch.float64)
             steps = range(length) if direction == 0 else reversed(range(length))
@@ -181,16 +183,16 @@ def test_identity_initialization_makes_each_gate_the_identity(cell: str) -> None
         assert torch.equal(gate, torch.eye(H))
 
 
-def test_irnn_begins_as_the_sum_of_small_inputs() -> None:
+def test_irnn_starts_with_the_identity_and_small_input_weights() -> None:
     encoder = make("relu", input_size=200, hidden_size=100, initialization="irnn")
-    reader = encoder.layers[0][0]
-    assert torch.equal(reader.weight_hh_l0, torch.eye(100))
-    assert 0.00095 < reader.weight_ih_l0.std() < 0.00105
+    layer = encoder.layers[0][0]
+    assert torch.equal(layer.weight_hh_l0, torch.eye(100))
+    assert 0.00095 < layer.weight_ih_l0.std() < 0.00105
 
 
 @pytest.mark.parametrize("initialization", ["orthogonal", "identity"])
 @each_cell
-def test_input_weights_are_drawn_after_glorot_gate_by_gate(cell: str, initialization: str) -> None:
+def test_input_weights_of_each_gate_follow_glorot(cell: str, initialization: str) -> None:
     encoder = make(cell, input_size=200, hidden_size=100, initialization=initialization)
     bound = (6 / (200 + 100)) ** 0.5
     for gate in encoder.layers[0][0].weight_ih_l0.split(100):
@@ -210,13 +212,13 @@ def test_the_forget_bias_is_the_sum_of_both_biases(initialization: str) -> None:
     encoder = make(
         "lstm", num_layers=2, bidirectional=True, forget_bias=1.0, initialization=initialization
     )
-    for reader in [reader for layer in encoder.layers for reader in layer]:
-        total = reader.bias_ih_l0 + reader.bias_hh_l0
+    for layer in [layer for directions in encoder.layers for layer in directions]:
+        total = layer.bias_ih_l0 + layer.bias_hh_l0
         assert torch.equal(total[H : 2 * H], torch.ones(H))
 
 
 def test_a_forget_bias_opens_the_gate_that_keeps_the_cell() -> None:
-    """Through the equations rather than the layout: with an open gate the cell keeps its state."""
+    """With an open forget gate, the cell keeps its state."""
     encoder = make("lstm", forget_bias=50.0, learn_initial_state=True, initialization="identity")
     with torch.no_grad():
         encoder.initial_state[0, 0, 1] = 0.5  # the cell
@@ -225,7 +227,7 @@ def test_a_forget_bias_opens_the_gate_that_keeps_the_cell() -> None:
     torch.testing.assert_close(hidden[0, -1], 0.5 * torch.tanh(torch.full((H,), 0.5)))
 
 
-def test_no_forget_bias_leaves_the_initialization_as_it_is() -> None:
+def test_without_forget_bias_the_initialization_is_unchanged() -> None:
     torch.manual_seed(0)
     without = make("lstm", forget_bias=None).layers[0][0].bias_ih_l0
     torch.manual_seed(0)
@@ -234,7 +236,7 @@ def test_no_forget_bias_leaves_the_initialization_as_it_is() -> None:
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_chrono_gates_keep_a_state_for_up_to_that_many_steps(cell: str) -> None:
-    """Through the equations: a unit whose bias is log u keeps u / (1 + u) of its state a step."""
+    """A unit with bias log u keeps u / (1 + u) of its state per step."""
     encoder = make(
         cell,
         hidden_size=500,
@@ -243,10 +245,10 @@ def test_chrono_gates_keep_a_state_for_up_to_that_many_steps(cell: str) -> None:
         learn_initial_state=True,
         **({"forget_bias": 1.0} if cell == "lstm" else {}),
     )
-    reader = encoder.layers[0][0]
+    layer = encoder.layers[0][0]
     with torch.no_grad():
         encoder.initial_state[0, 0, -1] = 0.5  # the cell of an LSTM, the hidden state of a GRU
-        reader.weight_hh_l0.zero_()
+        layer.weight_hh_l0.zero_()
     _, state = encoder.read(torch.zeros(1, 1, D), torch.tensor([1]), None)
     kept = state[0][-1][0] / 0.5
     times = kept / (1 - kept)
@@ -254,26 +256,26 @@ def test_chrono_gates_keep_a_state_for_up_to_that_many_steps(cell: str) -> None:
     assert 97 < times.max() <= 99.01
     assert 45 < times.mean() < 55  # uniform in between
     if cell == "lstm":
-        bias = reader.bias_ih_l0 + reader.bias_hh_l0
+        bias = layer.bias_ih_l0 + layer.bias_hh_l0
         assert torch.equal(bias[:500], -bias[500:1000])
 
 
 @pytest.mark.parametrize("cell", ["tanh", "relu"])
-def test_chrono_steps_leave_a_network_without_gates_as_it_is(cell: str) -> None:
+def test_chrono_steps_do_not_change_a_network_without_gates(cell: str) -> None:
     torch.manual_seed(0)
     without = make(cell).state_dict()
     torch.manual_seed(0)
-    told = make(cell, chrono_steps=100).state_dict()
-    assert all(torch.equal(told[name], value) for name, value in without.items())
+    with_chrono = make(cell, chrono_steps=100).state_dict()
+    assert all(torch.equal(with_chrono[name], value) for name, value in without.items())
 
 
-def test_gates_cannot_be_told_to_remember_two_steps() -> None:
+def test_two_chrono_steps_are_refused() -> None:
     with pytest.raises(ValueError, match=r"need chrono_steps >= 3, got chrono_steps=2"):
         make("gru", chrono_steps=2)
 
 
 @each_cell
-def test_dropout_is_silent_at_evaluation(cell: str) -> None:
+def test_dropout_is_inactive_in_evaluation(cell: str) -> None:
     encoder = make(cell, num_layers=2, dropout=0.5).double().eval()
     x = some_input()
     with_dropout = encoder(x, LENGTHS)
@@ -288,14 +290,14 @@ def test_dropout_changes_training(cell: str) -> None:
 
 
 @each_cell
-def test_dropout_leaves_input_and_output_of_the_stack_alone(cell: str) -> None:
+def test_dropout_does_not_apply_to_input_and_output_of_the_stack(cell: str) -> None:
     encoder, x = make(cell, num_layers=1, dropout=0.5).double(), some_input()
     assert torch.equal(encoder.train()(x, LENGTHS), encoder.eval()(x, LENGTHS))
 
 
 @each_direction
-def test_dropout_falls_between_all_layers(bidirectional: bool) -> None:
-    """With nearly everything silenced, the last layer hears nothing but its biases."""
+def test_dropout_applies_between_all_layers(bidirectional: bool) -> None:
+    """With nearly all units dropped, the last layer depends only on its biases."""
     encoder = make("tanh", num_layers=3, bidirectional=bidirectional, dropout=1 - 1e-9)
     encoder = encoder.double().train()
     one, other = encoder(some_input(), LENGTHS), encoder(some_input(), LENGTHS)
@@ -304,7 +306,7 @@ def test_dropout_falls_between_all_layers(bidirectional: bool) -> None:
 
 @each_direction
 @each_cell
-def test_a_learnt_initial_state_receives_a_gradient(cell: str, bidirectional: bool) -> None:
+def test_a_trained_initial_state_receives_a_gradient(cell: str, bidirectional: bool) -> None:
     encoder = make(cell, num_layers=2, bidirectional=bidirectional, learn_initial_state=True)
     encoder.double()(some_input(), LENGTHS).sum().backward()
     assert encoder.initial_state.grad.abs().min() > 0 or cell == "relu"
@@ -312,7 +314,7 @@ def test_a_learnt_initial_state_receives_a_gradient(cell: str, bidirectional: bo
 
 
 @each_cell
-def test_an_initial_state_that_is_not_learnt_is_no_parameter(cell: str) -> None:
+def test_a_fixed_initial_state_is_no_parameter(cell: str) -> None:
     assert not [name for name, _ in make(cell).named_parameters() if "initial_state" in name]
 
 

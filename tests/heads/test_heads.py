@@ -70,20 +70,20 @@ def assert_same(actual: Tensor, expected: Tensor) -> None:
 
 
 @each_head
-def test_logits_are_those_of_a_loop(head_class: type[Head]) -> None:
+def test_logits_equal_a_plain_loop(head_class: type[Head]) -> None:
     head, hidden = make(head_class), some_hidden()
     assert_same(head(hidden, LENGTHS), in_a_loop(head, hidden, POOLS[head_class]))
 
 
 @pytest.mark.parametrize("garbage", [1e30, -1e30, float("inf"), float("nan")])
 @each_head
-def test_nothing_in_the_padding_is_read(head_class: type[Head], garbage: float) -> None:
+def test_padding_is_never_read(head_class: type[Head], garbage: float) -> None:
     head, hidden = make(head_class), some_hidden()
-    spoilt = hidden.masked_fill((torch.arange(7) >= LENGTHS[:, None])[:, :, None], garbage)
-    assert_same(head(spoilt, LENGTHS), head(hidden, LENGTHS))
+    spoiled = hidden.masked_fill((torch.arange(7) >= LENGTHS[:, None])[:, :, None], garbage)
+    assert_same(head(spoiled, LENGTHS), head(hidden, LENGTHS))
 
 
-def test_the_last_step_of_a_reader_is_its_own_end() -> None:
+def test_each_direction_is_read_at_its_own_last_step() -> None:
     def own_ends(head: Any, states: list[Tensor]) -> Tensor:
         return torch.cat([states[-1][:-BACKWARD], states[0][-BACKWARD:]])
 
@@ -92,20 +92,20 @@ def test_the_last_step_of_a_reader_is_its_own_end() -> None:
 
 
 @pytest.mark.parametrize("head_class", [Mean, Max, Attention])
-def test_a_pool_over_all_steps_is_the_same_for_both_readers(head_class: type[Head]) -> None:
+def test_a_pool_over_all_steps_treats_both_directions_alike(head_class: type[Head]) -> None:
     head, hidden = make(head_class, backward_size=BACKWARD), some_hidden()
     assert_same(head(hidden, LENGTHS), in_a_loop(head, hidden, POOLS[head_class]))
 
 
 @each_head
-def test_small_initialization_starts_at_equal_classes(head_class: type[Head]) -> None:
+def test_small_initialization_starts_with_equal_classes(head_class: type[Head]) -> None:
     head = make(head_class, input_size=200, num_classes=100, initialization="small")
     assert head.output.weight.std().item() == pytest.approx(0.01, rel=0.05)
     assert not head.output.bias.any()
 
 
 @each_head
-def test_torch_initialization_is_that_of_a_linear_map(head_class: type[Head]) -> None:
+def test_torch_initialization_equals_nn_linear(head_class: type[Head]) -> None:
     torch.manual_seed(1)
     head = make(head_class, initialization="torch")
     torch.manual_seed(1)
@@ -113,7 +113,7 @@ def test_torch_initialization_is_that_of_a_linear_map(head_class: type[Head]) ->
 
 
 @each_head
-def test_dropout_silences_pooled_features_in_training_only(head_class: type[Head]) -> None:
+def test_dropout_drops_pooled_features_in_training_only(head_class: type[Head]) -> None:
     head, hidden = make(head_class, dropout=0.5), some_hidden()
     with torch.no_grad():
         head.output.weight.copy_(torch.eye(C, H))  # logits are the first pooled features
@@ -144,7 +144,7 @@ def test_attention_without_a_query_is_refused() -> None:
         make(Attention, attention_size=0)
 
 
-def test_a_readout_of_all_steps_refuses_a_sequence_that_is_longer() -> None:
+def test_all_steps_refuses_a_longer_sequence() -> None:
     head = AllSteps(
         input_size=2,
         backward_size=0,
@@ -158,7 +158,7 @@ def test_a_readout_of_all_steps_refuses_a_sequence_that_is_longer() -> None:
         head(torch.zeros(1, 5, 2), torch.tensor([5]))
 
 
-def test_a_readout_of_all_steps_has_weights_for_each() -> None:
+def test_all_steps_has_its_own_weights_for_each_step() -> None:
     head = AllSteps(
         input_size=2,
         backward_size=0,
@@ -185,7 +185,7 @@ def strided(*, stride: int) -> AllSteps:
     )
 
 
-def test_a_readout_of_every_third_step_reads_the_third_and_the_sixth() -> None:
+def test_stride_3_reads_the_third_and_the_sixth_step() -> None:
     head = strided(stride=3).double()
     hidden = torch.randn(1, 7, 2, dtype=torch.float64)
     expected = head.output.weight @ hidden[0, [2, 5]].flatten() + head.output.bias
@@ -193,7 +193,7 @@ def test_a_readout_of_every_third_step_reads_the_third_and_the_sixth() -> None:
 
 
 @pytest.mark.parametrize("stride", [0, 8])
-def test_a_readout_of_no_step_is_refused(stride: int) -> None:
+def test_a_stride_that_reads_no_step_is_refused(stride: int) -> None:
     with pytest.raises(ValueError, match=rf"1 <= stride <= num_steps.*stride={stride}"):
         strided(stride=stride)
 
@@ -204,8 +204,8 @@ def all_heads() -> list[Head]:
 
 @pytest.mark.parametrize("head", all_heads(), ids=lambda head: type(head).__name__)
 @pytest.mark.parametrize("sizes", [[7], [1, 6], [3, 2, 2], [1] * 7])
-def test_chunks_are_folded_into_the_logits_of_the_whole(head: Head, sizes: list[int]) -> None:
-    hidden = 30 * torch.randn(4, 7, H, dtype=torch.float64)  # exp of a score must not run over
+def test_folded_chunks_have_the_logits_of_the_whole_sequence(head: Head, sizes: list[int]) -> None:
+    hidden = 30 * torch.randn(4, 7, H, dtype=torch.float64)  # exp of a score must not overflow
     memory = None
     for chunk in hidden.split(sizes, dim=1):
         memory = head.fold(chunk, memory)
@@ -214,7 +214,7 @@ def test_chunks_are_folded_into_the_logits_of_the_whole(head: Head, sizes: list[
 
 
 @pytest.mark.parametrize("head_class", POOLS)
-def test_what_is_kept_of_a_sequence_does_not_grow_with_it(head_class: type[Head]) -> None:
+def test_the_memory_does_not_grow_with_the_sequence(head_class: type[Head]) -> None:
     head = make(head_class)
     early = head.fold(torch.randn(2, 5, H).double(), None)
     late = head.fold(torch.randn(2, 50, H).double(), early)

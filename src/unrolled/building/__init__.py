@@ -1,1 +1,1 @@
-"""A config becomes objects: network, data, and the instantiation of `_target_` nodes."""
+"""Builds objects from a config: the network, the data, and any node with `_target_`."""

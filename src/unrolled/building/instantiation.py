@@ -20,7 +20,7 @@ NO_ARGUMENTS = ("recipe", "parameter_budget")  # keys of a node that are not arg
 def make(config: DictConfig, name: str, **arguments: Any) -> Any:
     """Return the object that config[name] describes.
 
-    arguments: arguments that the data or other objects determine; they replace keys of the node.
+    arguments: arguments that the data or other objects determine. They replace keys of the node.
 
     Raises:
         ConfigError: the class does not have one of the keys, or refuses a value.

@@ -1,4 +1,4 @@
-"""Builds the network that a config describes as a plain torch module; no Lightning is needed."""
+"""Builds the network that a config describes as a plain torch module, without Lightning."""
 
 import logging
 from collections.abc import Callable
@@ -48,7 +48,8 @@ def build_network(
     num_classes: classes (c).
 
     Raises:
-        ConfigError: a setting cannot work, or no network is as small as model.parameter_budget.
+        ConfigError: a setting is invalid, or even the smallest network exceeds
+            model.parameter_budget.
     """
     sizes = Sizes(input_size=num_features, num_steps=num_steps)
     if config.model.get("parameter_budget") is not None:
@@ -81,7 +82,7 @@ def _within_budget(config: DictConfig, sizes: Sizes, num_classes: int) -> DictCo
 
     def count(hidden_size: int) -> int:
         config.model.hidden_size = hidden_size
-        with torch.device("meta"):  # shapes only: no memory, and no random number is drawn
+        with torch.device("meta"):  # shapes only: uses no memory and draws no random number
             network = _network(config, sizes, num_classes)
         return sum(parameter.numel() for parameter in network.parameters())
 
@@ -92,7 +93,7 @@ def _within_budget(config: DictConfig, sizes: Sizes, num_classes: int) -> DictCo
 
 
 def parse_budget(budget: int | str) -> int:
-    """Return 70000 for 70000, "70k" or "0.07M"."""
+    """Return the budget as a number: 70000 for 70000, "70k" or "0.07M"."""
     if isinstance(budget, int):
         return budget
     return round(float(budget[:-1]) * UNITS[budget[-1]])
@@ -101,8 +102,8 @@ def parse_budget(budget: int | str) -> int:
 def largest_size(count: Callable[[int], int], *, budget: int, multiple_of: int) -> int:
     """Return the largest hidden size whose number of parameters is within the budget.
 
-    count: hidden size -> parameters; grows with it.
-    multiple_of: sizes that are possible are its multiples, >= 1.
+    count: hidden size -> number of parameters, which grows with the hidden size.
+    multiple_of: only its multiples are possible sizes, >= 1.
 
     Raises:
         ConfigError: the smallest possible network is larger than the budget.
@@ -110,10 +111,10 @@ def largest_size(count: Callable[[int], int], *, budget: int, multiple_of: int) 
     smallest = count(multiple_of)
     if smallest > budget:
         raise ConfigError(
-            f"model.parameter_budget={budget}: the smallest such network, "
-            f"model.hidden_size={multiple_of}, has {smallest} parameters"
+            f"model.parameter_budget={budget}: even model.hidden_size={multiple_of} needs "
+            f"{smallest} parameters; use model.parameter_budget={smallest} or more"
         )
-    low, high = 1, 2  # in multiples: low fits, high is not known to
+    low, high = 1, 2  # in multiples: low fits, high may not
     while count(high * multiple_of) <= budget:
         low, high = high, 2 * high
     while high - low > 1:

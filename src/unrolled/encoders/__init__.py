@@ -1,1 +1,1 @@
-"""Encoders: (b, t, d) -> (b, t, h). One file each; the file is the config option."""
+"""Encoders: (b, t, d) -> (b, t, h). Each file is the config option `model=NAME`."""

@@ -20,7 +20,7 @@ from unrolled.encoders.blocks.encoder import Encoder, Sizes, State, with_past
 class CNN(Encoder):
     """h_t = relu(b + sum over k of W_k g_{t - 2^n k}), n: layers below, g: the last of them.
 
-    sizes: sizes that the data determines; input_size is d.
+    sizes: sizes that the data determines (input_size is d).
     hidden_size: units (channels) of each layer (h), >= 1.
     kernel_sizes: steps that each layer sees, first layer first, one per layer, >= 1.
     """

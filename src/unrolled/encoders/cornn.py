@@ -15,7 +15,7 @@ from unrolled.encoders.blocks.unroll import unroll
 class CoRNN(Layer):
     """z_t = z + dt (tanh(W [x_t, z, y] + b) - gamma y - epsilon z), y_t = y + dt z_t; h_t = y_t.
 
-    sizes: sizes of the layer's input; input_size is d.
+    sizes: sizes of the layer's input (input_size is d).
     hidden_size: oscillators (h).
     dt: time step, > 0.
     gamma: stiffness, > 0.
@@ -27,7 +27,9 @@ class CoRNN(Layer):
     ) -> None:
         super().__init__()
         if min(dt, gamma, epsilon) <= 0:
-            raise ValueError(f"need dt, gamma, epsilon > 0, got {dt}, {gamma}, {epsilon}")
+            raise ValueError(
+                f"need dt, gamma, epsilon > 0, got dt={dt}, gamma={gamma}, epsilon={epsilon}"
+            )
         self.dt, self.gamma, self.epsilon = dt, gamma, epsilon
         self.input = nn.Linear(sizes.input_size, hidden_size)
         self.recurrent = nn.Linear(2 * hidden_size, hidden_size, bias=False)  # from (z, y)
@@ -38,7 +40,7 @@ class CoRNN(Layer):
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return positions y; the state is (y, z)."""
+        """Return the positions y, and the state (y, z)."""
 
         def step(wx_t: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
             y, z = state

@@ -13,7 +13,7 @@ from unrolled.encoders.blocks.stacked import RecurrentLayer
 class GRU(RecurrentLayer, nn.GRU):
     """h_t = (1 - z) * n + z * h_{t-1}, n = tanh(W x_t + b + r * (U h_{t-1} + b')); gates r and z.
 
-    sizes: sizes of the layer's input; input_size is d.
+    sizes: sizes of the layer's input (input_size is d).
     hidden_size: units (h), >= 1.
     """
 
@@ -21,6 +21,6 @@ class GRU(RecurrentLayer, nn.GRU):
         super().__init__(sizes.input_size, hidden_size, batch_first=True)
 
     def initialize_gates(self, *, chrono_steps: int | None) -> None:
-        """Set the bias of the update gate; in torch the rows of a parameter are r, z, n."""
+        """Set the bias of the update gate. Torch orders the rows of a parameter as r, z, n."""
         if chrono_steps is not None:
             self.set_bias(gate=1, value=self.chrono_bias(chrono_steps))

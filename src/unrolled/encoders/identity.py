@@ -9,7 +9,7 @@ from unrolled.encoders.blocks.encoder import Encoder, Sizes, State
 class Identity(Encoder):
     """h_t = x_t.
 
-    sizes: sizes that the data determines; input_size is d, and h = d.
+    sizes: sizes that the data determines (input_size is d = h).
     """
 
     def __init__(self, sizes: Sizes) -> None:

@@ -21,11 +21,11 @@ from unrolled.encoders.blocks.unroll import unroll
 class IndRNN(Layer):
     """h_t = relu(W x_t + u * h_{t-1} + b), |u| <= amplification^(1/T).
 
-    sizes: sizes of the layer's input; input_size is d, num_steps is T.
+    sizes: sizes of the layer's input (input_size is d, num_steps is T).
     hidden_size: units (h).
-    amplification: factor by which the state may grow over T steps, > 0; 2 in the paper.
+    amplification: factor by which the state may grow over T steps, > 0 (2 in the paper).
     last_u_min: lower end of the range in which the recurrent weights of the last layer start, up
-        to the bound; in all other layers it is 0. Near 1 the last layer starts with a memory of
+        to the bound. In all other layers it is 0. Near 1 the last layer starts with a memory of
         all steps, as the authors do for long sequences.
     """
 
@@ -37,7 +37,9 @@ class IndRNN(Layer):
             raise ValueError(f"need amplification > 0, got amplification={amplification}")
         self.bound = amplification ** (1 / sizes.num_steps)
         if not 0 <= last_u_min <= self.bound:
-            raise ValueError(f"need 0 <= last_u_min <= {self.bound:.4g}, got {last_u_min}")
+            raise ValueError(
+                f"need 0 <= last_u_min <= {self.bound:.4g}, got last_u_min={last_u_min}"
+            )
         self.last_u_min = last_u_min
         self.input = nn.Linear(sizes.input_size, hidden_size)
         self.u = nn.Parameter(self.bound * torch.rand(hidden_size))
@@ -45,7 +47,7 @@ class IndRNN(Layer):
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return the hidden states; the state is the last one."""
+        """Return the hidden states, and the last one as the state."""
         u = self.u + (self.u.clamp(-self.bound, self.bound) - self.u).detach()
 
         def step(wx_t: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -1,4 +1,7 @@
-"""Long expressive memory. Rusch et al. (2022), ICLR, eq. 3."""
+"""Long expressive memory. Rusch et al. (2022), ICLR, eq. 3.
+
+Departure: the recurrent products have no biases. In the authors' code each linear map has one.
+"""
 
 import torch
 from jaxtyping import Float, Int
@@ -15,7 +18,7 @@ class LEM(Layer):
     a = dt sigmoid(W_1 y + V_1 x_t + b_1), c = dt sigmoid(W_2 y + V_2 x_t + b_2), y = y_{t-1};
     h_t = y_t.
 
-    sizes: sizes of the layer's input; input_size is d.
+    sizes: sizes of the layer's input (input_size is d).
     hidden_size: units (h).
     dt: largest time step, 0 < dt <= 1.
     """
@@ -34,7 +37,7 @@ class LEM(Layer):
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return y; the state is (y, z)."""
+        """Return y, and the state (y, z)."""
         size = self.from_z.out_features
 
         def step(vx_t: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:

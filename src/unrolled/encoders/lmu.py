@@ -21,11 +21,11 @@ from unrolled.encoders.blocks.unroll import unroll
 class LMU(Layer):
     """u_t = E_x x_t + E_h h + E_m m, m_t = A m + B u_t, h_t = tanh(W_x x_t + W_h h + W_m m_t).
 
-    sizes: sizes of the layer's input; input_size is d.
+    sizes: sizes of the layer's input (input_size is d).
     hidden_size: units (h).
     memory_size: signals u that are stored, each in its own memory, >= 1.
     order: coefficients per memory, >= 1.
-    window: steps that a memory covers, > 0; None: steps of the longest sequence.
+    window: steps that a memory covers, > 0, or None for the steps of the longest sequence.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class LMU(Layer):
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return h; the state is (h, m)."""
+        """Return h, and the state (h, m)."""
         from_h = torch.cat([self.w_h, self.e_h]).T
         a, b = self.get_buffer("a").T, self.get_buffer("b")
 

@@ -24,11 +24,11 @@ from unrolled.encoders.blocks.unroll import unroll
 class LMUFFT(Layer):
     """u_t = relu(W_u x_t + b_u), m_t = A m_{t-1} + B u_t for each u, h_t = relu(W [m_t, x_t] + b).
 
-    sizes: sizes of the layer's input; input_size is d.
+    sizes: sizes of the layer's input (input_size is d).
     hidden_size: units (h).
     memory_size: signals u that are stored, each in its own memory, >= 1.
     order: coefficients per memory, >= 1.
-    window: steps that a memory covers, > 0; None: steps of the longest sequence.
+    window: steps that a memory covers, > 0, or None for the steps of the longest sequence.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class LMUFFT(Layer):
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return h; the state is (m,)."""
+        """Return h, and the state (m,)."""
         a, b = self.get_buffer("a").T, self.get_buffer("b")
 
         def step(u_t: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:

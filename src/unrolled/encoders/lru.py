@@ -22,8 +22,8 @@ from unrolled.encoders.blocks.scan import scan
 class LRU(Layer):
     """s_t = lambda s_{t-1} + gamma B x_t, y_t = Re(C s_t) + D x_t; lambda on a ring, |lambda| < 1.
 
-    sizes: sizes of the layer's input; input_size is d.
-    hidden_size: units (h); the skip connection D, which is diagonal, exists if h = d.
+    sizes: sizes of the layer's input (input_size is d).
+    hidden_size: units (h). The diagonal skip connection D exists only if h = d.
     state_size: complex units of the state, >= 1.
     r_min, r_max: radii between which the eigenvalues start, 0 <= r_min < r_max < 1.
     max_phase: largest angle at which they start, in radians, > 0.
@@ -60,7 +60,7 @@ class LRU(Layer):
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return the outputs; the state is the last complex state."""
+        """Return the outputs, and the last complex state."""
         eigenvalues = torch.polar((-self.log_nu.exp()).exp(), self.log_theta.exp())
         b = self.log_gamma.exp().repeat(2)[:, None] * self.b_parts
         real, imaginary = at_least_single(x @ b.T).chunk(2, dim=-1)

@@ -12,10 +12,10 @@ from unrolled.encoders.blocks.stacked import RecurrentLayer
 class LSTM(RecurrentLayer, nn.LSTM):
     """c_t = f * c_{t-1} + i * g, h_t = o * tanh(c_t); gates i, f, o and input g from x_t, h_{t-1}.
 
-    sizes: sizes of the layer's input; input_size is d.
+    sizes: sizes of the layer's input (input_size is d).
     hidden_size: units (h), >= 1.
-    forget_bias: initial bias of the forget gate, or None to keep the one of `initialization`; 1
-        closes most of the gap to the GRU (Jozefowicz et al. 2015). chrono_steps replaces it.
+    forget_bias: initial bias of the forget gate, or None to keep the one of `initialization`.
+        1 closes most of the gap to the GRU (Jozefowicz et al. 2015). chrono_steps replaces it.
     """
 
     num_states = 2  # h and c
@@ -25,7 +25,7 @@ class LSTM(RecurrentLayer, nn.LSTM):
         self.forget_bias = forget_bias
 
     def initialize_gates(self, *, chrono_steps: int | None) -> None:
-        """Set the biases of the gates; in torch the rows of a parameter are i, f, g, o."""
+        """Set the biases of the gates. Torch orders the rows of a parameter as i, f, g, o."""
         if self.forget_bias is not None:
             self.set_bias(gate=1, value=self.forget_bias)
         if chrono_steps is not None:

@@ -9,7 +9,7 @@ from unrolled.encoders.blocks.encoder import Encoder, Sizes, State
 class Majority(Encoder):
     """h_t = 0, so that the logits are the head's bias: after training, the log class frequencies.
 
-    sizes: sizes that the data determines; not used.
+    sizes: sizes that the data determines (not used).
     """
 
     def __init__(self, sizes: Sizes) -> None:

@@ -17,7 +17,7 @@ from unrolled.encoders.blocks.scan import scan
 class MinGRU(Layer):
     """h_t = (1 - z_t) h_{t-1} + z_t c_t; z_t = sigmoid(W_z x_t + b_z), c_t = W_c x_t + b_c.
 
-    sizes: sizes of the layer's input; input_size is d.
+    sizes: sizes of the layer's input (input_size is d).
     hidden_size: units (h).
     """
 
@@ -28,7 +28,7 @@ class MinGRU(Layer):
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return the hidden states; the state is the last one."""
+        """Return the hidden states, and the last one as the state."""
         gate, candidate = self.gate_and_candidate(x).chunk(2, dim=-1)
         z = torch.sigmoid(gate)
         return scan(torch.sigmoid(-gate), z * candidate, lengths, state)

@@ -17,9 +17,9 @@ from unrolled.encoders.blocks.scan import scan
 class MinLSTM(Layer):
     """h_t = f / (f + i) h_{t-1} + i / (f + i) c_t; f, i = sigmoid(W x_t + b), c_t = W_c x_t + b_c.
 
-    sizes: sizes of the layer's input; input_size is d.
+    sizes: sizes of the layer's input (input_size is d).
     hidden_size: units (h).
-    forget_bias: initial bias of the forget gate; with a value > 0 units remember longer.
+    forget_bias: initial bias of the forget gate. Units with a larger bias remember longer.
     """
 
     def __init__(self, sizes: Sizes, *, hidden_size: int, forget_bias: float) -> None:
@@ -30,7 +30,7 @@ class MinLSTM(Layer):
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return the hidden states; the state is the last one."""
+        """Return the hidden states, and the last one as the state."""
         forget, insert, candidate = self.gates_and_candidate(x).chunk(3, dim=-1)
         log_ratio = functional.logsigmoid(forget) - functional.logsigmoid(insert)
         inputs = torch.sigmoid(-log_ratio) * candidate

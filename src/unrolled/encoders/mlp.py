@@ -15,7 +15,7 @@ from unrolled.encoders.blocks.encoder import Encoder, Sizes, State, last_real
 class MLP(Encoder):
     """h_t = relu(... W_2 relu(b + sum over s <= t of W_s x_s) ...).
 
-    sizes: sizes that the data determines; sequences of more than num_steps steps are refused.
+    sizes: sizes that the data determines. Longer sequences than num_steps are refused.
     hidden_size: units of each layer (h), >= 1.
     num_layers: hidden layers, >= 1.
     dropout: fraction of units dropped between layers, 0 <= dropout < 1.
@@ -40,7 +40,7 @@ class MLP(Encoder):
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return the hidden states; the state is the first layer's sum and the number of steps.
+        """Return the hidden states, and the first layer's sum and the number of steps as the state.
 
         Raises:
             ValueError: a sequence is longer than num_steps.

@@ -13,7 +13,7 @@ from unrolled.encoders.blocks.stacked import RecurrentLayer
 class RNN(RecurrentLayer, nn.RNN):
     """h_t = f(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh), f = tanh or ReLU.
 
-    sizes: sizes of the layer's input; input_size is d.
+    sizes: sizes of the layer's input (input_size is d).
     hidden_size: units (h), >= 1.
     nonlinearity: tanh or relu.
     """

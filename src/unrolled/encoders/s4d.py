@@ -24,10 +24,10 @@ from unrolled.encoders.blocks.unroll import unroll
 class S4D(Layer):
     """Per unit: s_t = A' s_{t-1} + B' x_t, y_t = 2 Re(C s_t) + D x_t; A' = exp(dt A), s complex.
 
-    sizes: sizes of the layer's input; a linear map comes first if input_size (d)
-        is not hidden_size.
+    sizes: sizes of the layer's input (input_size is d). If d is not h, a linear map comes first.
     hidden_size: units (h).
-    state_size: complex states per unit, >= 1; half of the paper's N, since conjugates are implied.
+    state_size: complex states per unit, >= 1. The paper's N is twice as large, because it
+        counts conjugates.
     dt_min, dt_max: range in which the time steps start, log-uniformly, 0 < dt_min <= dt_max.
     """
 
@@ -54,9 +54,8 @@ class S4D(Layer):
         """Return the outputs of whole sequences, by FFT."""
         x = self.input(x)
         log_a, b, c = self._discrete()
-        num = (
-            math.isqrt(x.shape[1] - 1) + 1
-        )  # l = num q + r: a matrix product instead of t exponentials
+        # with l = num q + r, a matrix product replaces t exponentials
+        num = math.isqrt(x.shape[1] - 1) + 1
         exponents = log_a[:, :, None] * torch.arange(num, device=x.device)  # (h, states, num)
         near, far = exponents.exp(), (num * exponents).exp() * (b * c)[:, :, None]
         parts = torch.cat([far.real, -far.imag], dim=1).mT @ torch.cat(
@@ -68,7 +67,7 @@ class S4D(Layer):
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return the outputs; the state is the last complex state, (b, h, states)."""
+        """Return the outputs, and the last complex state, (b, h, states)."""
         log_a, b, c = self._discrete()
         a = log_a.exp()
 

@@ -1,11 +1,13 @@
-"""Scalar LSTM with exponential gates. Beck et al. (2024), xLSTM, eq. 8 to 17.
+"""Scalar LSTM with exponential gates. Beck et al. (2024), xLSTM, section 2.2, eq. 8 to 17.
 
-The forget gate is a sigmoid; the paper allows a sigmoid or an exponential. A stabilizer m_t (eq. 15
+The forget gate is a sigmoid. The paper allows a sigmoid or an exponential. A stabilizer m_t (eq. 15
 to 17) is subtracted from the exponents of both gates and cancels in h_t. It starts far below any
 gate, so that it does not change the first step.
 
 Departures:
 - The recurrent matrices R start at random. In the authors' code they start at 0.
+- The layer is in the residual block of all models here (blocks/residual.py), without the paper's
+  projections up and down.
 - The forget biases start at one value for all units. In the authors' code they follow a power law
   over the units.
 """
@@ -25,9 +27,9 @@ FIRST_STABILIZER = -1e9  # m before the first step
 class SLSTM(Layer):
     """c_t = f c + i z, n_t = f n + i, h_t = o c_t / n_t, gates of W x_t + R h_{t-1} + b.
 
-    i = exp(.), f, o = sigmoid(.), z = tanh(.); R connects only units of the same head.
+    i = exp(.), f, o = sigmoid(.), z = tanh(.). R connects only units of the same head.
 
-    sizes: sizes of the layer's input; input_size is d.
+    sizes: sizes of the layer's input (input_size is d).
     hidden_size: units (h), a multiple of num_heads.
     num_heads: heads, >= 1.
     forget_bias: initial bias of the forget gate.
@@ -52,7 +54,7 @@ class SLSTM(Layer):
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return h; the state is (h, c, n, m)."""
+        """Return h, and the state (h, c, n, m)."""
         own = torch.eye(self.num_heads, device=x.device, dtype=self.recurrent.dtype)
         blocks = torch.unflatten(self.recurrent, 1, (4, -1))  # (heads, gates, h / heads, h / heads)
         # one dense product per step is faster than one per head

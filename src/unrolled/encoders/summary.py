@@ -25,11 +25,11 @@ def summary_features(x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]) -> F
 def running_summary(
     x: Float[Tensor, "b t d"], state: State | None
 ) -> tuple[Float[Tensor, "b t k"], tuple[Shaped[Tensor, "b t _"], ...]]:
-    """Return the statistics of the steps up to each step, and the running values behind them.
+    """Return the statistics of the steps up to each step, and the running values they come from.
 
     The standard deviation is the population's (divided by n), at least 1e-6.
 
-    state: the running values at the last step of the previous chunk; None: this chunk is the
+    state: the running values at the last step of the previous chunk. None: this chunk is the
         beginning of the sequences.
     """
     if state is None:
@@ -52,7 +52,7 @@ def running_summary(
 class Summary(Encoder):
     """h_t = (mean, deviation, minimum, maximum, first, last of x_1, ..., x_t), feature by feature.
 
-    sizes: sizes that the data determines; input_size is d, and h = 6 d.
+    sizes: sizes that the data determines (input_size is d, and h = 6 d).
     """
 
     def __init__(self, sizes: Sizes) -> None:

@@ -57,7 +57,7 @@ class TCN(Encoder):
 
     Each step sees 1 + 2 (kernel_size - 1) (2^num_layers - 1) steps.
 
-    sizes: sizes that the data determines; input_size is d.
+    sizes: sizes that the data determines (input_size is d).
     hidden_size: units (channels) of each block (h), >= 1.
     num_layers: blocks, >= 1.
     kernel_size: steps that each convolution sees, >= 2.

@@ -49,7 +49,7 @@ class TransformerBlock(nn.Module):
 class Transformer(Encoder):
     """norm(blocks(W x_t + b + position_t)); a step attends to itself and to earlier steps.
 
-    sizes: sizes that the data determines; input_size is d.
+    sizes: sizes that the data determines (input_size is d).
     hidden_size: units (h), a multiple of num_heads.
     num_layers: blocks, >= 1.
     num_heads: attention heads, >= 1.
@@ -86,7 +86,7 @@ class Transformer(Encoder):
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return the hidden states; the state is the number of steps, and the keys and values."""
+        """Return the hidden states, and the number of steps, keys and values as the state."""
         count, *pasts = state or (torch.zeros(len(x), dtype=torch.long, device=x.device),)
         positions = count[:, None] + torch.arange(x.shape[1], device=x.device)  # (b, t)
         places = sinusoids(positions, size=self.output_size, dtype=x.dtype)

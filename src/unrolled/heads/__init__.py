@@ -1,1 +1,1 @@
-"""Heads: (b, t, h) -> (b, c). One file each; the file is the config option."""
+"""Heads: (b, t, h) -> (b, c). Each file is the config option `head=NAME`."""

@@ -16,8 +16,8 @@ class AllSteps(Head):
     """logits = W dropout([h_s, h_2s, ..., h_T]) + b, with 0 for steps after a sequence's end.
 
     input_size, backward_size, num_classes, dropout, initialization: see Head.
-    num_steps: T, >= 1; longer sequences are refused.
-    stride: s, 1 <= stride <= num_steps; 1 reads every step.
+    num_steps: T, >= 1. Longer sequences are refused.
+    stride: s, 1 <= stride <= num_steps. With 1 every step is read.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Reads a weighted mean over time; attention learns the weights.
+"""Reads a weighted mean over time, with weights from attention.
 
 Yang et al. (2016), Hierarchical attention networks, eq. 5 to 7.
 """

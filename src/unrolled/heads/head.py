@@ -63,10 +63,10 @@ class Head(nn.Module, ABC):
         return self._read_out(self.pool(hidden, lengths))
 
     def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:
-        """Return what `classify` needs of all steps so far; the default keeps all of them.
+        """Return what `classify` needs of all steps so far. The default keeps all of them.
 
-        hidden: the next chunk; all of its steps are real.
-        memory: the memory that the call for the previous chunk returned; None: this chunk is the
+        hidden: the next chunk, in which all steps are real.
+        memory: the memory that the call for the previous chunk returned. None: this chunk is the
             beginning of the sequences.
         """
         return (hidden if memory is None else torch.cat([memory[0], hidden], dim=1),)

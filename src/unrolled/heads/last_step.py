@@ -19,9 +19,8 @@ class LastStep(Head):
         """Return left-to-right units at the last real step, right-to-left units at step 0."""
         num, num_steps = hidden.shape[:2]
         rows = torch.arange(0, num * num_steps, num_steps, device=hidden.device) + lengths - 1
-        last = hidden.flatten(0, 1).index_select(
-            0, rows
-        )  # the same as hidden[arange(b), lengths - 1], but faster
+        # the same as hidden[arange(b), lengths - 1], but faster
+        last = hidden.flatten(0, 1).index_select(0, rows)
         if self.forward_size == hidden.shape[-1]:
             return last
         halves = last[:, : self.forward_size], hidden[:, 0, self.forward_size :]

@@ -30,8 +30,8 @@ class Attention(nn.Module):
     ) -> tuple[Float[Tensor, "b t h"], tuple[Tensor, ...]]:
         """Return the attended values, and the keys and values of all steps, (b, heads, steps, k).
 
-        positions: position of each step in its sequence, from 0; its key is stored there.
-        past: the keys and values that the call for the previous chunk returned; None: this chunk is
+        positions: position of each step in its sequence, from 0. Its key is stored there.
+        past: the keys and values that the call for the previous chunk returned. None: this chunk is
             the beginning of the sequences.
         """
         parts = self.input(x).view(*x.shape[:2], 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)

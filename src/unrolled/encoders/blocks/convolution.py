@@ -16,10 +16,7 @@ def causal_convolution(
     """
     x = at_least_single(x)  # there is no Fourier transform in bfloat16
     num = 2 * x.shape[1]  # padded with zeros, so that the end does not wrap around
-    rows, kernel_rows = (
-        x.mT.contiguous(),
-        kernel.T.contiguous(),
-    )  # contiguous along time: faster transforms
+    rows, kernel_rows = x.mT.contiguous(), kernel.T.contiguous()  # faster along contiguous time
     product = torch.fft.rfft(rows, n=num) * torch.fft.rfft(kernel_rows, n=num)
     y: Tensor = torch.fft.irfft(product, n=num)[..., : x.shape[1]].mT
     return y

@@ -46,7 +46,7 @@ class Encoder(nn.Module, ABC):
     def __init__(self, *, output_size: int, backward_size: int = 0) -> None:
         super().__init__()
         if output_size < 1:
-            raise ValueError(f"need at least one unit, got {output_size}")
+            raise ValueError(f"need hidden_size >= 1, got hidden_size={output_size}")
         self.output_size = output_size
         self.backward_size = backward_size
 
@@ -56,8 +56,8 @@ class Encoder(nn.Module, ABC):
     ) -> tuple[Float[Tensor, "b t h"], State]:
         """Return the hidden states of a chunk and the state after each sequence's last real step.
 
-        lengths: real steps in the chunk, 1 <= lengths <= t; None: all steps are real.
-        state: the state that the call for the previous chunk returned; None: this chunk is the
+        lengths: real steps in the chunk, 1 <= lengths <= t. None: all steps are real.
+        state: the state that the call for the previous chunk returned. None: this chunk is the
             beginning of the sequences.
 
         Raises:
@@ -78,7 +78,7 @@ class Encoder(nn.Module, ABC):
     def step(
         self, x_t: Float[Tensor, "b d"], state: State | None
     ) -> tuple[Float[Tensor, "b h"], State]:
-        """Return the hidden state of one step, and the state for the next call; see `read`."""
+        """Return the hidden state of one step, and the state for the next call, like `read`."""
         hidden, state = self.read(x_t[:, None], None, state)
         return hidden[:, 0], state
 
@@ -93,7 +93,7 @@ class Encoder(nn.Module, ABC):
 
 
 def decay_groups(parameters: list[nn.Parameter]) -> list[dict[str, Any]]:
-    """Return two parameter groups: matrices with weight decay, vectors without; none is empty."""
+    """Return parameter groups: matrices with weight decay and vectors without, if there are any."""
     matrices = [p for p in parameters if p.ndim > 1]
     vectors = [p for p in parameters if p.ndim <= 1]
     groups = [(matrices, True), (vectors, False)]
@@ -103,7 +103,7 @@ def decay_groups(parameters: list[nn.Parameter]) -> list[dict[str, Any]]:
 def last_real(
     running: Shaped[Tensor, "b t ..."], lengths: Int[Tensor, " b"] | None
 ) -> Shaped[Tensor, "b ..."]:
-    """Return each sequence's value at its last real step; lengths=None: at the last step."""
+    """Return each value at its sequence's last real step (the last step if lengths is None)."""
     if lengths is None:
         return running[:, -1]
     return running[torch.arange(len(running), device=running.device), lengths - 1]
@@ -123,7 +123,7 @@ def with_past(
 ) -> tuple[Float[Tensor, "b u h"], Float[Tensor, "b s h"]]:
     """Return x with the num_past steps before it (u = s + t), and the past of the next chunk.
 
-    past: the past that the call for the previous chunk returned; None: zeros.
+    past: the past that the call for the previous chunk returned. None: zeros.
     """
     if past is None:
         past = x.new_zeros(len(x), num_past, x.shape[2])

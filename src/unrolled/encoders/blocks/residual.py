@@ -36,10 +36,10 @@ class Layer(nn.Module, ABC):
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return the hidden states of a chunk and the state after it; see `Encoder.read`."""
+        """Return the hidden states of a chunk and the state after it, like `Encoder.read`."""
 
     def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t h"]:
-        """Return the hidden states of whole sequences; override it with a faster way than read."""
+        """Return the hidden states of whole sequences. Override it if there is a faster way."""
         return self.read(x, None, None)[0]
 
     def initialize_as_last(self) -> None:
@@ -56,7 +56,7 @@ class Layer(nn.Module, ABC):
 class Block(nn.Module):
     """x + dropout(mix(layer(conv(norm(x))))), or dropout(layer(x)) if residual=False.
 
-    layer: the recurrent layer; in a residual block its input and output have `size` units.
+    layer: the recurrent layer. In a residual block its input and output have `size` units.
     size: units of the residual stream (h).
     residual, mixing, conv_size, dropout: see ResidualStack.
     """
@@ -117,9 +117,9 @@ class ResidualStack(Encoder):
     hidden_size: units of the stream and of each layer (h), >= 1.
     num_layers: layers, >= 1.
     residual: whether each layer is wrapped in a residual block.
-    mixing: whether units are mixed after each layer; needs residual=True.
-    conv_size: steps of a causal convolution before each layer, unit by unit; 0 for none; needs
-        residual=True.
+    mixing: whether units are mixed after each layer (needs residual=True).
+    conv_size: steps of a causal convolution before each layer, unit by unit, or 0 (needs
+        residual=True).
     dropout: fraction of units dropped after each block, or between bare layers, 0 <= dropout < 1.
     recurrent_lr_scale: factor on the learning rate of the recurrent parameters, > 0.
     """

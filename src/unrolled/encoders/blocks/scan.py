@@ -28,10 +28,10 @@ def scan(
 ) -> tuple[Inexact[Tensor, "b t h"], tuple[Inexact[Tensor, "b h"]]]:
     """Return h of all steps and, as the state, h at each sequence's last real step.
 
-    a, b: real or complex, of the same type; a is (h) if it is the same for all steps, else
+    a, b: real or complex, of the same type. a is (h) if it is the same for all steps, else
         (b, t, h).
-    lengths: real steps, 1 <= lengths <= t; None: all steps are real.
-    state: h before the first step; None: zero.
+    lengths: real steps, 1 <= lengths <= t. None: all steps are real.
+    state: h before the first step. None: zero.
     """
     a, b = at_least_single(a), at_least_single(b)  # in mixed precision; see unroll.py
     if state is not None:
@@ -67,7 +67,9 @@ def _fastest(device: torch.device) -> Callable[..., Tensor]:
 def sequential_scan(
     a: Inexact[Tensor, "b t h"], b: Inexact[Tensor, "b t h"], *, reverse: bool
 ) -> Inexact[Tensor, "b t h"]:
-    """Return h_t = a_t h_{t-1} + b_t, step by step; reverse: from h_{t+1} instead of h_{t-1}.
+    """Return h_t = a_t h_{t-1} + b_t, step by step.
+
+    reverse: whether h_t comes from h_{t+1} instead of h_{t-1}.
 
     This is the faster form on a CPU, and the plain reference for `logarithmic_scan`.
     """

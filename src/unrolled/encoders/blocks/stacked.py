@@ -1,4 +1,4 @@
-"""A stack of torch's recurrent modules that respects sequence lengths; used by RNN, LSTM and GRU.
+"""A stack of torch's recurrent modules that respects sequence lengths, for RNN, LSTM and GRU.
 
 Each layer and direction is a torch module of one layer, so that dropout between layers is computed
 here: cuDNN's own dropout keeps a state on the GPU that cannot be reseeded per batch without a
@@ -27,7 +27,7 @@ RECURRENT_FILLS = {
 
 
 def reverse_within_length(x: Float[Tensor, "b t f"], lengths: Int[Tensor, " b"]) -> Tensor:
-    """Return x with the real steps of each sequence reversed; padding stays where it is."""
+    """Return x with the real steps of each sequence reversed and the padding in place."""
     steps = torch.arange(x.shape[1], device=x.device)
     mirrored = lengths[:, None] - 1 - steps  # (b, t)
     source = torch.where(mirrored >= 0, mirrored, steps)
@@ -44,7 +44,7 @@ def torch_key(key: str) -> str:
 
 
 class RecurrentLayer(nn.RNNBase):
-    """One layer and one direction of a Stacked encoder; a subclass is a torch module, too.
+    """One layer and one direction of a Stacked encoder. A subclass is also a torch module.
 
     Its constructor takes the sizes of its input, the units, and the keys of `model.layer`:
 
@@ -57,13 +57,13 @@ class RecurrentLayer(nn.RNNBase):
 
     @torch.no_grad()
     def initialize(self, initialization: str, *, chrono_steps: int | None) -> None:
-        """Set the initial weights; for the arguments see Stacked."""
+        """Set the initial weights. The arguments are those of Stacked."""
         if initialization != "torch":
             self._fill(initialization)
         self.initialize_gates(chrono_steps=chrono_steps)
 
     def initialize_gates(self, *, chrono_steps: int | None) -> None:
-        """Set the initial biases of the gates; a layer without gates has none to set."""
+        """Set the initial biases of the gates. The default is a layer without gates."""
 
     def chrono_bias(self, num_steps: int) -> Float[Tensor, " h"]:
         """Return log u, u ~ U(1, num_steps - 1): such a gate keeps its state for about u steps."""
@@ -99,16 +99,16 @@ class RecurrentLayer(nn.RNNBase):
 class Stacked(Encoder):
     """Recurrent layers, one or two directions each.
 
-    sizes: sizes that the data determines; input_size is d.
+    sizes: sizes that the data determines (input_size is d).
     layer: makes one layer from its sizes and hidden_size, e.g. partial(LSTM, forget_bias=1.0).
-    hidden_size: units per layer and direction, >= 1; h is twice as large if bidirectional.
+    hidden_size: units per layer and direction, >= 1. If bidirectional, h is twice as large.
     num_layers: layers, >= 1.
     bidirectional: whether a second direction reads from right to left.
     dropout: fraction of units dropped between layers, 0 <= dropout < 1.
-    learn_initial_state: whether the state before the first step is trained; otherwise it is zero.
+    learn_initial_state: whether the state before the first step is trained. Otherwise it is zero.
     initialization: torch (torch's own), or how the recurrent weights of each gate start:
         orthogonal (Saxe et al. 2014) or identity, with input weights after Glorot & Bengio
-        (2010) and biases zero; irnn is identity with input weights N(0, 0.001^2) (Le et al. 2015).
+        (2010) and biases zero. irnn is identity with input weights N(0, 0.001^2) (Le et al. 2015).
     chrono_steps: None, or the number of steps, >= 3, up to which gates keep their state at the
         start: the bias of the gate that keeps the state (LSTM's forget gate, GRU's update gate) is
         log u with u ~ U(1, chrono_steps - 1), and the bias of LSTM's input gate its negative

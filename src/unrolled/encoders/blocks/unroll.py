@@ -26,7 +26,7 @@ def unroll(
 
     step: (input (b, d), state) -> (output (b, h), state). Compute terms that do not depend on the
         state (W x_t) for all steps at once and pass them as inputs.
-    lengths: real steps, 1 <= lengths <= t; None: all steps are real. Padding is read too, but does
+    lengths: real steps, 1 <= lengths <= t. None: all steps are real. Padding is read too, but does
         not change the returned state.
     state: the state before the first step.
     """

@@ -1,0 +1,120 @@
+"""`make` builds the objects that a config describes, and names the key that is wrong."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from unrolled.building.instantiation import make
+from unrolled.errors import ConfigError, DataError
+
+
+@dataclass
+class Engine:
+    power: int
+
+    def __post_init__(self) -> None:
+        if self.power < 0:
+            raise ValueError(f"need power >= 0, got {self.power}")
+
+
+@dataclass
+class Car:
+    engine: Any
+    seats: int
+    options: Any
+
+
+class Wreck:
+    def __init__(self) -> None:
+        raise DataError("the file is damaged")
+
+
+def config(text: str) -> DictConfig:
+    node = OmegaConf.create(text.replace("HERE", __name__))
+    assert isinstance(node, DictConfig)
+    return node
+
+
+CAR = """
+power: 5
+car:
+  _target_: HERE.Car
+  seats: 4
+  options: {color: red, wheels: [1, 2]}
+  recipe: {lr: 0.1}
+  engine:
+    _target_: HERE.Engine
+    power: ${power}
+"""
+
+
+def test_nested_nodes_are_made_and_plain_values_stay_plain() -> None:
+    car = make(config(CAR), "car")
+    assert car == Car(Engine(5), 4, {"color": "red", "wheels": [1, 2]})
+    assert type(car.options) is dict
+    assert type(car.options["wheels"]) is list
+
+
+def test_an_argument_replaces_a_key() -> None:
+    assert make(config(CAR), "car", seats=2).seats == 2
+
+
+def test_a_partial_node_leaves_the_call_to_others() -> None:
+    node = config(CAR)
+    node.car.engine._partial_ = True
+    made = make(node, "car").engine
+    assert isinstance(made, partial)
+    assert made() == Engine(5)
+
+
+def test_the_config_is_left_unchanged() -> None:
+    node = config(CAR)
+    make(node, "car", seats=2)
+    assert node == config(CAR)
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("car.seets", r"car\.seets: .*Car has no such setting; did you mean 'seats'\?"),
+        ("car.engine.powr", r"car\.engine\.powr: .*no such setting; did you mean 'power'\?"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_a_suggestion(key: str, message: str) -> None:
+    node = config(CAR)
+    OmegaConf.update(node, key, 3, force_add=True)
+    with pytest.raises(ConfigError, match=message):
+        make(node, "car")
+
+
+def test_an_unknown_key_of_a_partial_node_is_refused_at_once() -> None:
+    node = config(CAR)
+    node.car.engine = {"_target_": f"{__name__}.Engine", "_partial_": True, "powr": 3}
+    with pytest.raises(ConfigError, match=r"car\.engine\.powr"):
+        make(node, "car")
+
+
+def test_a_refused_value_names_the_node() -> None:
+    node = config(CAR)
+    node.power = -1
+    with pytest.raises(ConfigError, match=r"^car\.engine: need power >= 0, got -1$"):
+        make(node, "car")
+
+
+def test_an_error_of_ours_keeps_its_class() -> None:
+    with pytest.raises(DataError, match="the file is damaged"):
+        make(config("wreck: {_target_: HERE.Wreck}"), "wreck")
+
+
+@pytest.mark.parametrize("target", ["HERE.Bicycle", "no_such_module.Car"])
+def test_a_class_that_does_not_exist_is_refused(target: str) -> None:
+    with pytest.raises(ConfigError, match=r"^car\._target_="):
+        make(config(f"car: {{_target_: {target}}}"), "car")
+
+
+def test_a_node_without_a_class_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"car has no _target_; choose an option with car=OPTION"):
+        make(config("car: {seats: 4}"), "car")
