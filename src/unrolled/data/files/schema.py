@@ -104,7 +104,7 @@ class Schema:
         """
         if list(names) != list(self.feature_names):
             raise DataError(
-                f"{path} has the features {shown(names)}; the run was trained on "
+                f"{path} has the features {shown(names)}, but the run was trained on "
                 f"{shown(self.feature_names)}"
             )
 
@@ -117,8 +117,8 @@ class Schema:
         unknown = sorted(names - set(self.class_names))
         if unknown:
             raise DataError(
-                f"{path}: {shown(unknown)} is no class of the training file, which has "
-                f"{shown(self.class_names)}"
+                f"{path}: the class {shown(unknown)} does not occur in the training file, which "
+                f"has {shown(self.class_names)}"
             )
 
     def encode(self, table: Table) -> tuple[Float32[npt.NDArray[np.float32], "rows d"], list[str]]:
@@ -145,9 +145,9 @@ class Schema:
         missing = np.isnan(numbers)
         if missing.any() and self.missing == "refuse":
             raise DataError(
-                f"{table.place(int(missing.argmax()), name)}: a value is missing "
-                f"({table.such(missing)}); data.missing=forward, mean or "
-                f"mask fills them"
+                f"{table.place(int(missing.argmax()), name)}: the value is missing "
+                f"({table.such(missing)}); to fill missing values, type "
+                f"data.missing=forward (or mean, mask)"
             )
         return numbers.astype(np.float32)
 
@@ -159,7 +159,7 @@ class Schema:
         if unknown.any():
             row = int(unknown.argmax())
             raise DataError(
-                f"{table.place(row, name)}: {cells[row]!r} is no category of the training "
-                f"file, which has {shown(known)}"
+                f"{table.place(row, name)}: the category {cells[row]!r} does not occur in the "
+                f"training file, which has {shown(known)}"
             )
         return [(cells == word).astype(np.float32) for word in known]
