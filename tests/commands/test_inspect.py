@@ -194,7 +194,7 @@ def test_windows_are_suggested_for_very_long_sequences(
         ([], 2, "inspect takes path=FILE"),
         (["path=x.csv", "what=1"], 2, "inspect takes path=FILE"),
         (["path=x.csv"], 3, "there is no such file"),
-        (["path=x.csv", "output=a/b.yaml"], 2, "need a name without a folder"),
+        (["path=x.csv", "output=a/b.yaml"], 2, "need a file name without a folder"),
     ],
 )
 def test_invalid_arguments_are_refused(

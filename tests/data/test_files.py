@@ -88,7 +88,7 @@ def assert_holds(data: SourceData, sequences: list[Sequence]) -> None:
     assert list(data.class_names) == sorted({label for _, label, _ in sequences}) or all(
         re.fullmatch(r"[\d.]+", name) for name in data.class_names
     )
-    rows = zip(*(part for part in data.train.tensors()[:3]), strict=True)
+    rows = zip(*(tensor for tensor in data.train.tensors()[:3]), strict=True)
     by_id = sorted(sequences, key=lambda sequence: sequence[0])
     for (x, length, y), (_, label, values) in zip(rows, by_id, strict=True):
         assert data.class_names[int(y)] == label
@@ -263,7 +263,7 @@ def test_long_form_is_detected_from_repeated_ids(good: Path) -> None:
     assert_same(load(good, **LONG), load(good, **{**LONG, "form": None}))
 
 
-# what is refused, and where the message says it is
+# invalid tables, and the place and problem in the message
 
 BAD = {
     "a word for a number": (GOOD.replace("s1,1,2,1", "s1,1,2,x"), r"line 6, column 'b': 'x' is not a number"),

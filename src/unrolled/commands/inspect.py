@@ -39,7 +39,9 @@ def run(arguments: list[str]) -> None:
         )
     target = Path(output or "my_data.yaml")
     if target.suffix != ".yaml" or target.name != str(target):
-        raise ConfigError(f"output={output}: need a name without a folder, as my_data.yaml")
+        raise ConfigError(
+            f"output={output}: need a file name without a folder, such as my_data.yaml"
+        )
     _inspect(require_path("path", name), known, target)
 
 

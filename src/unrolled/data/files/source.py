@@ -67,9 +67,9 @@ class Files(Source):
         if separator is not None and len(separator) != 1:
             raise ConfigError(f"data.separator={separator!r}: need one character or null")
         self.paths = {
-            name: Path(part).expanduser()
-            for name, part in zip(KEYS, (path, val_path, test_path), strict=True)
-            if part is not None
+            name: Path(file).expanduser()
+            for name, file in zip(KEYS, (path, val_path, test_path), strict=True)
+            if file is not None
         }
         self.labels_may_change = False
         self.schema = Schema(
@@ -111,17 +111,17 @@ class Files(Source):
         """
         recordings = self._read()
         refuse_shared_groups(recordings)
-        recordings = {name: part.sorted() for name, part in recordings.items()}
-        parts = {}
+        recordings = {name: split.sorted() for name, split in recordings.items()}
+        splits = {}
         first_id = 0
-        for name, part in recordings.items():
-            parts[name] = part.as_sequences(self.schema.class_names, first_id=first_id)
-            first_id += len(part)
+        for name, split in recordings.items():
+            splits[name] = split.as_sequences(self.schema.class_names, first_id=first_id)
+            first_id += len(split)
         train = recordings["train"]
         return SourceData(
-            train=parts["train"],
-            val=parts.get("val"),
-            test=parts.get("test"),
+            train=splits["train"],
+            val=splits.get("val"),
+            test=splits.get("test"),
             class_names=self.schema.class_names,
             missing=self.schema.missing,
             schema=self.schema.as_plain(),
@@ -139,18 +139,18 @@ class Files(Source):
             train = read_recordings(path, schema=self.schema, **options)
         else:
             self.schema, train = fit_schema(self.schema, path, labels_may_change=may_change)
-        parts = {"train": train} if train.splits is None else divide(train, path=str(path))
+        splits = {"train": train} if train.splits is None else divide(train, path=str(path))
         others = replace(self.schema, split_column=None)
         for name, path in self.paths.items():
             if name == "train":
                 continue
-            if name in parts:
+            if name in splits:
                 raise ConfigError(
                     f"data.{name}_path={path}: the column data.split_column already assigns "
                     f"sequences to {name}; remove one of the two settings"
                 )
-            parts[name] = read_recordings(path, schema=others, **options)
-        return parts
+            splits[name] = read_recordings(path, schema=others, **options)
+        return splits
 
 
 def _name(column: object) -> str | None:
