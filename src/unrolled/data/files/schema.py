@@ -12,8 +12,6 @@ from jaxtyping import Float32
 from unrolled.data.files.tabular import Table, shown
 from unrolled.errors import DataError
 
-FORMS = ("long", "wide")
-
 
 @dataclass(frozen=True)
 class Schema:

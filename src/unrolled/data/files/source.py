@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 
+from unrolled.config.choices import FORMS, MISSING_MODES
 from unrolled.contracts import Source, SourceData
 from unrolled.data.files.given_splits import divide, refuse_shared_groups
 from unrolled.data.files.paths import require_data_paths
 from unrolled.data.files.reader import fit_schema, read_recordings
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.resampling import parse_interval
-from unrolled.data.files.schema import FORMS, Schema
-from unrolled.data.missing import MODES
+from unrolled.data.files.schema import Schema
 from unrolled.errors import ConfigError
 
 KEYS = {"train": "path", "val": "val_path", "test": "test_path"}  # in conf/data, by split
@@ -62,8 +62,8 @@ class Files(Source):
                 raise ConfigError(f"data.{key} needs a time column; type data.time=COLUMN")
         if resample is not None:
             parse_interval(resample)
-        if missing not in MODES:
-            raise ConfigError(f"data.missing={missing}: need one of {', '.join(MODES)}")
+        if missing not in MISSING_MODES:
+            raise ConfigError(f"data.missing={missing}: need one of {', '.join(MISSING_MODES)}")
         if separator is not None and len(separator) != 1:
             raise ConfigError(f"data.separator={separator!r}: need one character or null")
         self.paths = {
