@@ -25,7 +25,7 @@ def run(arguments: list[str]) -> None:
 
     Raises:
         ConfigError: an argument is missing or unknown.
-        DataError: the file cannot be read; names file, line and column.
+        DataError: the file cannot be read. The message names file, line and column.
     """
     name, rest = take(arguments, "path")
     known: dict[str, str | None] = {}

@@ -41,10 +41,10 @@ def read_npz(path: Path, *, labelled: bool) -> Recordings:
 
     The arrays of the file:
 
-    x: (n, t, d) or (n, t); or (steps, d), all sequences concatenated, with lengths.
-    lengths: (n,), whole numbers >= 1; may be left out if all sequences have t steps.
+    x: (n, t, d) or (n, t), or (steps, d) for all sequences concatenated, with lengths.
+    lengths: (n,), whole numbers >= 1. Optional if all sequences have t steps.
     y: labels, (n,), whole numbers or words.
-    ids, feature_names: names, (n,) and (d,); may be left out.
+    ids, feature_names: names, (n,) and (d,). Optional.
 
     No array is unpickled.
 
@@ -91,7 +91,7 @@ def refuse_infinite(
     first_step: position of the first of these steps in the sequence.
 
     Raises:
-        DataError: a number is infinite; names row, step and feature.
+        DataError: a number is infinite. The message names row, step and feature.
     """
     if np.isinf(values).any():
         step, feature = np.argwhere(np.isinf(values))[0]

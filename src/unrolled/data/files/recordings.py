@@ -74,7 +74,7 @@ class Recordings:
         first_step: position of the first step of these recordings in their sequence.
 
         Raises:
-            DataError: a value is missing; names sequence, step and feature.
+            DataError: a value is missing. The message names sequence, step and feature.
         """
         for name, value in zip(self.ids, self.values, strict=True):
             missing = np.isnan(value)
@@ -89,8 +89,8 @@ class Recordings:
     def as_sequences(self, class_names: Sequence[str], *, first_id: int) -> Sequences:
         """Return padded tensors.
 
-        class_names: every label is one of them; y holds its index, or 0 without labels.
-        first_id: id of the first sequence; the others count up from it.
+        class_names: every label is one of them. y holds its index, or 0 without labels.
+        first_id: id of the first sequence. The others count up from it.
         """
         number_of = {name: number for number, name in enumerate(class_names)}
         lengths = [len(value) for value in self.values]

@@ -19,18 +19,18 @@ class Schema:
 
     A run stores it in preprocessing.json, so that `predict` reads new files as the training file.
 
-    Settings of the user:
+    Your settings:
 
     form: `long` (a row per step), `wide` (a row per sequence), or None to detect it: long if an id
         occurs more than once.
     id, time, label, group: column names, or None if the file has no such column.
     time_feature: whether the time since the previous step becomes an additional feature.
     split_column: column that assigns each sequence to train, val or test, or None.
-    resample: time between steps, or None to keep the steps of the file; see `resampling`.
+    resample: time between steps, or None to keep the steps of the file.
     features: column names in order, or None for all columns that have no other meaning.
     categorical: features that hold words. Each word becomes a feature that is 0 or 1.
     separator: of a CSV file, or None to detect it from the first line.
-    missing: `refuse`, or how missing values are filled later; see `unrolled.data.missing`.
+    missing: `refuse`, or how missing values are filled later (`unrolled.data.missing`).
 
     Fitted on the training file, empty before:
 
@@ -98,7 +98,7 @@ class Schema:
         """Check that a file has the features of the training file in the same order.
 
         Raises:
-            DataError: names differ; lists both.
+            DataError: names differ. The message lists both.
         """
         if list(names) != list(self.feature_names):
             raise DataError(

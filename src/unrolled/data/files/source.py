@@ -28,7 +28,7 @@ class Files(Source):
     val_path, test_path: files, or None.
     form, id, time, time_feature, resample, label, group, split_column, features, categorical,
         separator: see Schema.
-    missing: `refuse`, `forward`, `mean` or `mask`; see Filling.
+    missing: `refuse`, `forward`, `mean` or `mask` (see Filling).
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Files(Source):
         """Return the splits that the files contain; NaN marks a missing value.
 
         Raises:
-            DataError: a file cannot be read; names file, line and column.
+            DataError: a file cannot be read. The message names file, line and column.
         """
         recordings = self._read()
         refuse_shared_groups(recordings)

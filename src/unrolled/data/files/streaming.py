@@ -2,7 +2,7 @@
 
 The checks are the same as for whole files. A file whose rows are out of order raises
 OutOfOrderError and must be read whole. An id that occurs again after other ids is found only at
-the end of the file; this takes 8 bytes of memory per sequence.
+the end of the file. This takes 8 bytes of memory per sequence.
 """
 
 from array import array
@@ -50,7 +50,7 @@ def read_pieces(schema: Schema, path: Path) -> Iterator[Piece]:
     schema: fitted.
 
     Raises:
-        DataError: the file cannot be read with this schema; names file, line and column.
+        DataError: the file cannot be read. The message names file, line and column.
         OutOfOrderError: the file must be read whole. Discard the pieces yielded so far.
     """
     assert schema.is_fitted

@@ -22,7 +22,7 @@ class Table:
     """Named columns of equal length.
 
     path: the file, for messages.
-    frame: the columns; all text if the file is a CSV file.
+    frame: the columns, all of them text for a CSV file.
     lines: line number of each row in the file, (rows,), or None for a Parquet file.
     """
 
@@ -40,21 +40,24 @@ class Table:
         return [str(name) for name in self.frame.columns]
 
     def place(self, row: int, column: str | None = None, *, short: bool = False) -> str:
-        """Return the place of a cell for a message: file, line and column; short: only the line."""
+        """Return the place of a cell for a message: file, line and column, or only the line."""
         where = f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
         if short:
             return where
         return f"{self.path}, {where}" + ("" if column is None else f", column {column!r}")
 
     def such(self, wrong: npt.NDArray[np.bool_]) -> str:
-        """Return the number of wrong cells of a column for a message; wrong: (rows,)."""
+        """Return the number of wrong cells of a column for a message.
+
+        wrong: (rows,).
+        """
         return counted(int(wrong.sum()), "such cell")
 
     def require(self, names: Iterable[str | None]) -> None:
         """Check that the table has these columns.
 
         Raises:
-            DataError: a column is missing; lists the columns of the table.
+            DataError: a column is missing. The message lists the columns of the table.
         """
         for name in names:
             if name is not None and name not in self.columns:
@@ -144,10 +147,10 @@ class Table:
 def read_table(path: Path, *, separator: str | None) -> Table:
     """Return the columns of a CSV or Parquet file.
 
-    separator: of a CSV file, for example `;`, or None to detect it from the first line.
+    separator: of a CSV file, for example a tab, or None to detect it from the first line.
 
     Raises:
-        DataError: the file is missing, empty or damaged; names file and line.
+        DataError: the file is missing, empty or damaged. The message names file and line.
     """
     require_file(path)
     table = _read_parquet(path) if path.suffix.lower() in PARQUET else _read_csv(path, separator)

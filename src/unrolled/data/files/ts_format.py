@@ -27,7 +27,7 @@ def read_ts(path: Path, *, labelled: bool) -> Recordings:
 
     Raises:
         DataError: the file is missing or damaged, has time stamps, or lacks class labels that are
-            needed; names file, line and dimension.
+            needed. The message names file, line and dimension.
     """
     sequences = list(ts_sequences(path, labelled=labelled))
     values = [value for value, _ in sequences]
