@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unrolled.data.files.arrays import (
-    REMEDY,
+    NPZ_REMEDY,
     lengths_of,
     npz_errors,
     read_npz,
@@ -35,7 +35,7 @@ def array_pieces(path: Path) -> Iterator[ArrayPiece]:
     with npz_errors(path), zipfile.ZipFile(path) as archive:
         if "x.npy" not in archive.namelist():
             found = sorted(name.removesuffix(".npy") for name in archive.namelist())
-            raise DataError(f"{path} has no array 'x', only {shown(found)}; {REMEDY}")
+            raise DataError(f"{path} has no array 'x', only {shown(found)}; {NPZ_REMEDY}")
         with archive.open("x.npy") as file:
             shape, is_fortran, dtype = _header(file)
             small = {

@@ -33,7 +33,7 @@ DAMAGE = (  # what numpy and zipfile raise for damaged files
     zlib.error,
     lzma.LZMAError,
 )
-REMEDY = "write the file with np.savez(FILE, x=x, y=y, lengths=lengths)"
+NPZ_REMEDY = "write the file with np.savez(FILE, x=x, y=y, lengths=lengths)"
 
 
 def read_npz(path: Path, *, labelled: bool) -> Recordings:
@@ -55,7 +55,7 @@ def read_npz(path: Path, *, labelled: bool) -> Recordings:
     """
     arrays = _arrays(path)
     if "x" not in arrays:
-        raise DataError(f"{path} has no array 'x', only {shown(arrays)}; {REMEDY}")
+        raise DataError(f"{path} has no array 'x', only {shown(arrays)}; {NPZ_REMEDY}")
     x = arrays["x"]
     if x.dtype.kind not in "fiub":
         raise DataError(f"{path}: the array x has the type {x.dtype}, need numbers")
@@ -106,7 +106,7 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         file = np.load(opened, allow_pickle=False)
         if not isinstance(file, np.lib.npyio.NpzFile):
             raise DataError(
-                f"{path} is an .npy file with a single array, need an .npz file; {REMEDY}"
+                f"{path} is an .npy file with a single array, need an .npz file; {NPZ_REMEDY}"
             )
         return {name: file[name] for name in file.files}
 
@@ -167,7 +167,9 @@ def _cut(
     if x.ndim == 2:
         x = x[:, :, None]
     if x.ndim != 3 or 0 in x.shape:
-        raise DataError(f"{path}: x has the shape {x.shape}, need (n, t, d) or (n, t); {REMEDY}")
+        raise DataError(
+            f"{path}: x has the shape {x.shape}, need (n, t, d) or (n, t); {NPZ_REMEDY}"
+        )
     if lengths is None:
         return list(x)
     if len(lengths) != len(x) or lengths.max() > x.shape[1]:
@@ -180,7 +182,7 @@ def _cut(
 
 def _labels(path: Path, arrays: dict[str, npt.NDArray[Any]], num: int) -> list[str]:
     if "y" not in arrays:
-        raise DataError(f"{path} has no array 'y' of labels, only {shown(arrays)}; {REMEDY}")
+        raise DataError(f"{path} has no array 'y' of labels, only {shown(arrays)}; {NPZ_REMEDY}")
     y = arrays["y"]
     if y.dtype.kind == "f" and np.isfinite(y).all() and (y == np.round(y)).all():
         arrays = {**arrays, "y": y.astype(np.int64)}
