@@ -1,4 +1,4 @@
-"""`unrolled inspect`, and docs/own-data.md from its first line to its predictions."""
+"""`unrolled inspect`, and all commands of docs/own-data.md."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
 
-def test_the_page_works_as_it_stands(
+def test_the_commands_of_the_page_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -68,7 +68,7 @@ TABLES: dict[str, tuple[dict[str, list[Any]], dict[str, Any]]] = {
         {"id": [1, 1, 2, 2], "t": [0, 1, 0, 1], "v": [1, 2, 3, 4], "y": [0, 0, 1, 1]},
         {"form": "long", "id": "id", "time": "t", "label": "y", "features": ("v",)},
     ),
-    "long, by what stands there": (
+    "long, by content": (
         {"who": ["a", "a", "b", "b"], "v": [0.5, 1, 2, 3], "how": ["up", "up", "down", "down"]},
         {"form": "long", "id": "who", "time": None, "label": "how", "features": ("v",)},
     ),
@@ -111,7 +111,7 @@ GOOD = "id,t,v,flat,y\n" + ROWS
 GOOD_LINES = [
     r"12, 4 steps each",
     r"classes: +a 6 \(50%\), b 6 \(50%\)",
-    r"a step is usually 1; 12 gaps",
+    r"median step 1, 12 gaps",
     r"v: 0 to 33, mean",
     r"warning: +feature 'flat' is constant",
 ]
@@ -121,11 +121,14 @@ GOOD_LINES = [
     ("text", "lines"),
     [
         (GOOD, GOOD_LINES),
-        (GOOD.replace("s3,0,0,", "s3,0,,"), [r"warning: +1 values are missing: missing=forward"]),
+        (
+            GOOD.replace("s3,0,0,", "s3,0,,"),
+            [r"warning: +1 values are missing"],
+        ),
         (GOOD + "x,0,1,1,c\n", [r"warning: +class 'c' has 1 sequences"]),
     ],
 )
-def test_what_a_file_holds_is_said(
+def test_the_contents_of_a_file_are_described(
     text: str,
     lines: list[str],
     tmp_path: Path,
@@ -134,11 +137,11 @@ def test_what_a_file_holds_is_said(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert inspect(text) == 0
-    said = capsys.readouterr().out
-    assert [line for line in lines if not re.search(line, said)] == []
+    printed = capsys.readouterr().out
+    assert [line for line in lines if not re.search(line, printed)] == []
 
 
-def test_a_file_with_empty_cells_can_be_trained_on_as_it_was_inspected(
+def test_the_config_for_a_file_with_empty_cells_can_be_trained_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -147,7 +150,7 @@ def test_a_file_with_empty_cells_can_be_trained_on_as_it_was_inspected(
     assert run(["train", "data=mine", *small]) == 0
 
 
-def test_a_row_that_ends_early_is_a_shorter_sequence_and_misses_nothing(
+def test_a_row_that_ends_early_is_a_shorter_sequence_without_missing_values(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -158,28 +161,28 @@ def test_a_row_that_ends_early_is_a_shorter_sequence_and_misses_nothing(
 
 
 @pytest.mark.parametrize("num", [2, 4, 25])
-def test_labels_that_change_are_told_and_the_command_that_is_printed_works(
+def test_changing_labels_are_reported_and_the_printed_command_works(
     num: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     rows = [f"s{n},{t},{n * t},{'ab'[t > 3 + n % 4]}" for n in range(num) for t in range(9)]
     assert inspect("id,t,v,y\n" + "\n".join(rows) + "\n") == 0
-    said = capsys.readouterr().out
-    assert f"the label changes within {num} of {num} sequences: they need windows" in said
-    (command,) = re.findall(r"to train: +unrolled (train .*)", said)
+    printed = capsys.readouterr().out
+    assert f"the label changes within {num} of {num} sequences" in printed
+    (command,) = re.findall(r"to train: +unrolled (train .*)", printed)
     assert "data.window.size=4 data.window.label=majority" in command
     small = ["trainer.max_epochs=1", "model.hidden_size=4", "logger=none"]
     assert run([*command.split(), *small]) == 0
 
 
-def test_windows_are_proposed_for_very_long_sequences(
+def test_windows_are_suggested_for_very_long_sequences(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     np.savez("x.npz", x=np.random.default_rng(0).normal(size=(4, 2001)), y=np.arange(4) % 2)
     assert run(["inspect", "path=x.npz"]) == 0
-    said = capsys.readouterr().out
-    assert re.search(r"longest sequence has 2,001 steps.*data\.window\.size=\d+", said)
+    printed = capsys.readouterr().out
+    assert re.search(r"longest sequence has 2,001 steps.*data\.window\.size=\d+", printed)
     np.savez("x.npz", x=np.random.default_rng(0).normal(size=(4, 2000)), y=np.arange(4) % 2)
     assert run(["inspect", "path=x.npz"]) == 0
     assert "data.window" not in capsys.readouterr().out
@@ -191,10 +194,10 @@ def test_windows_are_proposed_for_very_long_sequences(
         ([], 2, "inspect takes path=FILE"),
         (["path=x.csv", "what=1"], 2, "inspect takes path=FILE"),
         (["path=x.csv"], 3, "there is no such file"),
-        (["path=x.csv", "output=a/b.yaml"], 2, "need NAME.yaml"),
+        (["path=x.csv", "output=a/b.yaml"], 2, "need a file name without a folder"),
     ],
 )
-def test_what_cannot_be_inspected_is_refused(
+def test_invalid_arguments_are_refused(
     arguments: list[str],
     code: int,
     message: str,
@@ -212,7 +215,7 @@ def test_a_damaged_file_is_refused_with_its_place(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert inspect(GOOD.replace("s3,1,3,7,b", "s3,1,3,7")) == 3
-    assert "d.csv, line 15: 4 cells" in capsys.readouterr().err
+    assert "d.csv, line 15: the row has 4 cells" in capsys.readouterr().err
 
 
 def test_arrays_are_inspected_too(
@@ -225,7 +228,7 @@ def test_arrays_are_inspected_too(
     assert "10, 1 to 3 steps" in capsys.readouterr().out
 
 
-def test_a_cell_among_numbers_that_is_none_is_refused_with_its_place(
+def test_a_word_in_a_numeric_column_is_refused_with_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -234,15 +237,15 @@ def test_a_cell_among_numbers_that_is_none_is_refused_with_its_place(
     assert not Path("my_data.yaml").exists()
 
 
-def test_a_config_that_was_corrected_stays(
+def test_a_corrected_config_is_not_overwritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert inspect(GOOD) == 0
     written = Path("my_data.yaml").read_text()
-    assert inspect(GOOD) == 0  # the same again is no conflict
+    assert inspect(GOOD) == 0  # the same content again is no conflict
     assert "wrote:     my_data.yaml" in capsys.readouterr().out
     Path("my_data.yaml").write_text(written + "missing: mask\n")
     assert inspect(GOOD) == 0
-    assert "my_data.yaml says something else, and stays as it is" in capsys.readouterr().out
+    assert "but not my_data.yaml, which exists with other content" in capsys.readouterr().out
     assert Path("my_data.yaml").read_text() == written + "missing: mask\n"

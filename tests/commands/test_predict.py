@@ -260,5 +260,5 @@ def test_a_setting_that_belongs_to_the_run_is_not_offered_without_a_word(
     rows.to_csv(tmp_path / "new.csv", index=False)
     assert predict(folder, tmp_path / "new.csv", tmp_path / "out.csv") == 3
     error = capsys.readouterr().err
-    assert "a value is missing" in error
+    assert "the value is missing" in error
     assert "a run keeps the settings data.… that it was trained with" in error

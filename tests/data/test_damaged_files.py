@@ -1,4 +1,4 @@
-"""A wrong cell is told with its file, line and column; a file that is cut off is refused."""
+"""Wrong cells are reported with file, line and column; truncated files are refused."""
 
 import io
 import re
@@ -32,7 +32,7 @@ WRONG += ["inf", "-Infinity", "1e39", "", "NA"]
 
 
 def cells_of(form: str, lengths: list[int]) -> Cells:
-    """Return a good table: sequences of these lengths, of two classes in turn."""
+    """Return a good table: sequences of these lengths, with two alternating classes."""
     numbers = np.random.default_rng(0)
     if form == "wide.csv":
         longest = max(lengths)
@@ -81,7 +81,7 @@ def write(form: str, cells: Cells, folder: Path) -> Path:
 
 
 def place(form: str, cells: Cells, row: int, path: Path) -> str:
-    """Return how a message names the file and the line of a row of cells."""
+    """Return the file and line of a row of cells as messages name them."""
     if form == "long.parquet":
         return f"{path}, row {row}"
     if form == "folder":
@@ -101,7 +101,7 @@ def numbers_of(form: str, cells: Cells) -> Iterator[tuple[int, int]]:
 def assert_refused(
     form: str, cells: Cells, folder: Path, *, row: int, column: int, reason: str = ""
 ) -> None:
-    """Claim that a table is refused because of this cell, and that the message begins with it."""
+    """Assert that a table is refused and that the message begins with the place of this cell."""
     path = write(form, cells, folder)
     expected = f"{place(form, cells, row, path)}, column {cells[0][column]!r}: {reason}"
     with pytest.raises(DataError, match="^" + re.escape(expected)):
@@ -115,13 +115,16 @@ lengths = st.lists(st.integers(2, 4), min_size=2, max_size=5)
 @each_form
 @some
 @given(data=st.data())
-def test_a_cell_that_is_no_number_is_told_with_file_line_and_column(
+def test_a_cell_that_is_not_a_number_is_reported_with_file_line_and_column(
     form: str, data: st.DataObject, tmp_path: Path
 ) -> None:
     cells = cells_of(form, data.draw(lengths))
     row, column = data.draw(st.sampled_from(list(numbers_of(form, cells))))
     wrong = data.draw(st.sampled_from(WRONG))
-    if form == "wide.csv" and wrong in ("", "NA"):  # at the end of a row it ends the sequence
+    if form == "wide.csv" and wrong in (
+        "",
+        "NA",
+    ):  # at the end, ends the sequence
         column = data.draw(st.integers(1, 2))
     cells[row][column] = wrong
     assert_refused(form, cells, tmp_path, row=row, column=column)
@@ -130,7 +133,7 @@ def test_a_cell_that_is_no_number_is_told_with_file_line_and_column(
 @each_form
 @some
 @given(data=st.data())
-def test_of_a_column_that_turns_into_words_the_first_is_told(
+def test_the_first_of_several_words_in_a_column_is_reported(
     form: str, data: st.DataObject, tmp_path: Path
 ) -> None:
     cells = cells_of(form, data.draw(lengths))
@@ -145,7 +148,7 @@ def test_of_a_column_that_turns_into_words_the_first_is_told(
 @pytest.mark.parametrize("other", ["name", "kind"])
 @some
 @given(data=st.data())
-def test_cells_that_changed_places_are_told_with_their_line(
+def test_swapped_cells_are_reported_with_their_line(
     form: str, other: str, data: st.DataObject, tmp_path: Path
 ) -> None:
     cells = cells_of(form, data.draw(lengths))
@@ -158,7 +161,7 @@ def test_cells_that_changed_places_are_told_with_their_line(
 @pytest.mark.parametrize("form", ["long.csv", "wide.csv"])
 @some
 @given(data=st.data())
-def test_a_table_that_is_cut_off_is_refused_with_its_last_line_or_ends_after_a_whole_row(
+def test_a_truncated_table_is_refused_with_its_last_line_or_ends_after_a_whole_row(
     form: str, data: st.DataObject, tmp_path: Path
 ) -> None:
     cells = cells_of(form, data.draw(lengths))
@@ -189,7 +192,7 @@ def as_parquet(file: Any) -> None:
 @pytest.mark.parametrize(("name", "writer"), [("x.npz", as_npz), ("x.parquet", as_parquet)])
 @some
 @given(percent=st.integers(0, 99))
-def test_a_binary_file_that_is_cut_off_is_refused_with_its_path(
+def test_a_truncated_binary_file_is_refused_with_its_path(
     name: str, writer: Callable[[Any], None], percent: int, tmp_path: Path
 ) -> None:
     buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Parts that a column or files name; folds of whole groups."""
+"""Splits that a column or separate files define; folds of whole groups."""
 
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,8 @@ def write(path: Path, *, parts: list[str] = PARTS, form: str = "long", **columns
 
 def load(path: Path, **changes: Any) -> SequenceDataModule:
     config = compose("data=files")
-    told = {"path": str(path), "id": "id", "label": "y", "group": "who", "split": "given"}
-    for key, value in {**told, "split_column": "part", **changes}.items():
+    columns = {"path": str(path), "id": "id", "label": "y", "group": "who", "split": "given"}
+    for key, value in {**columns, "split_column": "part", **changes}.items():
         config.data[key] = value
     module: SequenceDataModule = build_data(config)
     module.setup()
@@ -47,7 +47,7 @@ def load(path: Path, **changes: Any) -> SequenceDataModule:
 
 
 @pytest.mark.parametrize("form", ["long", "wide"])
-def test_a_column_says_which_part_a_sequence_belongs_to(form: str, tmp_path: Path) -> None:
+def test_a_column_assigns_sequences_to_splits(form: str, tmp_path: Path) -> None:
     parts = load(write(tmp_path / "d.csv", form=form), standardize="none").parts
     assert parts.sizes() == {"train": 6, "val": 2, "test": 4}
     assert parts.val is not None
@@ -59,7 +59,7 @@ def test_a_column_says_which_part_a_sequence_belongs_to(form: str, tmp_path: Pat
     assert len(set(ids.tolist())) == 12
 
 
-def test_files_say_it_too(tmp_path: Path) -> None:
+def test_separate_files_define_the_splits(tmp_path: Path) -> None:
     files = {}
     for number, name in enumerate(["path", "val_path", "test_path"]):
         who = [f"{name}{row}" for row in range(4 + 2 * number)]
@@ -73,13 +73,13 @@ def test_files_say_it_too(tmp_path: Path) -> None:
     }
 
 
-def test_what_a_column_does_not_give_is_held_out_by_another_split(tmp_path: Path) -> None:
+def test_a_split_that_the_column_lacks_is_held_out_of_the_training_set(tmp_path: Path) -> None:
     path = write(tmp_path / "d.csv", parts=["train"] * 8 + ["test"] * 4)
     sizes = load(path, split="stratified", val_size=2).parts.sizes()
     assert sizes == {"train": 6, "val": 2, "test": 4}
 
 
-def test_a_part_that_nobody_gives_is_asked_for_or_left_out(tmp_path: Path) -> None:
+def test_a_missing_validation_set_is_refused_unless_its_size_is_zero(tmp_path: Path) -> None:
     path = write(tmp_path / "d.csv", parts=["train"] * 8 + ["test"] * 4)
     with pytest.raises(ConfigError, match=r"data\.split=given: .*data\.split_column=COLUMN"):
         load(path)
@@ -88,23 +88,26 @@ def test_a_part_that_nobody_gives_is_asked_for_or_left_out(tmp_path: Path) -> No
 
 TRAIN = ["train"] * 3
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "another word": ({"parts": [*TRAIN, "rest"]}, r"line 8.*'rest' is none of train"),
-    "no train": ({"parts": ["val", "val", "test"]}, r"marks no sequence as train"),
-    "a class of its own": ({"parts": [*TRAIN, "test"], "y": list("abac")}, r"class 'c' of test"),
+    "another word": ({"parts": [*TRAIN, "rest"]}, r"line 8.*'rest' is not a split"),
+    "no train": ({"parts": ["val", "val", "test"]}, r"assigns no sequence to train"),
+    "a class of its own": (
+        {"parts": [*TRAIN, "test"], "y": list("abac")},
+        r"'c' occurs in test",
+    ),
     "a shared group": ({"parts": [*TRAIN, "val"], "who": list("pqrp")}, r"'p' .* train and in val"),
-    "nothing there": ({"parts": [*TRAIN, ""]}, r"column 'part': nothing stands here"),
+    "an empty cell": ({"parts": [*TRAIN, ""]}, r"column 'part': the cell is empty"),
 }
 
 
 @pytest.mark.parametrize(("columns", "message"), BAD.values(), ids=BAD)
-def test_what_cannot_be_meant_is_refused(
+def test_an_invalid_split_column_is_refused(
     columns: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match=message):
         load(write(tmp_path / "d.csv", **columns))
 
 
-def test_a_sequence_in_two_parts_is_refused(tmp_path: Path) -> None:
+def test_a_sequence_in_two_splits_is_refused(tmp_path: Path) -> None:
     frame = pd.read_csv(write(tmp_path / "d.csv"))
     frame.loc[1, "part"] = "test"
     frame.to_csv(tmp_path / "d.csv", index=False)
@@ -112,9 +115,9 @@ def test_a_sequence_in_two_parts_is_refused(tmp_path: Path) -> None:
         load(tmp_path / "d.csv")
 
 
-def test_a_part_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+def test_a_split_from_both_column_and_file_is_refused(tmp_path: Path) -> None:
     path, other = write(tmp_path / "d.csv"), write(tmp_path / "other.csv")
-    with pytest.raises(ConfigError, match=r"data\.test_path=.*gives a test part already"):
+    with pytest.raises(ConfigError, match=r"data\.test_path=.*already assigns sequences to test"):
         load(path, test_path=str(other))
 
 
@@ -126,7 +129,7 @@ def test_a_part_that_is_given_twice_is_refused(tmp_path: Path) -> None:
     owners=st.lists(st.integers(0, 9), min_size=8, max_size=40).filter(lambda o: len(set(o)) > 2),
     seed=st.integers(0, 9),
 )
-def test_folds_of_groups_cover_all_rows_and_part_no_group(owners: list[int], seed: int) -> None:
+def test_folds_of_groups_cover_all_rows_and_divide_no_group(owners: list[int], seed: int) -> None:
     y, groups = torch.arange(len(owners)) % 2, torch.tensor(owners)
     held_by_fold = []
     for fold in range(3):

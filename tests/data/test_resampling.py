@@ -1,4 +1,4 @@
-"""Regular times: numbers as numpy.interp has them, words as they last were, nothing beyond."""
+"""Resampling: numbers as numpy.interp returns them, categories held, nothing extrapolated."""
 
 from pathlib import Path
 from typing import Any
@@ -58,12 +58,12 @@ def test_a_value_next_to_a_missing_value_is_missing() -> None:
 @pytest.mark.parametrize(
     ("interval", "seconds"), [(3, 3), (0.5, 0.5), ("10s", 10), ("5min", 300), ("250ms", 0.25)]
 )
-def test_intervals_have_units_or_none(interval: Any, seconds: float) -> None:
+def test_intervals_may_have_a_unit(interval: Any, seconds: float) -> None:
     assert parse_interval(interval) == seconds
 
 
 @pytest.mark.parametrize("interval", ["soon", "5 parsecs", "0s", 0])
-def test_what_is_no_interval_is_refused(interval: Any) -> None:
+def test_an_invalid_interval_is_refused(interval: Any) -> None:
     with pytest.raises(ConfigError, match=rf"data\.resample={interval}"):
         parse_interval(interval)
 
@@ -89,7 +89,7 @@ def write(path: Path, times: list[str]) -> Path:
     return path
 
 
-def test_a_file_is_read_at_regular_times_and_new_files_as_well(tmp_path: Path) -> None:
+def test_training_files_and_new_files_are_resampled(tmp_path: Path) -> None:
     path = write(tmp_path / "d.csv", ["0", "3", "5", "1", "2"])
     data = load(path, resample=2, categorical=["how"], time_feature=True)
     assert data.train.x[0].tolist() == [[0, 0, 1, 0], [2, 0, 1, 2], [6, 1, 0, 2]]
@@ -108,20 +108,20 @@ def test_dates_are_resampled_in_seconds_or_units(tmp_path: Path) -> None:
     assert one.lengths.tolist() == [6, 2]
 
 
-def test_a_unit_for_times_without_one_is_refused(tmp_path: Path) -> None:
+def test_an_interval_with_a_unit_is_refused_for_times_that_are_numbers(tmp_path: Path) -> None:
     path = write(tmp_path / "d.csv", ["0", "3", "5", "1", "2"])
-    with pytest.raises(DataError, match=r"data\.resample=10s is for dates"):
+    with pytest.raises(DataError, match=r"data\.resample=10s needs dates"):
         load(path, resample="10s", features=["v"])
 
 
-def test_times_are_needed_to_resample(tmp_path: Path) -> None:
+def test_resampling_requires_a_time_column(tmp_path: Path) -> None:
     path = write(tmp_path / "d.csv", ["0", "3", "5", "1", "2"])
-    with pytest.raises(ConfigError, match=r"data\.resample=2 needs the column of the times"):
+    with pytest.raises(ConfigError, match=r"data\.resample=2 needs a time column"):
         load(path, resample=2, time=None)
 
 
 @pytest.mark.parametrize("name", ["w.csv", "x.npz"])
-def test_sequences_without_times_are_not_resampled(name: str, tmp_path: Path) -> None:
+def test_resampling_is_refused_for_wide_tables_and_arrays(name: str, tmp_path: Path) -> None:
     wide = {"id": ["s", "u"], "t": [0, 0], "x_0": [1, 2], "x_1": [1, 2], "y": ["a", "b"]}
     pd.DataFrame(wide).to_csv(tmp_path / "w.csv", index=False)
     np.savez(tmp_path / "x.npz", x=np.zeros((2, 3)), y=np.arange(2))

@@ -1,4 +1,4 @@
-"""Pieces of a file, put together, are what a reader of the whole file reads; or both refuse."""
+"""Reading in pieces and reading the whole file give the same sequences, or both refuse."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -78,7 +78,7 @@ def ts_text() -> str:
 
 
 def written(form: str, folder: Path) -> tuple[Path, dict[str, Any]]:
-    """Write the sequences in a form, and return the path and how it is read."""
+    """Write the sequences in a form, and return the path and the settings for reading it."""
     path = folder / form
     match form:
         case "long.csv":
@@ -120,7 +120,7 @@ FORMS = (
 each_form = pytest.mark.parametrize("form", FORMS)
 
 
-def learnt(form: str, folder: Path) -> tuple[Path, Schema]:
+def fitted(form: str, folder: Path) -> tuple[Path, Schema]:
     path, columns = written(form, folder)
     chosen: dict[str, Any] = dict(NOTHING if form == "folder" else columns)
     chosen["label"] = None if form == "folder" else "y"
@@ -134,7 +134,7 @@ def joined(schema: Schema, path: Path) -> list[tuple[str, np.ndarray]]:
             found.append((piece.id, []))
         assert found[-1][0] == piece.id
         found[-1][1].append(piece.values)
-    return [(name, np.concatenate(parts)) for name, parts in found]
+    return [(name, np.concatenate(values)) for name, values in found]
 
 
 def whole(schema: Schema, path: Path) -> list[tuple[str, np.ndarray]]:
@@ -152,10 +152,8 @@ def assert_same(
 
 
 @each_form
-def test_pieces_are_those_of_the_whole_file_and_of_what_was_written(
-    form: str, tmp_path: Path
-) -> None:
-    path, schema = learnt(form, tmp_path)
+def test_pieces_equal_the_whole_file_and_the_written_sequences(form: str, tmp_path: Path) -> None:
+    path, schema = fitted(form, tmp_path)
     found = joined(schema, path)
     assert_same(found, whole(schema, path))
     for (_, values), (*_, expected) in zip(found, sequences(), strict=True):
@@ -163,8 +161,8 @@ def test_pieces_are_those_of_the_whole_file_and_of_what_was_written(
 
 
 @pytest.mark.parametrize("form", ["long.csv", "long.parquet", "folder", "flat.npz"])
-def test_a_long_sequence_comes_in_several_pieces(form: str, tmp_path: Path) -> None:
-    path, schema = learnt(form, tmp_path)
+def test_a_long_sequence_is_read_in_several_pieces(form: str, tmp_path: Path) -> None:
+    path, schema = fitted(form, tmp_path)
     pieces = list(read_pieces(schema, path))
     if form == "folder":
         pd.DataFrame({"a": range(50), "b": range(50)}).to_csv(path / "long one.csv", index=False)
@@ -173,10 +171,8 @@ def test_a_long_sequence_comes_in_several_pieces(form: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("order", ["scattered", "backwards", "an id comes back"])
-def test_rows_that_are_out_of_order_are_left_to_the_reader_of_whole_files(
-    order: str, tmp_path: Path
-) -> None:
-    _, schema = learnt("long.csv", tmp_path)
+def test_rows_out_of_order_need_the_reader_of_whole_files(order: str, tmp_path: Path) -> None:
+    _, schema = fitted("long.csv", tmp_path)
     table = long_table()
     match order:
         case "scattered":
@@ -206,10 +202,10 @@ def outcome(read: Any, schema: Schema, path: Path) -> list[tuple[str, np.ndarray
 @pytest.mark.parametrize("form", [form for form in FORMS if form != "folder"])
 @few
 @given(data=st.data())
-def test_a_damaged_file_is_refused_or_read_alike_by_both_and_never_a_traceback(
+def test_a_damaged_file_is_refused_or_read_in_the_same_way_by_both_readers(
     form: str, data: st.DataObject, tmp_path: Path
 ) -> None:
-    path, schema = learnt(form, tmp_path)
+    path, schema = fitted(form, tmp_path)
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(0, len(content) - 1))
@@ -226,7 +222,7 @@ def test_a_damaged_file_is_refused_or_read_alike_by_both_and_never_a_traceback(
         found = outcome(joined, schema, path)
     except OutOfOrderError:
         return
-    if not form.endswith("parquet"):  # where pyarrow looks at more when it reads by pieces
+    if not form.endswith("parquet"):  # pyarrow checks more when it reads in pieces
         assert (found is None) == (expected is None)
     if found is not None and expected is not None:
         assert_same(found, expected)
@@ -234,10 +230,10 @@ def test_a_damaged_file_is_refused_or_read_alike_by_both_and_never_a_traceback(
 
 @few
 @given(data=st.data())
-def test_a_folder_with_damaged_files_is_refused_or_read_alike(
+def test_a_folder_with_damaged_files_is_refused_or_read_in_the_same_way(
     data: st.DataObject, tmp_path: Path
 ) -> None:
-    path, schema = learnt("folder", tmp_path)
+    path, schema = fitted("folder", tmp_path)
     file = data.draw(st.sampled_from(sorted(path.glob("*.csv"))))
     content = file.read_bytes()
     file.write_bytes(content[: data.draw(st.integers(0, len(content)))])

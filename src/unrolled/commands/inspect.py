@@ -1,6 +1,7 @@
-"""`unrolled inspect path=FILE [id=COLUMN time=COLUMN label=COLUMN]`: what a data set holds.
+"""`unrolled inspect path=FILE [id=COLUMN time=COLUMN label=COLUMN]`: describes a data set.
 
-Writes my_data.yaml, the config that trains on it, and my_data.png; output=NAME.yaml names them.
+Writes my_data.yaml, a config for training on it, and my_data.png, a plot. Choose another name with
+output=NAME.yaml.
 """
 
 from functools import partial
@@ -20,10 +21,11 @@ ARRAYS = (".npz", ".ts")
 
 
 def run(arguments: list[str]) -> None:
-    """Describe a file or a folder, draw it, and write the config that trains on it.
+    """Describe and plot a file or folder, and write a config for training on it.
 
     Raises:
-        DataError: it cannot be read; names file, line and column.
+        ConfigError: an argument is missing or unknown.
+        DataError: the file cannot be read. The message names file, line and column.
     """
     name, rest = take(arguments, "path")
     known: dict[str, str | None] = {}
@@ -32,12 +34,14 @@ def run(arguments: list[str]) -> None:
     output, rest = take(rest, "output")
     if name is None or rest:
         raise ConfigError(
-            "inspect takes path=FILE, and if it guesses wrong id=COLUMN, time=COLUMN, "
-            f"label=COLUMN; output=NAME.yaml; got {arguments}"
+            "inspect takes path=FILE and, optionally, id=COLUMN, time=COLUMN, label=COLUMN and "
+            f"output=NAME.yaml; got {' '.join(arguments) or 'no arguments'}"
         )
     target = Path(output or "my_data.yaml")
     if target.suffix != ".yaml" or target.name != str(target):
-        raise ConfigError(f"output={output}: need NAME.yaml, which stands in the working folder")
+        raise ConfigError(
+            f"output={output}: need a file name without a folder, such as my_data.yaml"
+        )
     _inspect(require_path("path", name), known, target)
 
 
@@ -81,7 +85,7 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     if num_missing:
         settings["missing"] = "forward"
         warnings.append(
-            f"{num_missing} values are missing: missing=forward fills them, as the config says"
+            f"{num_missing} values are missing; the config fills them with missing=forward"
         )
     print("\n".join(describe(recordings)))
     for line in [*warnings, *warn(recordings)]:
@@ -90,16 +94,16 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     save = partial(draw(recordings).savefig, format="png")
     write_atomically(target.with_suffix(".png"), save, durable=False)
     if is_new:
-        print(f"wrote:     {target} (correct there what was guessed wrong), {target.stem}.png")
+        print(f"wrote:     {target} (correct wrong guesses there), {target.stem}.png")
     else:
-        print(f"wrote:     {target.stem}.png; {target} says something else, and stays as it is:")
-        print("           delete it to have it written anew, or type output=OTHER.yaml")
+        print(f"wrote:     {target.stem}.png, but not {target}, which exists with other content;")
+        print("           delete it and run this command again, or type output=OTHER.yaml")
     command = " ".join([f"unrolled train data={target.stem}", *window_overrides(recordings)])
     print(f"to train:  {command}", flush=True)
 
 
 def _write(target: Path, path: Path, settings: dict[str, Any]) -> bool:
-    """Write the config, unless another one stands there; return whether it is there now."""
+    """Write the config unless the file exists; return whether the file has this content now."""
     config = OmegaConf.create({"defaults": ["files", "_self_"], "path": str(path), **settings})
     text = f"# Made by `unrolled inspect`, from {path.name}\n{OmegaConf.to_yaml(config)}"
 

@@ -1,4 +1,4 @@
-"""`unrolled list [root=outputs]`: what has been run, newest first."""
+"""`unrolled list [root=outputs]`: prints a table of runs, newest first."""
 
 from pathlib import Path
 
@@ -9,12 +9,14 @@ from unrolled.runs.run_folder import find_runs
 
 
 def run(arguments: list[str]) -> None:
-    """Show the runs under a folder.
+    """Print the runs under a folder.
 
     Raises:
         ConfigError: an argument other than root=DIR.
     """
     root, rest = take(arguments, "root")
     if rest:
-        raise ConfigError(f"list takes root=DIR only, got {' '.join(rest)}")
+        raise ConfigError(
+            f"list takes root=DIR only, for example root=outputs; got {' '.join(rest)}"
+        )
     show_runs(list(find_runs(Path(root or "outputs"))), root=Path(root or "outputs"))

@@ -1,4 +1,4 @@
-"""An NPZ file whose array x is read from the archive piece by piece; the small arrays are whole."""
+"""Reads the array x of an NPZ file in pieces; the other arrays are small and read whole."""
 
 import zipfile
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unrolled.data.files.arrays import (
-    REMEDY,
+    NPZ_REMEDY,
     lengths_of,
     npz_errors,
     read_npz,
@@ -18,23 +18,24 @@ from unrolled.data.files.arrays import (
     single_precision,
     words_of,
 )
+from unrolled.data.files.tabular import shown
 from unrolled.errors import DataError
 
-NUM_VALUES = 2**18  # of a piece
+NUM_VALUES = 2**18  # per piece
 
 ArrayPiece = tuple[str, npt.NDArray[np.float32], bool, list[str]]
 
 
 def array_pieces(path: Path) -> Iterator[ArrayPiece]:
-    """Yield id, values (t, d), whether the sequence begins with them, and names of features.
+    """Yield the id, values (t, d), whether the sequence begins here, and the feature names.
 
     Raises:
-        DataError: as `read_npz` does, when it comes to the place.
+        DataError: as `read_npz`, but only when the reader reaches the place.
     """
     with npz_errors(path), zipfile.ZipFile(path) as archive:
         if "x.npy" not in archive.namelist():
             found = sorted(name.removesuffix(".npy") for name in archive.namelist())
-            raise DataError(f"{path} has no array 'x', only {found}; {REMEDY}")
+            raise DataError(f"{path} has no array 'x', only {shown(found)}; {NPZ_REMEDY}")
         with archive.open("x.npy") as file:
             shape, is_fortran, dtype = _header(file)
             small = {
@@ -51,7 +52,7 @@ def array_pieces(path: Path) -> Iterator[ArrayPiece]:
                 or (is_padded and shape[0] == len(lengths) and lengths.max() <= shape[1])
             )
             if is_fortran or dtype.kind not in "fiub" or not fits or not (is_flat or is_padded):
-                yield from _whole(path)  # which says what is wrong
+                yield from _whole(path)  # raises a precise error, or reads Fortran order
                 return
             num = shape[0] if lengths is None else len(lengths)
             num_features = shape[-1] if len(shape) == 3 or is_flat else 1
@@ -76,7 +77,7 @@ def array_pieces(path: Path) -> Iterator[ArrayPiece]:
 def _steps(
     file: Any, dtype: np.dtype[Any], length: int, num_features: int
 ) -> Iterator[tuple[int, npt.NDArray[Any]]]:
-    """Yield the steps of the sequence that begins here, and which is the first of them."""
+    """Yield the steps of the sequence that begins here in pieces, with the position of each."""
     at_most = max(1, NUM_VALUES // num_features)
     for step in range(0, length, at_most):
         num_steps = min(at_most, length - step)
@@ -87,7 +88,7 @@ def _steps(
 def _take(file: Any, num_bytes: int) -> bytes:
     content: bytes = file.read(num_bytes)
     if len(content) < num_bytes:
-        raise EOFError("x is cut off")
+        raise EOFError("the array x is cut off")
     return content
 
 
@@ -97,7 +98,7 @@ def _skip(file: Any, num_bytes: int) -> None:
 
 
 def _drain(file: Any) -> None:
-    """Read to the end: only there are the checksums compared."""
+    """Read to the end, where zipfile compares the checksum."""
     while file.read(2**20):
         pass
 
@@ -109,7 +110,7 @@ def _header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         (2, 0): np.lib.format.read_array_header_2_0,
     }
     if version not in readers:
-        raise ValueError(f"arrays of version {version} are not known")
+        raise ValueError(f"arrays of format version {version} are not supported")
     shape, is_fortran, dtype = readers[version](file)
     if prod(shape) < 0 or dtype.hasobject:
         raise ValueError("allow_pickle=False, and x holds objects")

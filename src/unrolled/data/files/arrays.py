@@ -1,4 +1,4 @@
-"""NPZ files: arrays x, y and, where sequences differ in length, lengths."""
+"""Reads NPZ files with the arrays x, y and, if sequences differ in length, lengths."""
 
 import lzma
 import struct
@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from unrolled.data.files.paths import require_file
 from unrolled.data.files.recordings import Recordings
+from unrolled.data.files.tabular import shown
 from unrolled.errors import DataError
 
-DAMAGE = (  # what numpy and zipfile raise where a byte is not what it was
+DAMAGE = (  # what numpy and zipfile raise for damaged files
     ValueError,
     OSError,
     EOFError,
@@ -24,7 +25,7 @@ DAMAGE = (  # what numpy and zipfile raise where a byte is not what it was
     TypeError,
     MemoryError,
     OverflowError,
-    RuntimeError,  # an encrypted file, or a way to compress that is not known
+    RuntimeError,  # an encrypted file, or an unknown compression
     SyntaxError,
     UnicodeError,
     struct.error,
@@ -32,25 +33,32 @@ DAMAGE = (  # what numpy and zipfile raise where a byte is not what it was
     zlib.error,
     lzma.LZMAError,
 )
-REMEDY = "np.savez(FILE, x=x, y=y, lengths=lengths) writes one"
+NPZ_REMEDY = "write the file with np.savez(FILE, x=x, y=y, lengths=lengths)"
 
 
 def read_npz(path: Path, *, labelled: bool) -> Recordings:
     """Return the recordings of an NPZ file.
 
-    It holds x, (n, t, d) or (n, t), with lengths (n,) where they differ; or x, (steps, d), all
-    sequences one after the other, with lengths. y (n,) holds the labels, numbers or words; ids
-    (n,) and feature_names (d,) are optional. Nothing in it is unpickled.
+    The arrays of the file:
+
+    x: (n, t, d) or (n, t), or (steps, d) for all sequences concatenated, with lengths.
+    lengths: (n,), whole numbers >= 1. Optional if all sequences have t steps.
+    y: labels, (n,), whole numbers or words.
+    ids, feature_names: names, (n,) and (d,). Optional.
+
+    No array is unpickled.
+
+    labelled: whether y is needed.
 
     Raises:
         DataError: the file is missing or damaged, an array is missing, or shapes do not match.
     """
     arrays = _arrays(path)
     if "x" not in arrays:
-        raise DataError(f"{path} has no array 'x', only {sorted(arrays)}; {REMEDY}")
+        raise DataError(f"{path} has no array 'x', only {shown(arrays)}; {NPZ_REMEDY}")
     x = arrays["x"]
     if x.dtype.kind not in "fiub":
-        raise DataError(f"{path}: x holds {x.dtype}, need numbers")
+        raise DataError(f"{path}: the array x has the type {x.dtype}, need numbers")
     x = single_precision(x)
     lengths = lengths_of(path, arrays)
     values = _cut(path, x, lengths)
@@ -69,7 +77,7 @@ def read_npz(path: Path, *, labelled: bool) -> Recordings:
 
 
 def single_precision(x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Return x as float32; what is too large becomes infinite."""
+    """Return x as float32; numbers that are too large become infinite."""
     with np.errstate(over="ignore"):
         return x.astype(np.float32)
 
@@ -77,16 +85,19 @@ def single_precision(x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
 def refuse_infinite(
     path: Path, values: npt.NDArray[np.float32], *, row: int, first_step: int
 ) -> None:
-    """Refuse steps of a sequence, (t, d), in which a number is infinite.
+    """Check that steps of a sequence, (t, d), are finite or NaN.
+
+    row: of the sequence in x, for the message.
+    first_step: position of the first of these steps in the sequence.
 
     Raises:
-        DataError: names row, step and feature.
+        DataError: a number is infinite. The message names row, step and feature.
     """
     if np.isinf(values).any():
         step, feature = np.argwhere(np.isinf(values))[0]
         raise DataError(
-            f"{path}, row {row}, step {first_step + step}, feature {feature}: not a finite number "
-            f"of float32"
+            f"{path}, row {row}, step {first_step + step}, feature {feature}: the number is "
+            f"infinite or too large for float32"
         )
 
 
@@ -94,16 +105,18 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     with npz_errors(path), path.open("rb") as opened:
         file = np.load(opened, allow_pickle=False)
         if not isinstance(file, np.lib.npyio.NpzFile):
-            raise DataError(f"{path} holds a single array without a name (.npy); {REMEDY}")
+            raise DataError(
+                f"{path} is an .npy file with a single array, need an .npz file; {NPZ_REMEDY}"
+            )
         return {name: file[name] for name in file.files}
 
 
 @contextmanager
 def npz_errors(path: Path) -> Iterator[None]:
-    """Say what is wrong with an NPZ file that cannot be read; nothing in it is unpickled.
+    """Turn the errors of reading an NPZ file into DataError.
 
     Raises:
-        DataError: it is not there, is damaged, or holds objects.
+        DataError: the file is missing or damaged, or has an array of objects.
     """
     require_file(path)
     try:
@@ -111,29 +124,32 @@ def npz_errors(path: Path) -> Iterator[None]:
     except DataError:
         raise
     except DAMAGE as error:
-        reason = f"{error or type(error)}; it is damaged, cut off, or no such file"
+        reason = f"{error or type(error)}; the file is damaged, cut off or not an NPZ file"
         if "allow_pickle" in str(error):
-            reason = "an array of objects; ragged sequences are stored padded or one after the "
-            reason += "other, with their lengths"
+            reason = (
+                "it has an array of objects; store sequences of different lengths padded or "
+                "concatenated, with an array lengths"
+            )
         raise DataError(f"{path} cannot be read as NPZ: {reason}") from error
 
 
 def lengths_of(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.int64] | None:
-    """Return the array of lengths, (n,), or None where there is none.
+    """Return the array of lengths, (n,), or None if the file has none.
 
     Raises:
-        DataError: it does not hold whole numbers, all of them 1 or more.
+        DataError: a length is not a whole number >= 1.
     """
     if "lengths" not in arrays:
         return None
     lengths = arrays["lengths"]
     if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or len(lengths) == 0:
         raise DataError(
-            f"{path}: lengths is {lengths.dtype} {lengths.shape}, need whole numbers (n,)"
+            f"{path}: the array lengths has the type {lengths.dtype} and the shape "
+            f"{lengths.shape}, need whole numbers of shape (n,)"
         )
     if lengths.min() < 1:
         row = int((lengths < 1).argmax())
-        raise DataError(f"{path}, row {row}: length {lengths[row]}; a sequence has at least 1 step")
+        raise DataError(f"{path}, row {row}: the length is {lengths[row]}, need at least 1")
     return lengths.astype(np.int64)
 
 
@@ -144,19 +160,21 @@ def _cut(
     if lengths is not None and x.ndim == 2 and len(x) != len(lengths):
         if len(x) != lengths.sum():
             raise DataError(
-                f"{path}: x has {len(x)} rows, which is neither the number of lengths "
-                f"({len(lengths)}) nor their sum ({lengths.sum()})"
+                f"{path}: x has {len(x)} rows; need as many rows as lengths ({len(lengths)}), or "
+                f"as their sum ({lengths.sum()})"
             )
         return np.split(x, lengths.cumsum()[:-1])
     if x.ndim == 2:
         x = x[:, :, None]
     if x.ndim != 3 or 0 in x.shape:
-        raise DataError(f"{path}: x has the shape {x.shape}, need (n, t, d) or (n, t); {REMEDY}")
+        raise DataError(
+            f"{path}: x has the shape {x.shape}, need (n, t, d) or (n, t); {NPZ_REMEDY}"
+        )
     if lengths is None:
         return list(x)
     if len(lengths) != len(x) or lengths.max() > x.shape[1]:
         raise DataError(
-            f"{path}: {len(lengths)} lengths up to {lengths.max()} do not fit x, "
+            f"{path}: {len(lengths)} lengths up to {lengths.max()} do not fit x, which has "
             f"{len(x)} sequences of {x.shape[1]} steps"
         )
     return [value[:length] for value, length in zip(x, lengths, strict=True)]
@@ -164,12 +182,12 @@ def _cut(
 
 def _labels(path: Path, arrays: dict[str, npt.NDArray[Any]], num: int) -> list[str]:
     if "y" not in arrays:
-        raise DataError(f"{path} has no array 'y' of labels, only {sorted(arrays)}; {REMEDY}")
+        raise DataError(f"{path} has no array 'y' of labels, only {shown(arrays)}; {NPZ_REMEDY}")
     y = arrays["y"]
     if y.dtype.kind == "f" and np.isfinite(y).all() and (y == np.round(y)).all():
         arrays = {**arrays, "y": y.astype(np.int64)}
     elif y.dtype.kind not in "iubU":
-        raise DataError(f"{path}: y holds {y.dtype}, need whole numbers or words")
+        raise DataError(f"{path}: the array y has the type {y.dtype}, need whole numbers or words")
     labels = words_of(path, arrays, "y", num)
     assert labels is not None
     return labels
@@ -178,13 +196,15 @@ def _labels(path: Path, arrays: dict[str, npt.NDArray[Any]], num: int) -> list[s
 def words_of(
     path: Path, arrays: dict[str, npt.NDArray[Any]], name: str, num: int
 ) -> list[str] | None:
-    """Return an array of names, (num,), or None where there is none.
+    """Return an array of names as a list, or None if the file has none.
 
     Raises:
-        DataError: there are more or fewer.
+        DataError: its shape is not (num,).
     """
     if name not in arrays:
         return None
     if arrays[name].shape != (num,):
-        raise DataError(f"{path}: {name} has the shape {arrays[name].shape}, need ({num},)")
+        raise DataError(
+            f"{path}: the array {name} has the shape {arrays[name].shape}, need ({num},)"
+        )
     return [str(word) for word in arrays[name].tolist()]

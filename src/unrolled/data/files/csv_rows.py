@@ -1,4 +1,4 @@
-"""The rows of a CSV file, one after the other, or what is wrong with a line."""
+"""Reads the rows of a CSV file one by one; errors name the line."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -12,10 +12,10 @@ SEPARATORS = (",", ";", "\t", "|")
 
 
 def csv_names(path: Path, separator: str) -> list[str]:
-    """Return the column names that stand in the first line.
+    """Return the column names from the first line.
 
     Raises:
-        DataError: the file is empty, two names are the same, or it is no CSV file.
+        DataError: the file is empty, two names are the same, or it is not a CSV file.
     """
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=separator, strict=True)
@@ -24,10 +24,10 @@ def csv_names(path: Path, separator: str) -> list[str]:
 
 
 def csv_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line and the cells of each row; pandas would fill short rows in silence.
+    """Yield the line number and the cells of each row. pandas would silently fill short rows.
 
     Raises:
-        DataError: a row has more or fewer cells than there are names, or it is no CSV file.
+        DataError: a row has more or fewer cells than there are columns, or it is not a CSV file.
     """
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=separator, strict=True)
@@ -37,36 +37,40 @@ def csv_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
             for cells in reader:
                 line, before = before + 1, reader.line_num
                 if not cells:
-                    continue  # an empty line, which pandas passes over too
+                    continue  # an empty line, which pandas skips too
                 if len(cells) != len(names):
-                    is_short = len(cells) < len(names)
+                    problem = (
+                        f"column {names[len(cells)]!r} is missing"
+                        if len(cells) < len(names)
+                        else f"the first extra cell is {cells[len(names)]!r}"
+                    )
                     raise DataError(
-                        f"{path}, line {line}: {len(cells)} cells where the first line names "
-                        f"{len(names)} columns; column "
-                        f"{names[len(cells)] if is_short else len(names) + 1!r} is "
-                        f"{'missing' if is_short else 'too much'}"
+                        f"{path}, line {line}: the row has {len(cells)} cells, but the first line "
+                        f"names {len(names)} columns ({problem})"
                     )
                 if any("\0" in cell for cell in cells):
-                    raise DataError(f"{path}, line {line}: a zero byte; this is no text file")
+                    raise DataError(
+                        f"{path}, line {line}: the row has a zero byte; this is not a text file"
+                    )
                 yield line, cells
 
 
 @contextmanager
 def _explained(path: Path, reader: Any) -> Iterator[None]:
-    """Say what is wrong with a file that cannot be read as text or as CSV, and in which line."""
+    """Turn errors of csv and of decoding into DataError with the line."""
     try:
         yield
     except csv.Error as error:
         raise DataError(
-            f"{path}, line {reader.line_num}: {error}; a quote may not be closed"
+            f"{path}, line {reader.line_num}: {error}; a quote may be unclosed"
         ) from error
     except UnicodeDecodeError as error:
         line = _line_that_is_not_text(path)
-        raise DataError(f"{path}, line {line}: not UTF-8 text; save it as UTF-8") from error
+        raise DataError(f"{path}, line {line}: not UTF-8 text; save the file as UTF-8") from error
 
 
 def _line_that_is_not_text(path: Path) -> int:
-    """Return the first line that is not UTF-8; the error itself counts within a piece."""
+    """Return the number of the first line that is not UTF-8."""
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
@@ -77,22 +81,22 @@ def _line_that_is_not_text(path: Path) -> int:
 
 
 def named_columns(names: Sequence[str], path: Path) -> list[str]:
-    """Return the names of the columns, numbered where they have none.
+    """Return the column names; a column without a name gets a number, for example `column 3`.
 
     Raises:
         DataError: there is no column, or two have the same name.
     """
     if not names:
-        raise DataError(f"{path} is empty; the first line has to name the columns")
+        raise DataError(f"{path} is empty; the first line must name the columns")
     named = [name.strip() or f"column {number + 1}" for number, name in enumerate(names)]
     twice = next((name for name in named if named.count(name) > 1), None)
     if twice is not None:
-        raise DataError(f"{path}, line 1: two columns are called {twice!r}")
+        raise DataError(f"{path}, line 1: two columns have the name {twice!r}; rename one")
     return named
 
 
 def guess_separator(path: Path) -> str:
-    """Return what separates the names in the first line of a CSV file: , ; tab or |."""
+    """Return the separator that splits the first line into the most columns: , ; tab or |."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         first = file.readline()
     counts = {mark: len(next(csv.reader([first], delimiter=mark), [])) for mark in SEPARATORS}

@@ -1,4 +1,4 @@
-"""What a data set holds, in words and pictures, before anyone trains on it."""
+"""Describes and plots a data set before training."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from unrolled.data.files.tabular import Table
 DRAWN_PER_CLASS = 3
 DRAWN_CLASSES = 10
 DRAWN_FEATURES = 6
-LONG = 2000  # steps that are worth a warning
-WINDOW = 200  # steps of a window that is proposed
-RARE = 5  # sequences of a class that is worth a warning
+LONG = 2000  # steps from which a sequence gets a warning
+WINDOW = 200  # steps of the suggested window
+RARE = 5  # a class with fewer sequences gets a warning
 
 
 def describe(recordings: Recordings) -> Iterator[str]:
-    """Yield lines: how many sequences of which lengths, classes, features."""
+    """Yield lines on the number of sequences, their lengths, classes and features."""
     lengths = np.array([len(values) for values in recordings.values])
     spread = f"{lengths.min()} to {lengths.max()} steps (median {np.median(lengths):g})"
     if lengths.min() == lengths.max():
@@ -35,19 +35,19 @@ def describe(recordings: Recordings) -> Iterator[str]:
         there = column[~np.isnan(column)]
         missing = f", {len(column) - len(there)} missing" if len(there) < len(column) else ""
         if not len(there):
-            yield f"  {name}: nothing but missing values"
+            yield f"  {name}: all values are missing"
             continue
         yield (
             f"  {name}: {there.min():.6g} to {there.max():.6g}, mean {there.mean():.6g}, "
-            f"deviation {there.std():.6g}{missing}"
+            f"standard deviation {there.std():.6g}{missing}"
         )
 
 
 def warn(recordings: Recordings) -> Iterator[str]:
-    """Yield what may go wrong with a data set that can be read."""
+    """Yield warnings about a data set, for example rare classes and duplicates."""
     for name, num in Counter(recordings.labels).items():
         if num < RARE:
-            yield f"class {name!r} has {num} sequences; val and test may be left without one"
+            yield f"class {name!r} has {num} sequences; the validation or test set may get none"
     every = np.concatenate(recordings.values)
     for name, column in zip(recordings.feature_names, every.T, strict=True):
         there = column[~np.isnan(column)]
@@ -55,28 +55,34 @@ def warn(recordings: Recordings) -> Iterator[str]:
             yield f"feature {name!r} is constant"
     if recordings.step_labels is not None:
         num = sum(len(set(some)) > 1 for some in recordings.step_labels)
-        yield f"the label changes within {num} of {len(recordings)} sequences: they need windows"
+        yield (
+            f"the label changes within {num} of {len(recordings)} sequences; to train on them, cut "
+            f"windows"
+        )
     lengths = np.array([len(values) for values in recordings.values])
     if lengths.max() > LONG:
         yield (
-            f"the longest sequence has {lengths.max():,} steps, slow to train on; "
-            f"data.window.size={WINDOW} cuts windows that vote, data.max_length=N cuts the rest off"
+            f"the longest sequence has {lengths.max():,} steps, which trains slowly; "
+            f"data.window.size={WINDOW} averages over windows, data.max_length=N drops the rest"
         )
     elif lengths.max() > 20 * np.median(lengths):
-        yield f"the longest sequence has {lengths.max()} steps; data.max_length=N cuts"
+        yield (
+            f"the longest sequence has {lengths.max()} steps, more than 20 times the median; "
+            f"data.max_length=N drops the rest"
+        )
     twins = Counter(values.tobytes() for values in recordings.values)
     num_twins = sum(num - 1 for num in twins.values())
     if num_twins:
-        yield f"{num_twins} sequences are copies of others; a split may put them on both sides"
+        yield f"{num_twins} sequences are duplicates of others; copies may be in different splits"
 
 
 def window_overrides(recordings: Recordings) -> list[str]:
-    """Return what has to be typed to train on recordings whose label changes; else nothing."""
+    """Return the overrides for training on recordings whose label changes, else an empty list."""
     if recordings.step_labels is None:
         return []
     half = int(np.median([len(values) for values in recordings.values])) // 2
     words = [f"data.window.size={min(max(half, 1), WINDOW)}", "data.window.label=majority"]
-    if len(recordings) < 3:  # too few for three parts, as windows of one stay together
+    if len(recordings) < 3:  # too few for three splits, as windows of one recording stay together
         words += ["data.val_size=0", "data.test_size=0"]
     elif min(Counter(recordings.labels).values()) < RARE:
         words += ["data.split=random"]
@@ -84,25 +90,25 @@ def window_overrides(recordings: Recordings) -> list[str]:
 
 
 def describe_times(table: Table, *, id_column: str, time_column: str) -> str:
-    """Return a line on the times of a table in long form: the usual step, and gaps.
+    """Return a line on the times of a table in long form: median step, gaps and repeated times.
 
     Raises:
-        DataError: a cell is no time.
+        DataError: a cell is not a time.
     """
     frame = pd.DataFrame(
         {"id": table.text(id_column), "time": table.times(time_column)}
     ).sort_values(["id", "time"])
     steps = frame.groupby("id")["time"].diff().dropna()
     if steps.empty:
-        return "times:     no sequence has two"
+        return "times:     no sequence has two steps"
     usual = float(steps.median())
     num_gaps = int((steps > 1.5 * usual).sum())
     num_repeated = int((steps == 0).sum())
-    return f"times:     a step is usually {usual:g}; {num_gaps} gaps, {num_repeated} repeated times"
+    return f"times:     median step {usual:g}, {num_gaps} gaps, {num_repeated} repeated times"
 
 
 def draw(recordings: Recordings) -> Figure:
-    """Return a picture with a row per class and a few of its sequences."""
+    """Return a figure with a row per class and a few of its sequences."""
     labels = np.asarray(recordings.labels, dtype=object)
     names = sorted(set(labels))[:DRAWN_CLASSES]
     figure = Figure(figsize=(4 * DRAWN_PER_CLASS, 2.2 * len(names)), layout="constrained")

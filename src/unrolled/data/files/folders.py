@@ -1,4 +1,4 @@
-"""A folder of CSV files, one per sequence, and `labels.csv` that says which class each has."""
+"""Reads a folder of CSV files, one per sequence, with the classes in `labels.csv`."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ FILE = "file"  # column that names the sequence
 
 
 class FolderTable(Table):
-    """The rows of all files, with the file of each in a column.
+    """The rows of all files; a column names the file of each row.
 
     origins: table and row that each row comes from, (rows,).
     """
@@ -22,19 +22,20 @@ class FolderTable(Table):
         self.origins = origins
 
     def place(self, row: int, column: str | None = None, *, short: bool = False) -> str:
-        """Return where a cell is: file, line, column."""
+        """Return the place of a cell for a message: file, line and column."""
         table, row_of_file = self.origins[row]
         return table.place(row_of_file, column, short=short)
 
 
 def read_folder(path: Path, *, separator: str | None, label: str, labelled: bool) -> Table:
-    """Return the rows of all CSV files of a folder, with the columns `file` and, if wanted, label.
+    """Return the rows of all CSV files of a folder, with the column `file`.
 
-    `labels.csv` names a file in its first column, with or without .csv, and its class in the
-    column `label`.
+    label: column of `labels.csv` that holds the classes. The first column of `labels.csv` names
+        the files, with or without .csv.
+    labelled: whether to add the column `label`.
 
     Raises:
-        DataError: there is no file, no label for one, or files have different columns.
+        DataError: the folder has no file, a file has no label, or columns differ between files.
     """
     files = sequence_files(path)
     tables = [read_table(file, separator=separator) for file in files]
@@ -47,52 +48,52 @@ def read_folder(path: Path, *, separator: str | None, label: str, labelled: bool
         classes = _classes(path / LABELS_FILE, separator=separator, label=label)
         lacking = [file.name for file in files if file.stem not in classes]
         if lacking:
-            raise DataError(f"{path / LABELS_FILE} says nothing of {shown(lacking)}")
+            raise DataError(f"{path / LABELS_FILE} has no row for {shown(lacking)}")
         frame[label] = frame[FILE].map(classes)
     origins = [(table, row) for table in tables for row in range(len(table))]
     return FolderTable(path, frame, origins)
 
 
 def sequence_files(path: Path) -> list[Path]:
-    """Return the CSV files of a folder in the order of their names, less the one of the labels.
+    """Return the CSV files of a folder sorted by name, without labels.csv.
 
     Raises:
-        DataError: there is none.
+        DataError: the folder has none.
     """
     files = sorted(file for file in path.glob("*.csv") if file.name != LABELS_FILE)
     if not files:
-        raise DataError(f"{path.absolute()} holds no CSV files")
+        raise DataError(f"{path.absolute()} has no CSV files")
     return files
 
 
 def require_columns(table: Table, *, like: Table) -> None:
-    """Refuse a file whose columns are not those of another, in whatever order.
+    """Check that a file has the same columns as another, in any order.
 
     Raises:
-        DataError: names the columns of both, or the one whose name is taken.
+        DataError: columns differ, or a column has the reserved name `file`.
     """
     if FILE in table.columns:
         raise DataError(
-            f"{table.path}, line 1: a column is called {FILE!r}, which is what the names of the "
-            f"files are called; rename it"
+            f"{table.path}, line 1: the column name {FILE!r} is reserved for the file names; "
+            f"rename the column"
         )
     if sorted(table.columns) != sorted(like.columns):
         raise DataError(
-            f"{table.path} has the columns {shown(table.columns)}, {like.path} has "
-            f"{shown(like.columns)}"
+            f"{table.path} has the columns {shown(table.columns)}, but {like.path} "
+            f"has {shown(like.columns)}; all files of a folder need the same columns"
         )
 
 
 def _classes(path: Path, *, separator: str | None, label: str) -> dict[str, str]:
-    """Return the class of each file, by its name without .csv."""
+    """Return the class of each file; keys are file names without .csv."""
     table = read_table(path, separator=separator)
     files = [name.removesuffix(".csv") for name in table.text(table.columns[0])]
     classes: dict[str, str] = {}
-    there = {file.stem for file in sequence_files(path.parent)}
+    found = {file.stem for file in sequence_files(path.parent)}
     for row, file in enumerate(files):
-        if file not in there:
+        if file not in found:
             raise DataError(f"{table.place(row)}: there is no file '{file}.csv' in {path.parent}")
     for row, (file, name) in enumerate(zip(files, table.text(label), strict=True)):
         if classes.setdefault(file, name) != name:
-            raise DataError(f"{table.place(row)}: {file!r} has the label {classes[file]!r} already")
+            raise DataError(f"{table.place(row)}: {file!r} already has the label {classes[file]!r}")
     return classes

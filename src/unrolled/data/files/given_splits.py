@@ -1,4 +1,4 @@
-"""Which part of the data a sequence belongs to, where a column of the file says so."""
+"""Splits that a column of the file assigns, and groups that must not be divided."""
 
 from collections.abc import Mapping
 
@@ -17,22 +17,24 @@ def splits_of(table: Table, column: str) -> list[str]:
     """Return train, val or test for each row.
 
     Raises:
-        DataError: another word stands there.
+        DataError: a cell holds another word.
     """
     splits = []
     for row, cell in enumerate(table.text(column)):
         split = SPLIT_OF_WORD.get(cell.lower())
         if split is None:
-            raise DataError(f"{table.place(row, column)}: {cell!r} is none of train, val, test")
+            raise DataError(
+                f"{table.place(row, column)}: {cell!r} is not a split; need train, val or test"
+            )
         splits.append(split)
     return splits
 
 
 def divide(recordings: Recordings, *, path: str) -> dict[str, Recordings]:
-    """Return the recordings of each part that a column names; train is one of them.
+    """Return the recordings of each split that has any.
 
     Raises:
-        DataError: there is no training sequence, or a class that none of them has.
+        DataError: no sequence is in the training set, or a class does not occur there.
     """
     assert recordings.splits is not None
     splits = {}
@@ -41,26 +43,28 @@ def divide(recordings: Recordings, *, path: str) -> dict[str, Recordings]:
         if rows:
             splits[name] = recordings.take(rows)
     if "train" not in splits:
-        raise DataError(f"{path}: data.split_column marks no sequence as train")
+        raise DataError(f"{path}: the column data.split_column assigns no sequence to train")
     known = splits["train"].every_label()
     for name, split in splits.items():
         unknown = split.every_label() - known
         if unknown:
-            raise DataError(f"{path}: no train sequence has the class {shown(unknown)} of {name}")
+            raise DataError(
+                f"{path}: the class {shown(unknown)} occurs in {name}, but not in train"
+            )
     return splits
 
 
 def refuse_shared_groups(splits: Mapping[str, Recordings]) -> None:
-    """Refuse a group that stands in two parts.
+    """Check that each group is in one split only.
 
     Raises:
-        DataError: names it and them.
+        DataError: names the group and its two splits.
     """
     split_of: dict[str, str] = {}
     for name, recordings in splits.items():
         for group in recordings.groups or ():
             if split_of.setdefault(group, name) != name:
                 raise DataError(
-                    f"group {group!r} of data.group stands in {split_of[group]} and in {name}; "
-                    "a group belongs to one part"
+                    f"group {group!r} (data.group) is in {split_of[group]} and in {name}; "
+                    f"assign all of its sequences to one split"
                 )

@@ -1,4 +1,4 @@
-"""What the columns of a table mean, guessed from their names and from what stands in them."""
+"""Guesses the meaning of the columns of a table from their names and their cells."""
 
 import re
 from dataclasses import dataclass
@@ -14,13 +14,17 @@ NAMES = {
     "label": r"label|class|target|category|y|kind|.*[_ ](label|class)",
 }
 MOST_CLASSES = 100
-MOST_WORDS = 50  # of a column that is to become features
-MOSTLY = 0.8  # share of a column's cells that are numbers, from which the others are mistakes
+MOST_WORDS = 50  # different words of a categorical feature
+MOSTLY = 0.8  # with this share of numbers, a column is numeric and other cells are mistakes
 
 
 @dataclass(frozen=True)
 class Guess:
-    """Columns by what they mean; words that are too many to be features are left out."""
+    """The columns by meaning.
+
+    form: `long` or `wide`.
+    left_out: columns with too many different words to be categorical features.
+    """
 
     form: str
     id: str | None
@@ -32,12 +36,12 @@ class Guess:
 
 
 def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
-    """Return what the columns mean.
+    """Return the guessed meaning of the columns.
 
-    known: what the user says, under id, time, label.
+    known: columns that the user has typed, or None, by id, time and label.
 
     Raises:
-        DataError: no column looks like a label, or there is no column that is named in known.
+        DataError: no column looks like a label, or a column in known is missing.
     """
     table.require(known.values())
     frame = pd.DataFrame({name: table.cells(name) for name in table.columns})
@@ -46,7 +50,8 @@ def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
     label = known["label"] or _named(frame, "label") or _last_of_words(frame, numbers)
     if label is None:
         raise DataError(
-            f"{table.path}: which column is the label? label=COLUMN, of {shown(table.columns)}"
+            f"{table.path}: which column is the label? Type label=COLUMN, one of "
+            f"{shown(table.columns)}"
         )
     others = [name for name in frame if name != label]
     identity = known["id"] or _named(frame[others], "id") or _repeated(frame, others, label)
@@ -71,18 +76,18 @@ def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
 
 
 def _share_of_numbers(cells: pd.Series) -> float:
-    """Return which share of a column's cells are numbers; 1 if there is none."""
+    """Return the share of cells that are numbers, 0 to 1; 1 if there are no cells."""
     return float(pd.to_numeric(cells, errors="coerce").notna().mean()) if len(cells) else 1.0
 
 
 def _named(frame: pd.DataFrame, meaning: str) -> str | None:
-    """Return the first column whose name says that it is the id, time or label."""
+    """Return the first column with a typical name for the id, time or label."""
     pattern = re.compile(NAMES[meaning], re.IGNORECASE)
     return next((str(name) for name in frame if pattern.fullmatch(str(name))), None)
 
 
 def _last_of_words(frame: pd.DataFrame, numbers: dict[str, float]) -> str | None:
-    """Return the last column of words that are few enough to be classes."""
+    """Return the last column of words with few enough different words to be classes."""
     found = [
         str(name)
         for name in frame
@@ -93,7 +98,7 @@ def _last_of_words(frame: pd.DataFrame, numbers: dict[str, float]) -> str | None
 
 
 def _repeated(frame: pd.DataFrame, others: list[str], label: str) -> str | None:
-    """Return the first column whose values repeat, each with one label: it names sequences."""
+    """Return the first column whose values repeat, each with one label only: a likely id."""
     for name in others:
         column = frame[name]
         is_fraction = column.str.contains(".", regex=False).any()

@@ -16,7 +16,7 @@ from unrolled.data.files.schema import Schema
 from unrolled.data.files.tabular import Table
 from unrolled.errors import DataError
 
-REMEDY = (
+WINDOW_REMEDY = (
     "; to classify windows of it, use data.window.size=STEPS data.window.label=last (or majority, "
     "any)"
 )
@@ -64,7 +64,9 @@ def from_long_rows(
     has_step_labels = labels_may_change and _changes(annotations.labels, sequences)
     labels = None
     if not has_step_labels:
-        labels = _constant(table, annotations.labels, ids, sequences, what="label", remedy=REMEDY)
+        labels = _constant(
+            table, annotations.labels, ids, sequences, what="label", remedy=WINDOW_REMEDY
+        )
     groups = _constant(table, annotations.groups, ids, sequences, what="group")
     splits = _constant(table, annotations.splits, ids, sequences, what="split")
 

@@ -22,7 +22,7 @@ def require_path(key: str, value: str) -> Path:
     """Return the absolute path of a file or folder that the user typed as key=value.
 
     Raises:
-        DataError: there is no such file; suggests a similar name in the same folder.
+        DataError: there is no such file. The message suggests a similar name in the same folder.
     """
     path = Path(value).expanduser().absolute()
     if path.exists():

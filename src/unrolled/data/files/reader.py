@@ -23,7 +23,7 @@ def fit_schema(
     labels_may_change: whether a sequence in long form may have several labels.
 
     Raises:
-        DataError: the file cannot be read with this schema; names file, line and column.
+        DataError: the file cannot be read. The message names file, line and column.
     """
     schema, recordings = _read(path, schema, labelled=True, labels_may_change=labels_may_change)
     names = class_names_of(recordings.every_label(), path=str(path))

@@ -1,4 +1,4 @@
-"""Labelled recordings of any length, as files give them: before padding, filling and splitting."""
+"""Labelled recordings of any length, before padding, filling and splitting."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from unrolled.errors import DataError
 
 @dataclass(frozen=True)
 class Recordings:
-    """Sequences of one file, NaN where a value is missing.
+    """Sequences of one file; NaN marks a missing value.
 
     ids: name of each sequence, (n,).
     values: features, n arrays of shape (t_i, d), float32.
-    labels: class name of each sequence, or None where the file has none.
+    labels: class name of each sequence, (n,), or None if the file has no labels.
     feature_names: (d,).
-    groups: what must not stand on two sides of a split, or None.
-    starts: time of the first step in seconds or steps, or None.
-    step_labels: class name of each step of each sequence, where they change within one and are
-        allowed to; labels are then those of most steps.
+    groups: group of each sequence, (n,), or None. A group stays in one split.
+    starts: time of the first step of each sequence, (n,), in the unit of the file, or None.
+    step_labels: class names of the steps of each sequence if labels may change within one, else
+        None. `labels` then holds the most frequent class of each sequence.
     splits: train, val or test, as a column of the file assigns them, or None.
     """
 
@@ -42,7 +42,7 @@ class Recordings:
         return len(self.ids)
 
     def sorted(self) -> "Recordings":
-        """Return the recordings by their ids: what comes of them owes nothing to a file's order."""
+        """Return the recordings sorted by id, so that results do not depend on the file's order."""
         return self.take(sorted(range(len(self)), key=lambda row: self.ids[row]))
 
     def take(self, rows: Sequence[int]) -> "Recordings":
@@ -63,18 +63,18 @@ class Recordings:
         )
 
     def every_label(self) -> set[str]:
-        """Return the class names that occur."""
+        """Return all class names that occur, also those of single steps."""
         steps = () if self.step_labels is None else (set(some) for some in self.step_labels)
         return {str(name) for name in set(self.labels or ()).union(*steps)}
 
     def refuse_missing(self, path: Path, *, first_step: int) -> None:
-        """Refuse a value that is missing.
+        """Check that no value is missing.
 
         path: for the message.
-        first_step: which step of its sequence the first step here is.
+        first_step: position of the first step of these recordings in their sequence.
 
         Raises:
-            DataError: names sequence, step and feature.
+            DataError: a value is missing. The message names sequence, step and feature.
         """
         for name, value in zip(self.ids, self.values, strict=True):
             missing = np.isnan(value)
@@ -82,14 +82,15 @@ class Recordings:
                 step, feature = np.argwhere(missing)[0]
                 raise DataError(
                     f"{path}, sequence {name!r}, step {first_step + step}, feature "
-                    f"{self.feature_names[feature]!r}: a value is missing; "
-                    f"data.missing=forward, mean or mask fills them"
+                    f"{self.feature_names[feature]!r}: the value is missing; to fill missing "
+                    f"values, type data.missing=forward (or mean, mask)"
                 )
 
     def as_sequences(self, class_names: Sequence[str], *, first_id: int) -> Sequences:
-        """Return padded tensors; labels are numbered as in class_names, or 0 where there are none.
+        """Return padded tensors.
 
-        Labels must be among class_names.
+        class_names: every label is one of them. y holds its index, or 0 without labels.
+        first_id: id of the first sequence. The others count up from it.
         """
         number_of = {name: number for number, name in enumerate(class_names)}
         lengths = [len(value) for value in self.values]
@@ -112,14 +113,14 @@ class Recordings:
 
 
 def class_names_of(labels: Iterable[str], *, path: str) -> list[str]:
-    """Return the classes in order: by number where all are numbers, else by letter.
+    """Return the classes in order: numerically if all are numbers, else alphabetically.
 
     Raises:
-        DataError: fewer than two.
+        DataError: there are fewer than two classes.
     """
     names = set(labels)
     if len(names) < 2:
-        raise DataError(f"{path}: need at least two classes, found {shown(names)}")
+        raise DataError(f"{path}: need at least two classes, found only {shown(names)}")
     try:
         return sorted(names, key=lambda name: (float(name), name))
     except ValueError:
@@ -127,6 +128,6 @@ def class_names_of(labels: Iterable[str], *, path: str) -> list[str]:
 
 
 def numbered(num: int) -> list[str]:
-    """Return names for sequences that have none; they sort as they count."""
+    """Return zero-padded numbers as names for sequences without ids, for example 07."""
     width = len(str(num - 1))
     return [f"{number:0{width}d}" for number in range(num)]

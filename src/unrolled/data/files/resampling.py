@@ -1,4 +1,4 @@
-"""Recordings at regular times."""
+"""Resamples sequences to regular times."""
 
 import numpy as np
 import pandas as pd
@@ -7,29 +7,30 @@ from jaxtyping import Bool, Float32, Float64, Integer
 from unrolled.data.files.tabular import Table
 from unrolled.errors import ConfigError, DataError
 
-ROUNDING = 1e-9  # of an interval: 0.1 + 0.2 reaches a last step at 0.3
+NEED = "need a number > 0, or a time such as 10s or 5min"
+ROUNDING = 1e-9  # in intervals, so that 0.1 + 0.2 reaches a last step at 0.3
 
 
 def parse_interval(interval: float | str) -> float:
-    """Return an interval as a number > 0; of `10s`, `5min` the seconds.
+    """Return an interval as a number > 0; text such as `10s` or `5min` is converted to seconds.
 
     Raises:
-        ConfigError: it is no interval.
+        ConfigError: the interval is invalid.
     """
     try:
         length = pd.Timedelta(interval).total_seconds() if isinstance(interval, str) else interval
     except ValueError as error:
-        raise ConfigError(f"data.resample={interval}: {error}; 10s, 5min are intervals") from error
+        raise ConfigError(f"data.resample={interval}: {error}; {NEED}") from error
     if not length > 0:
-        raise ConfigError(f"data.resample={interval}: need a number > 0, or a time such as 10s")
+        raise ConfigError(f"data.resample={interval}: {NEED}")
     return float(length)
 
 
 def interval_in(table: Table, column: str | None, interval: float | str | None) -> float | None:
-    """Return an interval in the unit of a column of times, or None.
+    """Return an interval in the unit of a time column, or None to keep the steps of the file.
 
     Raises:
-        DataError: the interval has a unit of its own, and the column holds numbers.
+        DataError: the interval has a unit such as `10s`, but the column holds numbers.
     """
     if column is None or interval is None:
         return None
@@ -37,8 +38,8 @@ def interval_in(table: Table, column: str | None, interval: float | str | None) 
         cells = pd.Series(table.text(column), dtype=object)
         if not bool(pd.to_numeric(cells, errors="coerce").isna().all()):
             raise DataError(
-                f"{table.path}: data.resample={interval} is for dates, and column {column!r} "
-                "holds numbers; data.resample=NUMBER is in their unit"
+                f"{table.path}: data.resample={interval} needs dates, but the column {column!r} "
+                f"holds numbers; type data.resample=NUMBER, in the same unit"
             )
     return parse_interval(interval)
 

@@ -19,18 +19,18 @@ class Schema:
 
     A run stores it in preprocessing.json, so that `predict` reads new files as the training file.
 
-    Settings of the user:
+    Your settings:
 
     form: `long` (a row per step), `wide` (a row per sequence), or None to detect it: long if an id
         occurs more than once.
     id, time, label, group: column names, or None if the file has no such column.
     time_feature: whether the time since the previous step becomes an additional feature.
     split_column: column that assigns each sequence to train, val or test, or None.
-    resample: time between steps, or None to keep the steps of the file; see `resampling`.
+    resample: time between steps, or None to keep the steps of the file.
     features: column names in order, or None for all columns that have no other meaning.
     categorical: features that hold words. Each word becomes a feature that is 0 or 1.
     separator: of a CSV file, or None to detect it from the first line.
-    missing: `refuse`, or how missing values are filled later; see `unrolled.data.missing`.
+    missing: `refuse`, or how missing values are filled later (`unrolled.data.missing`).
 
     Fitted on the training file, empty before:
 
@@ -98,11 +98,11 @@ class Schema:
         """Check that a file has the features of the training file in the same order.
 
         Raises:
-            DataError: names differ; lists both.
+            DataError: names differ. The message lists both.
         """
         if list(names) != list(self.feature_names):
             raise DataError(
-                f"{path} has the features {shown(names)}; the run was trained on "
+                f"{path} has the features {shown(names)}, but the run was trained on "
                 f"{shown(self.feature_names)}"
             )
 
@@ -115,8 +115,8 @@ class Schema:
         unknown = sorted(names - set(self.class_names))
         if unknown:
             raise DataError(
-                f"{path}: {shown(unknown)} is no class of the training file, which has "
-                f"{shown(self.class_names)}"
+                f"{path}: the class {shown(unknown)} does not occur in the training file, which "
+                f"has {shown(self.class_names)}"
             )
 
     def encode(self, table: Table) -> tuple[Float32[npt.NDArray[np.float32], "rows d"], list[str]]:
@@ -143,9 +143,9 @@ class Schema:
         missing = np.isnan(numbers)
         if missing.any() and self.missing == "refuse":
             raise DataError(
-                f"{table.place(int(missing.argmax()), name)}: a value is missing "
-                f"({table.such(missing)}); data.missing=forward, mean or "
-                f"mask fills them"
+                f"{table.place(int(missing.argmax()), name)}: the value is missing "
+                f"({table.such(missing)}); to fill missing values, type "
+                f"data.missing=forward (or mean, mask)"
             )
         return numbers.astype(np.float32)
 
@@ -157,7 +157,7 @@ class Schema:
         if unknown.any():
             row = int(unknown.argmax())
             raise DataError(
-                f"{table.place(row, name)}: {cells[row]!r} is no category of the training "
-                f"file, which has {shown(known)}"
+                f"{table.place(row, name)}: the category {cells[row]!r} does not occur in the "
+                f"training file, which has {shown(known)}"
             )
         return [(cells == word).astype(np.float32) for word in known]

@@ -1,4 +1,4 @@
-"""Sequences of one's own, from CSV, Parquet, NPZ or .ts files; docs/own-data.md."""
+"""The data source for your own CSV, Parquet, NPZ or .ts files; see docs/own-data.md."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,13 +21,14 @@ KEYS = {"train": "path", "val": "val_path", "test": "test_path"}  # in conf/data
 
 
 class Files(Source):
-    """The sequences of one file, or of one each for train, val and test.
+    """The sequences of one file, or of a file for each split.
 
-    path: the file, or a folder of CSV files; what val_path and test_path do not give is split off.
+    path: the training file, or a folder of CSV files. Without val_path or test_path, the data
+        module splits the validation or test set off this file.
     val_path, test_path: files, or None.
     form, id, time, time_feature, resample, label, group, split_column, features, categorical,
         separator: see Schema.
-    missing: refuse, forward, mean or mask; see Filling.
+    missing: `refuse`, `forward`, `mean` or `mask` (see Filling).
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Files(Source):
         missing: str,
     ) -> None:
         if path is None:
-            raise ConfigError("data=files needs data.path=FILE; `unrolled inspect path=FILE` helps")
+            raise ConfigError("data=files needs data.path=FILE, for example data.path=my_data.csv")
         if form not in (None, *FORMS):
             raise ConfigError(f"data.form={form}: need one of {', '.join(FORMS)}, or null")
         for key, wanted in (
@@ -58,17 +59,17 @@ class Files(Source):
             (f"resample={resample}", resample),
         ):
             if wanted and time is None:
-                raise ConfigError(f"data.{key} needs the column of the times: data.time=COLUMN")
+                raise ConfigError(f"data.{key} needs a time column; type data.time=COLUMN")
         if resample is not None:
             parse_interval(resample)
         if missing not in MISSING_MODES:
             raise ConfigError(f"data.missing={missing}: need one of {', '.join(MISSING_MODES)}")
         if separator is not None and len(separator) != 1:
-            raise ConfigError(f"data.separator={separator!r}: need one character, or null")
+            raise ConfigError(f"data.separator={separator!r}: need one character or null")
         self.paths = {
-            name: Path(part).expanduser()
-            for name, part in zip(KEYS, (path, val_path, test_path), strict=True)
-            if part is not None
+            name: Path(file).expanduser()
+            for name, file in zip(KEYS, (path, val_path, test_path), strict=True)
+            if file is not None
         }
         self.labels_may_change = False
         self.schema = Schema(
@@ -95,32 +96,32 @@ class Files(Source):
         require_data_paths({KEYS[name]: path for name, path in self.paths.items()})
 
     def use_schema(self, schema: dict[str, Any]) -> None:
-        """Read as a run has learnt to, rather than learn anew; schema: of its SourceData."""
+        """Read with the fitted schema of a run instead of fitting a new one."""
         self.schema = Schema.from_plain(schema)
 
     def allow_label_changes(self) -> None:
-        """Give a class per step where it changes within a sequence."""
+        """Accept sequences whose label changes, and return a class per step for them."""
         self.labels_may_change = True
 
     def load(self) -> SourceData:
-        """Return the parts that are given, NaN where a value is missing.
+        """Return the splits that the files contain; NaN marks a missing value.
 
         Raises:
-            DataError: a file cannot be read; names file, line and column.
+            DataError: a file cannot be read. The message names file, line and column.
         """
         recordings = self._read()
         refuse_shared_groups(recordings)
-        recordings = {name: part.sorted() for name, part in recordings.items()}
-        parts = {}
+        recordings = {name: split.sorted() for name, split in recordings.items()}
+        splits = {}
         first_id = 0
-        for name, part in recordings.items():
-            parts[name] = part.as_sequences(self.schema.class_names, first_id=first_id)
-            first_id += len(part)
+        for name, split in recordings.items():
+            splits[name] = split.as_sequences(self.schema.class_names, first_id=first_id)
+            first_id += len(split)
         train = recordings["train"]
         return SourceData(
-            train=parts["train"],
-            val=parts.get("val"),
-            test=parts.get("test"),
+            train=splits["train"],
+            val=splits.get("val"),
+            test=splits.get("test"),
             class_names=self.schema.class_names,
             missing=self.schema.missing,
             schema=self.schema.as_plain(),
@@ -131,28 +132,29 @@ class Files(Source):
         )
 
     def _read(self) -> dict[str, Recordings]:
-        """Return the recordings of each part, as files and a column give them."""
+        """Return the recordings of each split that a file or the split column provides."""
         path, may_change = self.paths["train"], self.labels_may_change
         options = {"labelled": True, "labels_may_change": may_change}
         if self.schema.is_fitted:
             train = read_recordings(path, schema=self.schema, **options)
         else:
             self.schema, train = fit_schema(self.schema, path, labels_may_change=may_change)
-        parts = {"train": train} if train.splits is None else divide(train, path=str(path))
+        splits = {"train": train} if train.splits is None else divide(train, path=str(path))
         others = replace(self.schema, split_column=None)
         for name, path in self.paths.items():
             if name == "train":
                 continue
-            if name in parts:
+            if name in splits:
                 raise ConfigError(
-                    f"data.{name}_path={path}: data.split_column gives a {name} part already"
+                    f"data.{name}_path={path}: the column data.split_column already assigns "
+                    f"sequences to {name}; remove one of the two settings"
                 )
-            parts[name] = read_recordings(path, schema=others, **options)
-        return parts
+            splits[name] = read_recordings(path, schema=others, **options)
+        return splits
 
 
 def _name(column: object) -> str | None:
-    """Return a column's name; a config may hold a number."""
+    """Return a column name as text; a config may hold a number."""
     return None if column is None else str(column)
 
 

@@ -1,7 +1,8 @@
-"""Files read piece by piece, so that neither a long file nor a long sequence has to fit in memory.
+"""Reads files in pieces, so that neither a long file nor a long sequence must fit in memory.
 
-What a reader of whole files refuses is refused here too. A file whose pieces are out of order is
-not read by pieces; whether an id comes back is known at the end, from 8 bytes per sequence.
+The checks are the same as for whole files. A file whose rows are out of order raises
+OutOfOrderError and must be read whole. An id that occurs again after other ids is found only at
+the end of the file. This takes 8 bytes of memory per sequence.
 """
 
 from array import array
@@ -27,11 +28,11 @@ from unrolled.data.files.wide_form import from_wide_rows
 
 @dataclass(frozen=True)
 class Piece:
-    """Steps of one sequence that follow each other, float32, NaN where a value is missing.
+    """Consecutive steps of one sequence; NaN marks a missing value.
 
     id: name of the sequence.
     values: features, (t, d), t >= 1.
-    begins: whether the sequence begins here; it goes on from the piece before otherwise.
+    begins: whether this is the first piece of the sequence.
     """
 
     id: str
@@ -40,17 +41,17 @@ class Piece:
 
 
 class OutOfOrderError(Exception):
-    """Why a file has to be read whole."""
+    """Raised if a file must be read whole; the message gives the reason."""
 
 
 def read_pieces(schema: Schema, path: Path) -> Iterator[Piece]:
     """Yield the sequences of a file without their labels, as `read_recordings` reads them.
 
-    schema: learnt.
+    schema: fitted.
 
     Raises:
-        DataError: it cannot be read so; names file, line and column.
-        OutOfOrderError: it has to be read whole. Pieces that came before are then worth nothing.
+        DataError: the file cannot be read. The message names file, line and column.
+        OutOfOrderError: the file must be read whole. Discard the pieces yielded so far.
     """
     assert schema.is_fitted
     if path.is_dir():
@@ -65,7 +66,7 @@ def read_pieces(schema: Schema, path: Path) -> Iterator[Piece]:
 
 
 def whole_pieces(recordings: Recordings) -> Iterator[Piece]:
-    """Yield recordings that are in memory."""
+    """Yield recordings in memory, one piece per sequence."""
     for name, values in zip(recordings.ids, recordings.values, strict=True):
         yield Piece(name, values, begins=True)
 
@@ -80,14 +81,14 @@ def _long(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece
         ids = np.asarray(table.text(schema.id), dtype=object)
         bounds = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
         if len(set(ids)) < len(bounds) - 1:
-            raise OutOfOrderError(f"{path}: the rows of a sequence do not stand together")
-        goes_on = newest is not None and newest[0] == ids[0]
+            raise OutOfOrderError(f"{path}: the rows of a sequence are not consecutive")
+        continues = newest is not None and newest[0] == ids[0]
         values, names = schema.encode(table)
         if schema.time is not None:
             times = table.times(schema.time)
             is_number = _is_number(table.cells(schema.time)[0])
             since = np.diff(times, prepend=newest[1] if newest is not None else 0.0)
-            begins = np.isin(np.arange(len(ids)), bounds[1:-1] if goes_on else bounds[:-1])
+            begins = np.isin(np.arange(len(ids)), bounds[1:-1] if continues else bounds[:-1])
             if (since[~begins] <= 0).any() or (newest is not None and newest[2] != is_number):
                 raise OutOfOrderError(f"{path}: rows are not in the order of {schema.time!r}")
             if schema.time_feature:
@@ -98,7 +99,7 @@ def _long(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece
             newest = (ids[-1], 0.0, True)
         schema.require_features(names, path)
         for start, end in pairwise(bounds):
-            yield Piece(str(ids[start]), values[start:end], begins=start > 0 or not goes_on)
+            yield Piece(str(ids[start]), values[start:end], begins=start > 0 or not continues)
 
 
 def _wide(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece]:
@@ -126,7 +127,7 @@ def _folder_known(schema: Schema) -> Schema:
 
 
 def _folder_tables(schema: Schema, path: Path) -> Iterator[Table]:
-    """Yield the rows of all files of a folder, with the file of each in a column."""
+    """Yield the rows of all files of a folder; a column names the file of each row."""
     like = None
     for file in sequence_files(path):
         for table in table_pieces(file, separator=schema.separator):
@@ -155,7 +156,7 @@ def _arrays(schema: Schema, path: Path) -> Iterator[Piece]:
 def _checked(
     schema: Schema, path: Path, piece: Piece, feature_names: list[str], *, step: int
 ) -> Iterator[Piece]:
-    """Yield the piece if it has the features that were learnt and, if need be, all values."""
+    """Yield the piece after checking its features and, if the schema asks for it, its values."""
     schema.require_features(feature_names, path)
     recordings = Recordings(
         ids=[piece.id],
@@ -171,14 +172,14 @@ def _checked(
 
 
 def _once(pieces: Iterator[Piece]) -> Iterator[Piece]:
-    """Yield the pieces; notice at the end if an id came back after another had begun."""
+    """Yield the pieces; raise OutOfOrderError at the end if an id occurs in two places."""
     seen = array("q")
     for piece in pieces:
         if piece.begins:
             seen.append(hash(piece.id))
         yield piece
     if len(np.unique(np.frombuffer(seen, dtype=np.int64))) < len(seen):
-        raise OutOfOrderError("the rows of a sequence do not stand together")
+        raise OutOfOrderError("the rows of a sequence are not consecutive")
 
 
 def _is_number(cell: str) -> bool:

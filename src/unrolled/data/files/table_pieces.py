@@ -1,4 +1,4 @@
-"""A CSV or Parquet file as a series of short tables, of which one is in memory at a time."""
+"""Reads a CSV or Parquet file as a series of short tables; one is in memory at a time."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -13,13 +13,13 @@ from unrolled.data.files.paths import require_file
 from unrolled.data.files.tabular import PARQUET, Table, parquet_errors, with_named_columns
 from unrolled.errors import DataError
 
-NUM_CELLS = 2**17  # of a piece, as text some 10 MB
+NUM_CELLS = 2**17  # per piece, about 10 MB of text
 
 
 class TablePiece(Table):
-    """Some rows of a file that has more.
+    """Some consecutive rows of a file.
 
-    first_row: how many rows stand before them.
+    first_row: position of the first of them in the file.
     """
 
     def __init__(
@@ -29,21 +29,21 @@ class TablePiece(Table):
         self.first_row = first_row
 
     def place(self, row: int, column: str | None = None, *, short: bool = False) -> str:
-        """Return where a cell is in the file, as a whole table does."""
+        """Return the place of a cell in the file, as `Table.place` does."""
         if self.lines is not None:
             return super().place(row, column, short=short)
         return super().place(self.first_row + row, column, short=short)
 
     def such(self, wrong: npt.NDArray[np.bool_]) -> str:
-        """Return how many cells of a column are wrong, as far as the file has been read."""
-        return f"{int(wrong.sum())} such cells up to {self.place(len(self) - 1, short=True)}"
+        """Return the number of wrong cells of a column in the rows read so far."""
+        return f"{super().such(wrong)} up to {self.place(len(self) - 1, short=True)}"
 
 
 def table_pieces(path: Path, *, separator: str | None) -> Iterator[Table]:
-    """Yield the rows of a CSV or Parquet file, some at a time, in order.
+    """Yield the rows of a CSV or Parquet file in pieces, in order.
 
     Raises:
-        DataError: as `read_table` does, when it comes to the place.
+        DataError: as `read_table`, but only when the reader reaches the place.
     """
     require_file(path)
     if path.suffix.lower() in PARQUET:
@@ -52,16 +52,16 @@ def table_pieces(path: Path, *, separator: str | None) -> Iterator[Table]:
         pieces = _csv_pieces(path, separator or guess_separator(path))
     first = next(pieces, None)
     if first is None:
-        raise DataError(f"{path} has column names and no rows")
+        raise DataError(f"{path} has column names but no rows")
     yield first
     yield from pieces
 
 
 def count_rows(path: Path, *, separator: str | None) -> int:
-    """Return the rows of a CSV or Parquet file.
+    """Return the number of rows of a CSV or Parquet file.
 
     Raises:
-        DataError: it is damaged.
+        DataError: the file is damaged.
     """
     if path.suffix.lower() in PARQUET:
         with parquet_errors(path) as parquet, parquet.ParquetFile(path) as file:

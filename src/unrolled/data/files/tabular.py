@@ -1,4 +1,4 @@
-"""A CSV or Parquet file as a table of named columns; whatever is wrong is said with its place."""
+"""CSV and Parquet files as tables of named columns; errors name file, line and column."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,8 +22,8 @@ class Table:
     """Named columns of equal length.
 
     path: the file, for messages.
-    frame: the columns, as text where the file is text.
-    lines: line of each row in the file, (rows,), or None where it has no lines.
+    frame: the columns, all of them text for a CSV file.
+    lines: line number of each row in the file, (rows,), or None for a Parquet file.
     """
 
     def __init__(self, path: Path, frame: pd.DataFrame, lines: Sequence[int] | None) -> None:
@@ -36,25 +36,28 @@ class Table:
 
     @property
     def columns(self) -> list[str]:
-        """Names, in the order of the file."""
+        """Column names in the order of the file."""
         return [str(name) for name in self.frame.columns]
 
     def place(self, row: int, column: str | None = None, *, short: bool = False) -> str:
-        """Return where a cell is: file, line, column; short: the line alone."""
+        """Return the place of a cell for a message: file, line and column, or only the line."""
         where = f"row {row + 1}" if self.lines is None else f"line {self.lines[row]}"
         if short:
             return where
         return f"{self.path}, {where}" + ("" if column is None else f", column {column!r}")
 
     def such(self, wrong: npt.NDArray[np.bool_]) -> str:
-        """Return how many cells of a column are wrong, for a message; wrong: (rows,)."""
-        return f"{int(wrong.sum())} such cells"
+        """Return the number of wrong cells of a column for a message.
+
+        wrong: (rows,).
+        """
+        return counted(int(wrong.sum()), "such cell")
 
     def require(self, names: Iterable[str | None]) -> None:
-        """Refuse a table that lacks one of the columns.
+        """Check that the table has these columns.
 
         Raises:
-            DataError: names it, and those that there are.
+            DataError: a column is missing. The message lists the columns of the table.
         """
         for name in names:
             if name is not None and name not in self.columns:
@@ -67,19 +70,19 @@ class Table:
         """Return the cells of a column as text.
 
         Raises:
-            DataError: there is no such column, or a cell is empty.
+            DataError: the column is missing, or a cell is empty.
         """
         cells = self.cells(column)
         for row, cell in enumerate(cells):
             if cell.lower() in EMPTY_CELLS:
-                raise DataError(f"{self.place(row, column)}: nothing stands here")
+                raise DataError(f"{self.place(row, column)}: the cell is empty")
         return cells
 
     def numbers(self, column: str) -> npt.NDArray[np.float64]:
-        """Return the cells of a column as numbers, NaN where there is none.
+        """Return the cells of a column as numbers, (rows,), NaN for an empty cell.
 
         Raises:
-            DataError: there is no such column, a cell is no number, infinite, or beyond float32.
+            DataError: the column is missing, or a cell is not a finite float32 number.
         """
         self.require([column])
         series = self.frame[column]
@@ -94,23 +97,23 @@ class Table:
             row = int(wrong.argmax())
             raise DataError(
                 f"{self.place(row, column)}: {series.iloc[row]!r} is not a number "
-                f"({self.such(wrong)}); a column of words is named in "
-                f"data.categorical, or left out by naming others in data.features"
+                f"({self.such(wrong)}); for a column of words, type "
+                f"data.categorical=[COLUMN], or list the other columns in data.features"
             )
         wrong = np.abs(values) > LARGEST
         if wrong.any():
             row = int(wrong.argmax())
             raise DataError(
-                f"{self.place(row, column)}: {values[row]} is not a finite number of float32 "
+                f"{self.place(row, column)}: {values[row]} is infinite or too large for float32 "
                 f"({self.such(wrong)})"
             )
         return values
 
     def times(self, column: str) -> npt.NDArray[np.float64]:
-        """Return a column of numbers as it is, one of dates (ISO 8601) in seconds.
+        """Return the times of a column, (rows,): numbers as they are, ISO 8601 dates as seconds.
 
         Raises:
-            DataError: there is no such column, or a cell is empty or neither.
+            DataError: the column is missing, or a cell is empty or not a time.
         """
         cells = self.text(column)
         series = pd.Series(cells, dtype=object)
@@ -123,16 +126,16 @@ class Table:
         if wrong.any():
             row = int(wrong.argmax())
             raise DataError(
-                f"{self.place(row, column)}: {cells[row]!r} is not a time; need a number, or a "
-                f"date as in 2026-11-24 13:05:00, one kind in the whole column"
+                f"{self.place(row, column)}: {cells[row]!r} is not a time; need a number or an ISO "
+                f"date such as 2026-11-24 13:05:00, the same kind in the whole column"
             )
         return values
 
     def cells(self, column: str) -> list[str]:
-        """Return the cells of a column as text, empty where nothing stands.
+        """Return the cells of a column as text, "" for an empty cell.
 
         Raises:
-            DataError: there is no such column.
+            DataError: the column is missing.
         """
         self.require([column])
         series = self.frame[column]
@@ -144,39 +147,42 @@ class Table:
 def read_table(path: Path, *, separator: str | None) -> Table:
     """Return the columns of a CSV or Parquet file.
 
-    separator: what stands between the cells of a CSV file, or None to see from its first line.
+    separator: of a CSV file, for example a tab, or None to detect it from the first line.
 
     Raises:
-        DataError: the file is missing, empty, damaged or no table; names file and line.
+        DataError: the file is missing, empty or damaged. The message names file and line.
     """
     require_file(path)
     table = _read_parquet(path) if path.suffix.lower() in PARQUET else _read_csv(path, separator)
     if not len(table):
-        raise DataError(f"{path} has column names and no rows")
+        raise DataError(f"{path} has column names but no rows")
     return table
 
 
 def _read_parquet(path: Path) -> Table:
     with parquet_errors(path) as parquet:
         content = parquet.read_table(path)
-        content.validate(full=True)  # text that is not UTF-8 is noticed only when used, otherwise
+        content.validate(
+            full=True
+        )  # finds text that is not UTF-8, which pyarrow checks only on use
         frame = content.to_pandas()
     return Table(path, with_named_columns(frame, path), None)
 
 
 @contextmanager
 def parquet_errors(path: Path) -> Iterator[Any]:
-    """Give pyarrow.parquet, and say what is wrong with a Parquet file that it cannot read.
+    """Yield pyarrow.parquet, and turn its errors into DataError.
 
     Raises:
-        DataError: it is damaged, or pyarrow is not installed.
+        DataError: the file is damaged, or pyarrow is not installed.
     """
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
         raise DataError(
-            f"{path}: Parquet files need pyarrow; `pip install 'unrolled[parquet]'`, or save as CSV"
+            f"{path}: reading Parquet needs pyarrow; run `pip install 'unrolled[parquet]'`, or "
+            f"save the file as CSV"
         ) from error
     try:
         yield parquet
@@ -187,10 +193,10 @@ def parquet_errors(path: Path) -> Iterator[Any]:
 
 
 def with_named_columns(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Return what a Parquet file holds as plain columns; an index that has a name is one too.
+    """Return the columns of a Parquet file, and its index if that has a name.
 
     Raises:
-        DataError: two have the same name.
+        DataError: two columns have the same name.
     """
     frame = frame.reset_index(drop=all(name is None for name in frame.index.names))
     frame.columns = pd.Index(named_columns([str(name) for name in frame.columns], path))
@@ -211,13 +217,21 @@ def _read_csv(path: Path, separator: str | None) -> Table:
         keep_default_na=False,
         encoding="utf-8-sig",
     )
-    if len(frame) != len(lines):  # a line of blanks in a file of one column, and the like
-        raise DataError(f"{path}: {len(lines)} or {len(frame)} rows, depending on how it is read")
+    if len(frame) != len(lines):  # for example a line of blanks in a file with one column
+        raise DataError(
+            f"{path}: csv finds {len(lines)} rows and pandas {len(frame)}; check the file for "
+            f"blank lines and unbalanced quotes"
+        )
     return Table(path, frame, lines)
 
 
+def counted(num: int, noun: str) -> str:
+    """Return a count for a message, for example `1 step` or `3 steps`."""
+    return f"{num} {noun}" if num == 1 else f"{num} {noun}s"
+
+
 def shown(names: Iterable[str], *, at_most: int = 12) -> str:
-    """Return names for a message, the first of many."""
+    """Return names for a message, the first `at_most` of them."""
     listed = list(names)
     text = ", ".join(repr(name) for name in listed[:at_most])
     return text + (f" and {len(listed) - at_most} more" if len(listed) > at_most else "")

@@ -1,4 +1,7 @@
-"""The .ts format of the UCR/UEA archive: www.timeseriesclassification.com/description.php."""
+"""Reads the .ts format of the UCR/UEA archive.
+
+Source: www.timeseriesclassification.com/description.php
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,19 +11,23 @@ import numpy.typing as npt
 
 from unrolled.data.files.paths import require_file
 from unrolled.data.files.recordings import Recordings, numbered
+from unrolled.data.files.tabular import counted
 from unrolled.errors import DataError
 
 MISSING_VALUES = ("?", "NaN", "nan", "")
 
 
 def read_ts(path: Path, *, labelled: bool) -> Recordings:
-    """Return the recordings of a .ts file: a line per sequence, its dimensions between colons.
+    """Return the recordings of a .ts file: a line per sequence, dimensions separated by colons.
 
-    Lengths may differ, dimensions are called dim_0, dim_1 ...; a value that is ? or NaN is missing.
+    Lengths may differ. Features get the names dim_0, dim_1 and so on. The values ? and NaN are
+    missing.
+
+    labelled: whether class labels are needed.
 
     Raises:
         DataError: the file is missing or damaged, has time stamps, or lacks class labels that are
-            needed; names file, line and dimension.
+            needed. The message names file, line and dimension.
     """
     sequences = list(ts_sequences(path, labelled=labelled))
     values = [value for value, _ in sequences]
@@ -35,23 +42,23 @@ def read_ts(path: Path, *, labelled: bool) -> Recordings:
 
 
 def dimension_names(values: npt.NDArray[np.float32]) -> list[str]:
-    """Return the names of the features of a sequence, (t, d)."""
+    """Return the feature names, (d,), of a sequence of shape (t, d)."""
     return [f"dim_{number}" for number in range(values.shape[1])]
 
 
 def ts_sequences(
     path: Path, *, labelled: bool
 ) -> Iterator[tuple[npt.NDArray[np.float32], str | None]]:
-    """Yield the values, (t, d), and the class of each sequence; None where the file has none.
+    """Yield the values, (t, d), and the class of each sequence, or None without class labels.
 
     Raises:
-        DataError: as `read_ts` does, when it comes to the line.
+        DataError: as `read_ts`, but only when the reader reaches the line.
     """
     lines = _lines(path)
     header = _header(path, lines)
     has_labels = header.get("classlabel", "false").split()[0].lower() == "true"
     if labelled and not has_labels:
-        raise DataError(f"{path} has no class labels (@classLabel)")
+        raise DataError(f"{path} has no class labels; need a line such as `@classLabel true a b`")
     known = header.get("classlabel", "").split()[1:]
     first = None
     for number, line in lines:
@@ -62,44 +69,47 @@ def ts_sequences(
             label = dimensions.pop().strip()
             if label not in known:
                 raise DataError(
-                    f"{path}, line {number}: {label!r} is none of the classes of @classLabel, "
-                    f"{' '.join(known)}"
+                    f"{path}, line {number}: the class {label!r} is not in @classLabel, which "
+                    f"lists {' '.join(known)}"
                 )
         if not dimensions:
-            raise DataError(f"{path}, line {number}: a class, and no values before it")
+            raise DataError(f"{path}, line {number}: the line has a class but no values")
         values = _values(path, number, dimensions)
         first = values.shape if first is None else first
         if values.shape[1] != first[1]:
             raise DataError(
-                f"{path}, line {number}: {values.shape[1]} dimensions, the first sequence has "
-                f"{first[1]}"
+                f"{path}, line {number}: the sequence has {counted(values.shape[1], 'dimension')}, "
+                f"the first sequence has {first[1]}"
             )
-        _require_promised(path, number, header, values, first)
+        _require_declared(path, number, header, values, first)
         yield values, label
     if first is None:
-        raise DataError(f"{path} has no line behind @data")
+        raise DataError(f"{path} has no sequence after @data")
 
 
-def _require_promised(
+def _require_declared(
     path: Path,
     number: int,
     header: dict[str, str],
     values: npt.NDArray[np.float32],
     first: tuple[int, ...],
 ) -> None:
-    """Refuse a sequence that has not the size which the header says all have."""
-    promised = {
-        "dimensions": (values.shape[1], "dimensions"),
-        "serieslength": (len(values), "steps"),
+    """Check that a sequence has the size that the header declares."""
+    declared = {
+        "dimensions": (values.shape[1], "dimension"),
+        "serieslength": (len(values), "step"),
     }
-    for key, (found, what) in promised.items():
+    for key, (found, what) in declared.items():
         text = header.get(key, "")
         if text.isdigit() and int(text) not in (0, found):
-            raise DataError(f"{path}, line {number}: {found} {what}, @{key} says {text}")
+            raise DataError(
+                f"{path}, line {number}: the sequence has {counted(found, what)}, but @{key} "
+                f"is {text}"
+            )
     if header.get("equallength", "").lower() == "true" and len(values) != first[0]:
         raise DataError(
-            f"{path}, line {number}: {len(values)} steps, the first sequence has {first[0]}, and "
-            "@equalLength says that all have the same"
+            f"{path}, line {number}: the sequence has {counted(len(values), 'step')}, the first "
+            f"has {first[0]}, but @equalLength is true"
         )
 
 
@@ -113,11 +123,13 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 number += 1
                 yield number, line.rstrip("\n")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}, behind line {number}: not UTF-8 text ({error.reason})") from error
+        raise DataError(
+            f"{path}, after line {number}: not UTF-8 text ({error.reason}); save the file as UTF-8"
+        ) from error
 
 
 def _header(path: Path, lines: Iterator[tuple[int, str]]) -> dict[str, str]:
-    """Return the settings before the data; the lines behind @data are left."""
+    """Return the settings of the header; consumes the lines up to @data."""
     header: dict[str, str] = {}
     for number, line in lines:
         if line.lower().startswith("@data"):
@@ -128,14 +140,14 @@ def _header(path: Path, lines: Iterator[tuple[int, str]]) -> dict[str, str]:
         elif line.strip() and not line.startswith("#"):
             raise DataError(f"{path}, line {number}: expected @data before {line[:30]!r}")
     else:
-        raise DataError(f"{path} has no @data line; it is no .ts file, or cut off")
+        raise DataError(f"{path} has no @data line; the file is cut off or not a .ts file")
     if header.get("timestamps", "false").lower() == "true":
-        raise DataError(f"{path} has time stamps (@timeStamps true), which are not read")
+        raise DataError(f"{path} has time stamps (@timeStamps true), which are not supported")
     return header
 
 
 def _values(path: Path, number: int, dimensions: list[str]) -> npt.NDArray[np.float32]:
-    """Return the values of a line, (t, d)."""
+    """Return the values of a line, (t, d), NaN for a missing value."""
     columns = []
     for dimension, text in enumerate(dimensions):
         cells = [cell.strip() for cell in text.split(",")]
@@ -143,18 +155,19 @@ def _values(path: Path, number: int, dimensions: list[str]) -> npt.NDArray[np.fl
             column = np.array([_number(cell) for cell in cells])
         except ValueError as error:
             raise DataError(f"{path}, line {number}, dimension {dimension}: {error}") from error
-        with np.errstate(over="ignore"):  # is told here
+        with np.errstate(over="ignore"):  # reported below
             is_infinite = np.isinf(column.astype(np.float32))
         if is_infinite.any():
             raise DataError(
-                f"{path}, line {number}, dimension {dimension}: a value is not a finite number"
+                f"{path}, line {number}, dimension {dimension}: a value is infinite or too large "
+                f"for float32"
             )
         columns.append(column)
     lengths = {len(column) for column in columns}
     if len(lengths) != 1:
         raise DataError(
-            f"{path}, line {number}: dimensions of {', '.join(map(str, sorted(lengths)))} steps, "
-            "need one length for all"
+            f"{path}, line {number}: the dimensions have different numbers of steps: "
+            f"{', '.join(map(str, sorted(lengths)))}"
         )
     return np.stack(columns, axis=1).astype(np.float32)
 
@@ -162,6 +175,6 @@ def _values(path: Path, number: int, dimensions: list[str]) -> npt.NDArray[np.fl
 def _number(cell: str) -> float:
     if cell in MISSING_VALUES:
         return np.nan
-    if "_" in cell:  # which Python reads over: 1_0 is not 10
+    if "_" in cell:  # Python would read 1_0 as 10
         raise ValueError(f"could not convert string to float: {cell!r}")
     return float(cell)

@@ -1,4 +1,4 @@
-"""Tables in wide form: a row per sequence, a column per step and feature."""
+"""Reads tables in wide form: a row per sequence, a column per step and feature."""
 
 import re
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ STEP = re.compile(r"^(?P<feature>.*?)[ _.\-\[(]?(?P<step>\d+)[\])]?$")
 def steps_of(columns: Sequence[str]) -> dict[str, list[str]]:
     """Return the columns of each feature in the order of steps.
 
-    `x_0, x_1, y_0, y_1` are two features of two steps; columns that do not all end in a step's
-    number are the steps of one feature, in the order in which they stand.
+    For example, `x_0, x_1, y_0, y_1` are two features of two steps. If a column does not end in
+    the number of a step, all columns are the steps of one feature, in the order of the table.
     """
     matches = [STEP.match(name) for name in columns]
     features: dict[str, list[tuple[int, str]]] = {}
@@ -44,26 +44,26 @@ def from_wide_rows(
 ) -> Recordings:
     """Return the recordings of a table that has a row per sequence.
 
-    columns: those that hold features. A sequence ends where all of its features are empty to the
-        end of the row.
-    annotations: without ids, sequences are numbered.
-    missing: refuse, or how missing values are filled later.
+    columns: feature columns. A sequence ends before the first step from which all features are
+        empty until the end of the row.
+    annotations: without ids, the sequences get numbers.
+    missing: `refuse`, or how missing values are filled later.
 
     Raises:
-        DataError: an id occurs twice, a row is empty, or a cell is no number or, where that is
-            refused, empty.
+        DataError: an id occurs twice, a row is empty, a cell is not a number, or a value is missing
+            but missing values are refused.
     """
     if not columns:
-        raise DataError(f"{table.path} has no column of features")
+        raise DataError(f"{table.path} has no feature columns")
     ids = annotations.ids
     names = list(ids) if ids is not None else numbered(len(table))
     seen: dict[str, int] = {}
     for row, name in enumerate(names):
         if name in seen:
             raise DataError(
-                f"{table.place(row)}: sequence {name!r} stands on "
-                f"{table.place(seen[name], short=True)} already; data.form=long reads a row "
-                f"per step"
+                f"{table.place(row)}: sequence {name!r} already occurs in "
+                f"{table.place(seen[name], short=True)}; if each row is a step, type "
+                f"data.form=long"
             )
         seen[name] = row
     features = steps_of(columns)
@@ -74,14 +74,14 @@ def from_wide_rows(
     lengths = _lengths(x)
     if not lengths.all():
         row = int((lengths == 0).argmax())
-        raise DataError(f"{table.place(row)}: sequence {names[row]!r} has no value at all")
+        raise DataError(f"{table.place(row)}: sequence {names[row]!r} has no values")
     gaps = np.isnan(x) & (np.arange(x.shape[1])[:, None] < lengths[:, None, None])
     if missing == "refuse" and gaps.any():
         row, step, feature = np.argwhere(gaps)[0]
         column = list(features.values())[feature][step]
         raise DataError(
-            f"{table.place(int(row), column)}: a value is missing ({table.such(gaps)}); "
-            f"data.missing=forward, mean or mask fills them"
+            f"{table.place(int(row), column)}: the value is missing ({table.such(gaps)}); to fill "
+            f"missing values, type data.missing=forward (or mean, mask)"
         )
     return Recordings(
         ids=names,
@@ -95,7 +95,7 @@ def from_wide_rows(
 
 
 def _lengths(x: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
-    """Return the number of steps up to the last that has a value."""
+    """Return the number of steps up to the last one that has a value, (n,)."""
     there = np.asarray(~np.isnan(x).all(axis=2))  # (n, t)
     lengths = there.shape[1] - there[:, ::-1].argmax(axis=1)
     return np.where(there.any(axis=1), lengths, 0)
