@@ -81,7 +81,7 @@ def test_a_constant_feature_is_told(caplog: pytest.LogCaptureFixture) -> None:
     x[:, :, 1] = 3.0
     with caplog.at_level(logging.WARNING):
         Standardization.fit(x, LENGTHS, mode="feature")
-    assert "1 of 2 features are constant in the training part" in caplog.text
+    assert "1 of 2 features are constant in the training set" in caplog.text
     assert caplog.text.strip().endswith("not scaled: 1")
 
 

@@ -8,7 +8,6 @@ from omegaconf import DictConfig, OmegaConf
 from unrolled.building.instantiation import make
 from unrolled.contracts import Source
 from unrolled.data.batches import Batching
-from unrolled.data.files.paths import require_data_paths
 from unrolled.data.preparation import Preparation
 
 NOT_FOR_SOURCE = {field.name for field in (*fields(Batching), *fields(Preparation))}
@@ -34,5 +33,4 @@ def prepare_source(config: DictConfig) -> None:
     Raises:
         DataError: the files are missing and cannot be downloaded.
     """
-    require_data_paths(config.data)
     build_source(config).prepare()

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from unrolled.building.source import prepare_source
 from unrolled.commands.arguments import quote_names, take
 from unrolled.config.checks import check_config
 from unrolled.config.composition import override
+from unrolled.data.files.paths import require_data_paths
 from unrolled.errors import ConfigError
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import find_run
@@ -25,6 +25,9 @@ def run(arguments: list[str]) -> None:
     folder.require_best_checkpoint()
     config = override(folder.config(), quote_names(rest), groups=("data", "trainer"))
     check_config(config)
+    require_data_paths(config.data)
+    from unrolled.building.source import prepare_source
+
     prepare_source(config)
     config.trainer.enable_progress_bar = False  # a pass over the test part, and a table
     from unrolled.reports.terminal import show_scores

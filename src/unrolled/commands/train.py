@@ -9,11 +9,11 @@ from hydra.core.utils import run_job
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
-from unrolled.building.source import prepare_source
 from unrolled.commands.arguments import quote_names, take
 from unrolled.config.checks import check_config
 from unrolled.config.composition import CONFIG_NAME, compose_job, hydra_in_conf, without_hydra
 from unrolled.config.values import register_resolvers
+from unrolled.data.files.paths import require_data_paths
 from unrolled.errors import ConfigError, RunInterruptedError, SweepError, UnrolledError
 from unrolled.runs.durable import naming_storage
 from unrolled.runs.run_folder import RunFolder, find_run
@@ -107,6 +107,9 @@ def _train_single(overrides: list[str], *, config_dir: str | None) -> Path:
     folder.require_free()
     if plain.init_from is not None:
         find_run(plain.init_from, root=Path("outputs")).require_best_checkpoint()
+    require_data_paths(plain.data)
+    from unrolled.building.source import prepare_source
+
     prepare_source(plain)
     context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
     with naming_storage():
