@@ -15,6 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import unrolled
 from conftest import compose, options
+from unrolled.config import composition
 from unrolled.config.values import config_hash
 from unrolled.errors import CheckpointError, ConfigError, DataError
 from unrolled.runs.run_folder import RunFolder
@@ -46,6 +47,24 @@ def test_every_choice_trains_and_tests(choice, train_in):
 @pytest.mark.parametrize("debug", options("debug"))
 def test_every_debug_config_runs(debug, train_in):
     assert train_in(f"debug={debug}", "trainer.max_epochs=1").record["state"] == "done"
+
+
+@pytest.mark.parametrize("debug", options("debug"))
+def test_a_debug_run_has_a_folder_apart_from_other_runs(debug):
+    path = composition.compose_config([f"debug={debug}"]).hydra.run._get_node("dir")
+
+    assert str(path).startswith("outputs/debug/")
+
+
+def test_overfitting_and_profiling_do_not_use_the_test_set(train_in, caplog):
+    caplog.set_level("INFO")
+
+    for debug in ("overfit", "profile"):
+        record = train_in(f"debug={debug}", "trainer.max_epochs=1").record
+        assert not [name for name in record["scores"] if name.startswith("test/")]
+    table = caplog.text[caplog.text.index("profile: the 15 longest of") :]
+    assert "run_training_epoch" in table
+    assert len(table.splitlines()) < 25
 
 
 def test_overfitting_one_batch_reaches_train_accuracy_one(train_in):
@@ -164,7 +183,7 @@ def test_a_notebook_trains_and_loads(tmp_path, monkeypatch, caplog):
 
     folder = unrolled.train(["model=gru", "debug=fast"])
 
-    assert folder.parent.parent == tmp_path / "outputs" / "digits"
+    assert folder.parent.parent == tmp_path / "outputs" / "debug" / "digits"
     assert unrolled.load("latest").class_names == [str(digit) for digit in range(10)]
 
 

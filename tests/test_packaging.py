@@ -48,7 +48,7 @@ def test_an_installed_wheel_trains_from_another_folder(installed, tmp_path):
     )
 
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "outputs" / "digits" / "lstm").is_dir()
+    assert (tmp_path / "outputs" / "debug" / "digits" / "lstm").is_dir()
 
 
 @pytest.fixture

@@ -66,7 +66,8 @@ def test_every_value_of_conf_obeys_its_rule(option: str) -> None:
 
 def test_every_rule_is_for_a_key_of_conf() -> None:
     known = {key for option in OPTIONS for key in keys_of(option)}
-    known |= {key for key, _ in leaves(OmegaConf.to_container(compose("sweep=optuna")))}
+    for choice in ("sweep=optuna", "debug=profile"):
+        known |= {key for key, _ in leaves(OmegaConf.to_container(compose(choice)))}
     assert RULES.keys() - known == set()
 
 
