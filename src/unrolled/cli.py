@@ -38,7 +38,7 @@ Examples:
   unrolled evaluate run=latest                    test the newest run again
 
 `unrolled train --help` lists every option and setting. `unrolled COMMAND --help` describes any
-other command. run=latest stands for the newest run under outputs.
+other command. run=latest is the newest run under outputs.
 """
 
 
