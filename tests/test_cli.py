@@ -1,4 +1,4 @@
-"""The command line: what it refuses and how fast, what it prints, what it leaves behind."""
+"""The command line: errors, output, completion and the files of a run."""
 
 import json
 import os
@@ -18,7 +18,7 @@ UNROLLED = (sys.executable, "-c", SCRIPT)
 
 
 def unrolled(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
+    """Run the command line in another process."""
     return subprocess.run(
         [*UNROLLED, *arguments],
         cwd=cwd,
@@ -32,7 +32,7 @@ def unrolled(*arguments: str, cwd: Path, **environment: str) -> subprocess.Compl
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which one short run was made by the command line."""
+    """A working folder in which the command line has made one short run."""
     folder = tmp_path_factory.mktemp("workplace")
     done = unrolled("train", "trainer.max_epochs=1", "model.hidden_size=16", "seed=0", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -79,13 +79,13 @@ REFUSED = {
     "a flag for a count": (["train", "model.num_layers=true"], "a whole number"),
     "a negative seed": (["train", "seed=-1"], "seed=-1"),
     "a wrong word": (["train", "data.layout=row"], "did you mean 'rows'"),
-    "half a curriculum": (["train", "data.curriculum_epochs=0.5"], "a whole number >= 0"),
+    "a fractional curriculum": (["train", "data.curriculum_epochs=0.5"], "a whole number >= 0"),
     "a curriculum in a fixed order": (
         ["train", "data.curriculum_epochs=3", "data.shuffle=false"],
         "data.shuffle=true or data.curriculum_epochs=0",
     ),
     "a foreign target": (["train", "model._target_=os.system"], "model._target_=os.system"),
-    "a parent of options": (["train", "data._target_=null"], "data._target_"),
+    "a missing class": (["train", "data._target_=null"], "data._target_"),
     "broken syntax": (["train", "model.hidden_size=[1"], "[1"),
     "a mistyped command": (["trian"], "did you mean 'train'"),
     "no run": (["evaluate"], "run=DIR"),
@@ -94,7 +94,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("arguments", "hint"), REFUSED.values(), ids=list(REFUSED))
-def test_what_the_config_alone_can_tell_is_refused_with_a_remedy(
+def test_a_config_error_is_reported_with_a_suggestion_and_leaves_no_folder(
     arguments, hint, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -105,7 +105,7 @@ def test_what_the_config_alone_can_tell_is_refused_with_a_remedy(
     error = capsys.readouterr().err
     assert hint in error
     assert "Traceback" not in error
-    assert not list(tmp_path.iterdir()), "a refused run leaves no folder"
+    assert not list(tmp_path.iterdir())
 
 
 WITHOUT_TORCH = {
@@ -147,7 +147,7 @@ def test_errors_that_need_no_torch_are_reported_without_importing_it(tmp_path):
     assert all("to train again: unrolled train" in line for line in missing)
 
 
-def test_a_key_that_a_class_does_not_have_is_refused(tmp_path, capsys, monkeypatch):
+def test_an_added_key_that_a_class_does_not_have_is_refused(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     code = run(["train", "+model.hiden_size=3"])
@@ -156,7 +156,7 @@ def test_a_key_that_a_class_does_not_have_is_refused(tmp_path, capsys, monkeypat
     assert "did you mean 'hidden_size'" in capsys.readouterr().err
 
 
-def test_a_gpu_that_is_not_there_is_refused(tmp_path, capsys, monkeypatch):
+def test_a_missing_gpu_is_refused(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("unrolled.config.checks.GPU_DRIVERS", ("libnothing.so",))
 
@@ -193,16 +193,16 @@ def test_the_last_line_names_the_run_folder(workplace):
     assert last_line == f"run: {only_run(workplace)}"
 
 
-def test_a_run_says_nothing_twice_and_nothing_on_standard_error(workplace):
+def test_a_run_logs_no_line_twice_and_nothing_to_standard_error(workplace):
     lines = (workplace / "stdout").read_text().splitlines()
 
     assert (workplace / "stderr").read_text() == ""
-    said = [line for line in lines if re.search(r"[a-z]", line)]
-    assert len(said) == len(set(said))
-    assert not [line for line in said if re.search(r"[Tt]ip|litlogger|💡|GPU available", line)]
+    texts = [line for line in lines if re.search(r"[a-z]", line)]
+    assert len(texts) == len(set(texts))
+    assert not [line for line in texts if re.search(r"[Tt]ip|litlogger|💡|GPU available", line)]
 
 
-def test_a_run_folder_holds_what_it_promises(workplace):
+def test_a_run_folder_holds_the_documented_files(workplace):
     folder = only_run(workplace)
 
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
@@ -234,14 +234,18 @@ def test_the_provenance_records_the_command_as_typed(workplace):
     assert command == expected
 
 
-def test_hydras_job_settings_are_respected(tmp_path, monkeypatch):
+def test_hydras_job_settings_are_respected_and_the_process_is_left_as_it_was(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    arguments = list(sys.argv)
 
     code = run(["train", "debug=fast", "hydra.run.dir=a/${hydra:job.name}", "hydra.job.name=mine"])
 
     assert code == 0
     assert (tmp_path / "a" / "mine" / "result.json").is_file()
     assert "parameters" in (tmp_path / "a" / "mine" / "train.log").read_text()
+    assert sys.argv == arguments
+    assert "HYDRA_FULL_ERROR" not in os.environ
 
 
 def test_a_folder_of_further_options_is_read(tmp_path, monkeypatch, capsys):
@@ -328,7 +332,7 @@ def test_a_sweep_makes_a_run_per_setting(tmp_path, monkeypatch):
     assert names == ["debug-fast_model-gru_seed-0", "debug-fast_model-rnn_seed-0"]
 
 
-def test_a_failed_job_of_a_sweep_is_recorded_and_the_others_go_on(tmp_path, monkeypatch):
+def test_a_failed_job_of_a_sweep_is_recorded_and_the_other_jobs_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     code = run(["train", "-m", "seed=-1,0", "debug=fast", "hydra.sweep.dir=sweep"])

@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import unrolled
 from conftest import compose, options
+from unrolled.config import composition
 from unrolled.config.values import config_hash
 from unrolled.errors import CheckpointError, ConfigError, DataError
 from unrolled.runs.run_folder import RunFolder
@@ -55,10 +56,23 @@ def test_the_profile_shows_the_longest_calls_only(train_in, caplog):
 
     train_in("debug=profile", "trainer.max_epochs=1", "trainer.profiler.max_rows=3")
 
-    table, _ = [text for text in caplog.messages if text.startswith("profile")]  # of fit, of test
+    (table,) = [text for text in caplog.messages if text.startswith("profile")]
     totals = [float(line.split()[0]) for line in table.splitlines()[2:5]]
     assert totals == sorted(totals, reverse=True)
     assert re.fullmatch(r"\d+ shorter calls are not shown", table.splitlines()[5])
+
+
+@pytest.mark.parametrize("debug", options("debug"))
+def test_a_debug_run_has_a_folder_apart_from_other_runs(debug):
+    path = composition.compose_config([f"debug={debug}"]).hydra.run._get_node("dir")
+
+    assert str(path).startswith("outputs/debug/")
+
+
+def test_overfitting_and_profiling_do_not_use_the_test_set(train_in):
+    for debug in ("overfit", "profile"):
+        record = train_in(f"debug={debug}", "trainer.max_epochs=1").record
+        assert not [name for name in record["scores"] if name.startswith("test/")]
 
 
 def test_overfitting_one_batch_reaches_train_accuracy_one(train_in):
@@ -207,7 +221,7 @@ def test_a_notebook_trains_and_loads(tmp_path, monkeypatch, caplog):
 
     folder = unrolled.train(["model=gru", "debug=fast"])
 
-    assert folder.parent.parent == tmp_path / "outputs" / "digits"
+    assert folder.parent.parent == tmp_path / "outputs" / "debug" / "digits"
     assert unrolled.load("latest").class_names == [str(digit) for digit in range(10)]
 
 

@@ -1,4 +1,4 @@
-"""What is installed works from anywhere: conf/ travels inside the wheel."""
+"""The wheel works from any folder and contains conf/, and scripts/setup protects linked folders."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX")  # environments that setup would use in
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The contents of the wheel, as pip would lay them out."""
+    """The contents of the wheel, as pip installs them."""
     pytest.importorskip("hatchling")
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT]
@@ -48,12 +48,12 @@ def test_an_installed_wheel_trains_from_another_folder(installed, tmp_path):
     )
 
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "outputs" / "digits" / "lstm").is_dir()
+    assert (tmp_path / "outputs" / "debug" / "digits" / "lstm").is_dir()
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A folder with what scripts/setup reads, and a PATH-independent copy of it."""
+    """A folder with scripts/setup and the files that it reads."""
     (tmp_path / "scripts").mkdir()
     for name in ("scripts/setup", "requirements.lock", "requirements-torch.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)

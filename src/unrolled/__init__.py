@@ -16,12 +16,12 @@ __version__ = "0.1.0"
 
 
 def train(overrides: list[str]) -> Path:
-    """Train, test and record one run, as `unrolled train` does; return its folder.
+    """Train and test one run, as `unrolled train` does, and return its run folder.
 
-    overrides: what would stand on the command line, such as ["model=gru", "seed=2"].
+    overrides: the arguments of the command line, such as ["model=gru", "seed=2"].
 
     Raises:
-        UnrolledError: whatever keeps the run from being done.
+        UnrolledError: the run failed. Each subclass in `unrolled.errors` is one kind of cause.
     """
     from unrolled.commands.train import train_here
 
@@ -29,9 +29,9 @@ def train(overrides: list[str]) -> Path:
 
 
 def load(run: Path | str) -> "Predictor":
-    """Return what a run learnt, ready to predict, on the CPU.
+    """Return a predictor with the best weights of a run, on the CPU.
 
-    run: a run folder, or "latest" for the newest under ./outputs.
+    run: a run folder, or "latest" for the newest run under ./outputs.
 
     Raises:
         CheckpointError: there is no such run, or it has no checkpoint.

@@ -1,4 +1,4 @@
-"""`python -m unrolled` is `unrolled`."""
+"""Lets you type `python -m unrolled` in place of `unrolled`."""
 
 from unrolled.cli import main
 

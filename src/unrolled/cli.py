@@ -1,7 +1,7 @@
-"""The command line: `unrolled COMMAND key=value ...`; the only place that exits.
+"""The command line: `unrolled COMMAND key=value ...`. No other module ends the process.
 
-torch is imported by a command when its work starts, not before: help, completion and a mistyped
-key answer at once.
+A command imports torch only when its work starts, so that help, completion and messages about
+typing errors appear within half a second.
 """
 
 import gc
@@ -14,13 +14,13 @@ from unrolled import __version__
 from unrolled.errors import ConfigError, RunInterruptedError, UnrolledError, did_you_mean
 
 COMMANDS = {
-    "train": "train, test and record one run, or with -m a sweep",
-    "resume": "continue an interrupted run: run=DIR or run=latest; or a finished one for longer",
-    "evaluate": "test a finished run again: run=DIR or run=latest, optionally data=...",
-    "report": "compare runs: DIR... metric= sort= group= where=KEY=VALUE; a row per setting",
-    "predict": "classify the sequences of a file: run=DIR input=FILE output=FILE",
-    "inspect": "describe a data file, draw it, and write the config that trains on it: path=FILE",
-    "list": "show what has been run, newest first",
+    "train": "train and test one run, or start a sweep with -m",
+    "resume": "continue an interrupted run, or train a finished one for longer: run=DIR",
+    "evaluate": "test a run again, on its own or on other data: run=DIR [data=...]",
+    "report": "compare runs, one row per setting: DIR... metric= sort= group= where=KEY=VALUE",
+    "predict": "classify the sequences in a file: run=DIR input=FILE output=FILE",
+    "inspect": "describe and plot a data file, and write a config for it: path=FILE",
+    "list": "list the runs, newest first",
 }
 
 USAGE = """\
@@ -28,26 +28,33 @@ unrolled COMMAND [key=value ...]
 
 {commands}
 
-  unrolled train                                  digits, an LSTM, under a minute
-  unrolled train model=gru data=random seed=3     choices compose
-  unrolled train -m model=rnn,lstm,gru seed=1,2   a sweep
-  unrolled train --help                           every choice
-  unrolled inspect path=FILE                      your own data: what it holds, how to train on it
-  unrolled resume run=latest
-  unrolled evaluate run=latest
+Examples:
+
+  unrolled train                                  an LSTM on the digits data set
+  unrolled train model=gru data=random seed=3     another model, data set and seed
+  unrolled train -m model=rnn,lstm,gru seed=1,2   a sweep of six runs
+  unrolled inspect path=FILE                      describe your own data
+  unrolled resume run=latest                      continue the newest run
+  unrolled evaluate run=latest                    test the newest run again
+
+`unrolled train --help` lists every option and setting. `unrolled COMMAND --help` describes any
+other command. run=latest is the newest run under outputs.
 """
 
 
 def main() -> None:
-    """Run the command that was typed, and exit with its code."""
-    # libraries and configs are a million objects that stay: looking for garbage among them after
-    # every 700 new ones, as Python does by itself, is a sixth of the time to load them
+    """Run the command in sys.argv, and exit with its code."""
+    # Libraries and configs are about a million objects that are never freed. Searching them for
+    # garbage after every 700 new objects, Python's default, takes a sixth of the loading time.
     gc.set_threshold(50_000)
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
-    """Run a command; return 0, or the code of the error that was told on standard error."""
+    """Run a command, and return its exit code; an error is printed to standard error.
+
+    arguments: the command line without the program's name, such as ["train", "model=gru"].
+    """
     if any(a.startswith(("-sc", "--shell-completion")) for a in arguments):
         arguments = _prepare_completion(arguments)
     name = next((argument for argument in arguments if argument in COMMANDS), None)
@@ -61,7 +68,7 @@ def run(arguments: list[str]) -> int:
             print(f"{command.__doc__}".strip())
             return 0
         command.run(rest)
-    except RunInterruptedError as error:  # how to go on has been said
+    except RunInterruptedError as error:  # the run itself has logged how to resume it
         return error.exit_code
     except UnrolledError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -69,15 +76,15 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output went away
+    except BrokenPipeError:  # for example `unrolled list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except Exception as error:  # noqa: BLE001 - the last stop
-        return _unforeseen(error, rest)
+    except Exception as error:  # noqa: BLE001 - no caller would handle it
+        return _unexpected(error, rest)
     return 0
 
 
-def _unforeseen(error: Exception, arguments: list[str]) -> int:
+def _unexpected(error: Exception, arguments: list[str]) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
@@ -106,9 +113,9 @@ def _without_command(arguments: list[str]) -> int:
 
 
 def _prepare_completion(arguments: list[str]) -> list[str]:
-    """Let Hydra complete what stands behind `train`; complete the command itself here.
+    """Complete the name of a command, or prepare the arguments of `train` for Hydra to complete.
 
-    The shell passes the line being typed in COMP_LINE and the cursor in COMP_POINT.
+    The shell passes the typed line in COMP_LINE and the position of the cursor in COMP_POINT.
     """
     line = os.environ.get("COMP_LINE", "")
     words = line.split()

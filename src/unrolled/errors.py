@@ -1,7 +1,7 @@
-"""Errors that name a remedy; each carries the exit code of the command line.
+"""The errors that users can fix, and the exit code of each on the command line.
 
-Codes: 2 config, 3 data, 4 checkpoint, 5 not finite, 6 storage, 7 memory, 128 + n signal n,
-1 anything else.
+Codes: 2 config, 3 data, 4 checkpoint, 5 not finite, 6 storage, 7 memory, 128 + n for signal n,
+and 1 for any other error. For example, `unrolled train seed=x` exits with 2.
 """
 
 import signal
@@ -20,55 +20,55 @@ STOP_SIGNALS = {
 
 
 class UnrolledError(Exception):
-    """What went wrong, with the value, the place and what to type instead."""
+    """An error whose message names the place, the value found, and what to type instead."""
 
     exit_code: int = 1
 
 
 class ConfigError(UnrolledError, ValueError):
-    """A setting that cannot work."""
+    """A setting is wrong or does not fit the others."""
 
     exit_code = 2
 
 
 class DataError(UnrolledError, ValueError):
-    """Data that is missing, damaged or not what the run expects."""
+    """Data is missing, damaged or does not fit the run."""
 
     exit_code = 3
 
 
 class CheckpointError(UnrolledError):
-    """A checkpoint or run folder that is missing, damaged or does not fit."""
+    """A checkpoint or run folder is missing, damaged or does not fit."""
 
     exit_code = 4
 
 
 class NotFiniteError(UnrolledError, ArithmeticError):
-    """A loss, gradient or weight that became NaN or infinite."""
+    """A loss, gradient or weight became NaN or infinite."""
 
     exit_code = 5
 
 
 class StorageError(UnrolledError, OSError):
-    """A disk that is full, or a folder that cannot be written."""
+    """A disk is full, or a folder cannot be written."""
 
     exit_code = 6
 
 
 class OutOfMemoryError(UnrolledError, MemoryError):
-    """Memory of the machine or of the GPU ran out."""
+    """The machine or the GPU ran out of memory."""
 
     exit_code = 7
 
 
 class SweepError(UnrolledError):
-    """Jobs of a sweep that are not done; the others are."""
+    """Some jobs of a sweep failed; the others are done."""
 
 
 class RunInterruptedError(UnrolledError):
-    """A signal asked the run to end; what it had done is kept.
+    """A signal ended the run, which can be resumed.
 
-    signum: the signal's number.
+    signum: number of the signal, such as 15 for SIGTERM.
     """
 
     def __init__(self, signum: int) -> None:

@@ -1,7 +1,8 @@
-"""Randomness without state: every random number is a function of where it is used.
+"""Seeds for random numbers that depend only on the place where they are used.
 
-The order of an epoch is drawn from (seed, epoch), the randomness of a batch from
-(seed, epoch, batch, rank). Nothing needs to be saved to continue exactly, and 0 is a seed.
+The order of an epoch is a function of (seed, epoch), and the random numbers of a batch are a
+function of (seed, epoch, batch, rank). A resumed run therefore needs no stored generator state.
+Every whole number >= 0 is a seed, including 0.
 """
 
 import numpy as np
@@ -9,10 +10,12 @@ import torch
 
 
 def mix(*numbers: int) -> int:
-    """Return a 64-bit seed that depends on each of the numbers (0 to 2^64 - 1) and on their order.
+    """Return a 64-bit seed that depends on each of the numbers and on their order.
 
-    SeedSequence pads with zeros and splits large numbers, so that (1,) and (1, 0) would be the
-    same to it; the count and a fixed number of words for each keep them apart.
+    numbers: each 0 to 2^64 - 1. For example, mix(seed, epoch).
+
+    NumPy's SeedSequence pads with zeros and splits large numbers, so it would treat (1,) and
+    (1, 0) alike. The count and a fixed number of words per number make them differ.
     """
     words = [word for number in numbers for word in divmod(number, 2**32)]
     sequence = np.random.SeedSequence([len(numbers), *words])
@@ -20,9 +23,11 @@ def mix(*numbers: int) -> int:
 
 
 def seed_default_generators(seed: int) -> None:
-    """Seed torch's default generator of the CPU and of the GPU in use.
+    """Seed torch's default generators of the CPU and of the current GPU.
 
-    About 1.4 us on the CPU, where `torch.manual_seed` takes over 100 us.
+    seed: 0 to 2^64 - 1.
+
+    This takes about 1.4 us on the CPU, `torch.manual_seed` over 100 us.
     """
     torch.default_generator.manual_seed(seed)
     if torch.cuda.is_available():

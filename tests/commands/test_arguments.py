@@ -1,4 +1,4 @@
-"""Typed arguments reach a run unchanged; column names may contain any character."""
+"""Arguments reach a run as typed: column names may contain any character."""
 
 from typing import Any
 
@@ -21,30 +21,28 @@ LISTS: dict[str, list[str]] = {
 
 @pytest.mark.parametrize("key", ["data.features", "data.categorical"])
 @pytest.mark.parametrize(("typed", "meant"), LISTS.items(), ids=LISTS)
-def test_a_list_of_columns_is_taken_literally(key: str, typed: str, meant: list[str]) -> None:
+def test_names_in_a_list_of_columns_are_unchanged(key: str, typed: str, meant: list[str]) -> None:
     config: Any = compose("data=files", *quote_names([f"{key}={typed}"]))
     assert list(config.data[key.removeprefix("data.")]) == meant
 
 
 @pytest.mark.parametrize("typed", ["null", "[]", "[a],[b,c]"])
-def test_other_values_are_left_to_hydra(typed: str) -> None:
+def test_null_empty_and_several_lists_are_passed_to_hydra_unchanged(typed: str) -> None:
     assert quote_names([f"data.features={typed}"]) == [f"data.features={typed}"]
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "train"])
-def test_every_command_prints_its_arguments(
-    command: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_help_of_a_command_names_it(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([command, "--help"]) == 0
     assert f"unrolled {command}" in capsys.readouterr().out
 
 
-def test_a_mistyped_run_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistyped_run_is_refused_with_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", "run=latets"]) == 4
     assert "run=latets: there is no such folder; did you mean 'latest'?" in capsys.readouterr().err
 
 
-def test_data_configs_of_the_working_folder_are_suggested(
+def test_a_config_in_the_working_folder_is_suggested(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

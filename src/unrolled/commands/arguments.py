@@ -1,11 +1,14 @@
-"""What is typed behind a command, before Hydra reads it or instead of it."""
+"""Arguments of a command, before Hydra parses them."""
 
 import csv
 import re
 
 
 def take(arguments: list[str], name: str) -> tuple[str | None, list[str]]:
-    """Return the value of `name=value`, taken literally, and the other arguments."""
+    """Return the value of `name=value` as typed (None without one), and the other arguments.
+
+    Of several values the last one counts.
+    """
     prefix = f"{name}="
     values = [
         argument.removeprefix(prefix) for argument in arguments if argument.startswith(prefix)
@@ -14,18 +17,19 @@ def take(arguments: list[str], name: str) -> tuple[str | None, list[str]]:
     return values[-1] if values else None, rest
 
 
-# Keys whose values are names of files and columns, in which Hydra's special signs mean nothing.
+# Keys whose values are names of files and columns, which may contain Hydra's special characters.
 LITERAL = (
     *("path", "val_path", "test_path", "dir", "id", "time", "label", "group", "separator"),
     *("split_column", "window.background"),
 )
-LISTS = ("features", "categorical")  # of names of columns, in brackets
+LISTS = ("features", "categorical")  # lists of column names
 
 
 def quote_names(arguments: list[str]) -> list[str]:
-    """Return the arguments with names of files and columns quoted for Hydra: `data.path=a, b.csv`.
+    """Return the arguments with the names of files and columns quoted for Hydra.
 
-    null and what is quoted already stay as they are.
+    For example, `data.path=a, b.csv` becomes `data.path='a, b.csv'`. null and values that are
+    already quoted are unchanged.
     """
     quoted = []
     for argument in arguments:
@@ -42,7 +46,7 @@ def quote_names(arguments: list[str]) -> list[str]:
 
 
 def _names(value: str) -> list[str]:
-    """Return the names in a list; one in which a comma stands is in quotes."""
+    """Return the names in a list; a name that contains a comma must be quoted."""
     inner = value[1:-1] if value.startswith("[") and value.endswith("]") else value
     mark = "'" if re.search(r"(^|,)\s*'", inner) else '"'
     names = next(csv.reader([inner], quotechar=mark, skipinitialspace=True))

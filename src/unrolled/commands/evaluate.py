@@ -1,4 +1,9 @@
-"""`unrolled evaluate run=DIR [data=...] [trainer=...]`: test scores of a run's best checkpoint."""
+"""`unrolled evaluate run=DIR [data=...] [trainer=...]`: test a run's best checkpoint again.
+
+run=latest is the newest run with a checkpoint under outputs, or under root=DIR. data=OPTION and
+data.KEY=VALUE test it on other data of the same shape, for example data.test_path=new.csv.
+The scores are printed and written to evaluation.json in the run folder.
+"""
 
 from pathlib import Path
 
@@ -12,10 +17,10 @@ from unrolled.runs.run_folder import find_run
 
 
 def run(arguments: list[str]) -> None:
-    """Evaluate; everything but what is overridden comes from the run folder.
+    """Test a run; settings that are not overridden come from its folder.
 
     Raises:
-        UnrolledError: no such run, or data that does not fit it.
+        UnrolledError: there is no such run, it has no checkpoint, or the data does not fit it.
     """
     name, rest = take(arguments, "run")
     root, rest = take(rest, "root")
@@ -29,7 +34,7 @@ def run(arguments: list[str]) -> None:
     from unrolled.building.source import prepare_source
 
     prepare_source(config)
-    config.trainer.enable_progress_bar = False  # a pass over the test part, and a table
+    config.trainer.enable_progress_bar = False  # the scores are printed as a table
     from unrolled.reports.terminal import show_scores
     from unrolled.training import experiment
 

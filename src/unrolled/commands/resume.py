@@ -1,4 +1,9 @@
-"""`unrolled resume run=DIR [trainer.max_epochs=40]`: continue a run in its own folder."""
+"""`unrolled resume run=DIR [trainer.max_epochs=40]`: continue a run in its own folder.
+
+run=latest is the newest run under outputs, or under root=DIR. A run continues from its last
+checkpoint with its own settings; you may change its length, its hardware and its display, for
+example trainer.max_epochs=40, trainer.accelerator=cpu or logger=none.
+"""
 
 from pathlib import Path
 
@@ -16,10 +21,11 @@ from unrolled.runs.run_folder import RunFolder, find_run, find_runs
 
 
 def run(arguments: list[str]) -> None:
-    """Continue a run; everything comes from its folder.
+    """Continue a run; settings that are not overridden come from its folder.
 
     Raises:
-        UnrolledError: no such run, nothing to continue from, or another change than is allowed.
+        UnrolledError: there is no such run, it has no checkpoint, or a setting is changed that
+            cannot change on resume.
     """
     name, rest = take(arguments, "run")
     root, rest = take(rest, "root")
@@ -53,14 +59,14 @@ def run(arguments: list[str]) -> None:
 def _newest(root: Path) -> RunFolder:
     folder = next(find_runs(root), None)
     if folder is None:
-        raise ConfigError(f"no run under {root}; `unrolled train` makes one")
+        raise ConfigError(f"there is no run under {root}; `unrolled train` makes one")
     return folder
 
 
 def _log_into(folder: RunFolder) -> None:
-    """Let messages go to the terminal and to the run's train.log, as in its first part."""
+    """Log to the terminal and to the run's train.log, as when it was started."""
     config = compose_config([])
-    HydraConfig.instance().set_config(config)  # which job_logging refers to
+    HydraConfig.instance().set_config(config)  # job_logging refers to it
     with read_write(config.hydra), open_dict(config.hydra):
         config.hydra.runtime.output_dir = str(folder.path)
     configure_log(config.hydra.job_logging)

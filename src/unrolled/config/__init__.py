@@ -1,1 +1,1 @@
-"""Everything that works before torch is imported: composing, checking and naming configs."""
+"""Composing and checking configs, all of which works before torch is imported."""

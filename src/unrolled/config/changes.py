@@ -1,12 +1,12 @@
-"""What may change when a run is continued, and how what may not is said."""
+"""Settings that can change when a run is resumed, and the error for those that cannot."""
 
 from typing import Any
 
 from unrolled.config.values import LENGTH, leaves
 from unrolled.errors import CheckpointError
 
-# How long, where and with what display a run goes on; whatever else changes, it is another run.
-FREE = (
+# Length, hardware and display of a run. With any other change it would be a different run.
+CHANGEABLE = (
     *LENGTH,
     "trainer.accelerator",
     "trainer.devices",
@@ -25,26 +25,27 @@ FREE = (
 
 
 def refuse_changes(before: dict[str, Any], after: dict[str, Any]) -> None:
-    """Refuse to continue a run as another one.
+    """Refuse to resume a run with settings that would make it a different run.
 
-    before, after: plain values that say what the run computes.
+    before, after: plain values of the config, nested or not, for example {"seed": 1}.
 
     Raises:
-        CheckpointError: lists each key that differs, with both values.
+        CheckpointError: a setting differs that cannot change on resume; the message lists each
+            such key with both values.
     """
     old, new = dict(leaves(before)), dict(leaves(after))
     lines = [
         f"  {key}: {old.get(key, 'missing')} -> {new.get(key, 'missing')}"
         for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and not _is_free(key)
+        if old.get(key) != new.get(key) and not _is_changeable(key)
     ]
     if lines:
         raise CheckpointError(
-            "the run cannot be continued with other settings:\n"
+            "these settings cannot change when a run is resumed:\n"
             + "\n".join(lines)
-            + "\n`unrolled train init_from=RUN` starts a new run from its weights"
+            + "\n`unrolled train init_from=RUN` starts a new run from the weights of this one"
         )
 
 
-def _is_free(key: str) -> bool:
-    return any(key == free or key.startswith(f"{free}.") for free in FREE)
+def _is_changeable(key: str) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in CHANGEABLE)

@@ -1,4 +1,4 @@
-"""What is refused from the composed config alone, before torch is imported."""
+"""Checks of a composed config that need no torch."""
 
 import ctypes
 import re
@@ -17,10 +17,12 @@ ALLOWED_TARGETS = ("unrolled.", "torch.", "lightning.", "torchmetrics.")
 
 
 def check_config(config: DictConfig) -> None:
-    """Refuse values of the wrong type or range, missing ones, and targets that are not ours.
+    """Refuse values of a wrong type or range, missing values, and classes of other packages.
+
+    config: without Hydra's own node.
 
     Raises:
-        ConfigError: names key, value and what is expected.
+        ConfigError: the message names the key, the value and what is expected.
     """
     for key, value in _leaves(config):
         if key.rsplit(".", 1)[-1] == "_target_":
@@ -35,28 +37,29 @@ def check_config(config: DictConfig) -> None:
 
 
 def _check_length(trainer: DictConfig) -> None:
-    """Refuse a run without an end that is known when it starts: schedules count back from it."""
+    """Refuse a run whose length is unknown when it starts, because schedules depend on it."""
     if trainer.max_epochs in (None, -1) and trainer.max_steps == -1:
         raise ConfigError(
-            f"trainer.max_epochs={trainer.max_epochs}: need an end, in epochs or in "
-            "trainer.max_steps; trainer.max_time may end it earlier"
+            f"trainer.max_epochs={trainer.max_epochs}: need a number of epochs or "
+            "trainer.max_steps=STEPS; trainer.max_time alone is not enough"
         )
 
 
 def _check_curriculum(data: DictConfig) -> None:
-    """Refuse a curriculum where the order is to stay as it is."""
+    """Refuse a curriculum, which orders the sequences by length, without shuffling."""
     if data.curriculum_epochs and not data.shuffle:
         raise ConfigError(
-            f"data.curriculum_epochs={data.curriculum_epochs}: a curriculum chooses the order, "
-            "which data.shuffle=false keeps; data.shuffle=true or data.curriculum_epochs=0"
+            f"data.curriculum_epochs={data.curriculum_epochs}: a curriculum changes the order of "
+            "the sequences, but data.shuffle=false keeps it; use data.shuffle=true or "
+            "data.curriculum_epochs=0"
         )
 
 
 def _check_accelerator(accelerator: str) -> None:
-    """Refuse a GPU where no driver of one is installed; torch has the last word later."""
+    """Refuse a GPU on a machine without a GPU driver; torch checks the GPU itself later."""
     if accelerator in ("gpu", "cuda") and not any(map(_loads, GPU_DRIVERS)):
         raise ConfigError(
-            f"trainer.accelerator={accelerator}: there is no GPU driver on this machine; "
+            f"trainer.accelerator={accelerator}: this machine has no GPU driver; "
             "use trainer=cpu or trainer=auto"
         )
 
@@ -72,7 +75,7 @@ def _loads(library: str) -> bool:
 def _check_target(key: str, value: object) -> None:
     if not isinstance(value, str) or not value.startswith(ALLOWED_TARGETS):
         raise ConfigError(
-            f"{key}={value}: only classes of {', '.join(n[:-1] for n in ALLOWED_TARGETS)} are made"
+            f"{key}={value}: need a class of {', '.join(name[:-1] for name in ALLOWED_TARGETS)}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Composes configs with Hydra, and explains what Hydra refuses."""
+"""Composes configs with Hydra, and rewords the errors of Hydra and OmegaConf."""
 
 import contextlib
 import re
@@ -141,13 +141,13 @@ def _known_config(overrides: list[str]) -> DictConfig:
 
 
 def override(config: DictConfig, overrides: list[str], *, groups: tuple[str, ...]) -> DictConfig:
-    """Return a run's config with some of it changed, as Hydra would have read it.
+    """Return a run's config with overrides applied as Hydra applies them.
 
-    overrides: `key=value` for keys that exist, or `group=option` for the given groups.
-    groups: what may be changed; the rest of a run is what it is.
+    overrides: `key=value` for keys that exist, or `group=option`, for example "data=random".
+    groups: the groups that may change, for example ("data", "trainer").
 
     Raises:
-        ConfigError: another key, or one that does not exist.
+        ConfigError: a key of another group, or one that does not exist.
     """
     parsed = _parse(overrides)
     changed = config.copy()
@@ -155,7 +155,7 @@ def override(config: DictConfig, overrides: list[str], *, groups: tuple[str, ...
         group = item.key_or_group.split(".")[0]
         if group not in groups:
             raise ConfigError(
-                f"{item.input_line}: only {' and '.join(groups)} can be changed here"
+                f"{item.input_line}: only {' and '.join(groups)} can change here"
                 f"{did_you_mean(group, groups)}"
             )
     chosen = [item for item in parsed if OmegaConf.is_dict(config.get(item.key_or_group))]
@@ -174,10 +174,13 @@ def override(config: DictConfig, overrides: list[str], *, groups: tuple[str, ...
 
 
 def override_keys(config: DictConfig, overrides: list[str]) -> DictConfig:
-    """Return a run's config with what was typed: `key=value`, or `logger=option`.
+    """Return a run's config with single keys overridden, for `resume`.
+
+    overrides: `key=value`, for example "trainer.max_epochs=40", or `logger=option`.
 
     Raises:
-        ConfigError: it cannot be read, or is a choice of another group.
+        ConfigError: an override that cannot be parsed, adds or deletes a key, or chooses an
+            option of another group than logger.
     """
     for item in _parse(overrides):
         key = item.key_or_group

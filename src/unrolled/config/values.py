@@ -1,4 +1,4 @@
-"""Configs as plain values: resolved, hashed, named."""
+"""Configs as plain values: resolving, hashing and naming them."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.resolvers.oc import env
 
-# Keys that say where and how a run is carried out, not what it computes.
+# Keys that do not change the result of a run, such as its loggers.
 NOT_IDENTITY = (
     "hydra",
     "logger",
@@ -26,13 +26,13 @@ NOT_IDENTITY = (
     "trainer.profiler",
 )
 
-MAX_NAME_LENGTH = 120  # of a job's folder; file systems allow 255
+MAX_NAME_LENGTH = 120  # characters of a job's folder name; file systems allow 255
 
-LENGTH = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")  # what ends a run
+LENGTH = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")  # the length of a run
 
 
 def register_resolvers() -> None:
-    """Let configs say ${run_id:} (six random hexadecimal digits) and ${job_name:OVERRIDES}."""
+    """Register ${run_id:} (six random hexadecimal digits) and ${job_name:OVERRIDES} for configs."""
     OmegaConf.register_new_resolver(
         "run_id", lambda: secrets.token_hex(3), use_cache=True, replace=True
     )
@@ -40,10 +40,13 @@ def register_resolvers() -> None:
 
 
 def job_name(overrides: str) -> str:
-    """Return overrides (a=1,b=x) as a folder name (a-1_b-x) of A-Z, a-z, 0-9, dot, _ and hyphen.
+    """Return a folder name for the overrides of a job, for example a-1_b-x for "a=1,b=x".
 
-    What changes no result is left out. What cannot be said so, or not in 120 characters, ends with
-    a hash that tells it from others; choices and the seed are then kept rather than single keys.
+    overrides: separated by commas. Those that do not change the result are left out.
+
+    The name contains only A-Z, a-z, 0-9, dot, underscore and hyphen, and at most 120 characters.
+    If the overrides contain other characters or are longer, a hash at the end keeps the name
+    unique, and options and the seed come before single keys.
     """
     words = [word for word in overrides.split(",") if not word.startswith(NOT_IDENTITY)]
     text = ",".join(words)
@@ -60,10 +63,10 @@ def _safe(text: str) -> str:
 
 
 def resolve(config: DictConfig) -> dict[str, Any]:
-    """Return the config as plain values, every interpolation replaced but those of secrets.
+    """Return the config as plain values, with every interpolation resolved except ${oc.env:NAME}.
 
-    A value read from the environment (${oc.env:NAME}) stays the reference that it is, so that
-    a password never reaches a file.
+    References to environment variables remain as they are, so that no password is written to a
+    file.
     """
     OmegaConf.register_new_resolver("oc.env", _as_reference, replace=True)
     try:
@@ -75,7 +78,7 @@ def resolve(config: DictConfig) -> dict[str, Any]:
 
 
 def identity(config: DictConfig) -> dict[str, Any]:
-    """Return what the run computes: the resolved config less where and how it is carried out."""
+    """Return the resolved config without the keys that do not change the result."""
     plain = resolve(config)
     for key in NOT_IDENTITY:
         *parents, last = key.split(".")
@@ -92,12 +95,15 @@ def class_name(node: Mapping[str, Any]) -> str:
 
 
 def config_hash(config: DictConfig) -> str:
-    """Return a hash of what the run computes."""
+    """Return a hash (16 hexadecimal digits) of the settings that determine the result."""
     return hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every dotted key of nested plain values with its value; a list is a value."""
+    """Yield every dotted key of nested plain values with its value; lists are not split.
+
+    prefix: put before each key, for example "data.".
+    """
     for name, value in values.items():
         if isinstance(value, dict):
             yield from leaves(value, f"{prefix}{name}.")
@@ -106,7 +112,7 @@ def leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def is_longer(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> bool:
-    """Return whether what ends a run differs between two configs."""
+    """Return whether the length of a run differs between two configs."""
     keys = (key.removeprefix("trainer.") for key in LENGTH)
     return any(before["trainer"][key] != after["trainer"][key] for key in keys)
 

@@ -1,4 +1,4 @@
-"""Lets `data=NAME` mean NAME.yaml in the working folder, such as `unrolled inspect` writes."""
+"""Makes NAME.yaml in the working folder an option data=NAME; `unrolled inspect` writes it."""
 
 from pathlib import Path
 
@@ -11,15 +11,17 @@ GROUP = "data"
 
 
 class WorkingFolder(ConfigSource):
-    """A place where Hydra looks for options of the group `data`, after all others."""
+    """A source of options of the group `data`, which Hydra searches after all others."""
 
     @staticmethod
     def scheme() -> str:
-        """Return what stands before :// in hydra.searchpath."""
+        """Return the name before :// in hydra.searchpath."""
         return "here"
 
     def load_config(self, config_path: str) -> ConfigResult:
-        """Return the config of a file.
+        """Return the config in a file.
+
+        config_path: group and option, for example "data/my_data".
 
         Raises:
             ConfigLoadError: there is no such file.
@@ -36,7 +38,7 @@ class WorkingFolder(ConfigSource):
         )
 
     def is_group(self, config_path: str) -> bool:
-        """Return whether options of this group are looked for."""
+        """Return whether the working folder can have options of this group."""
         return config_path in ("", GROUP)
 
     def is_config(self, config_path: str) -> bool:
@@ -44,21 +46,21 @@ class WorkingFolder(ConfigSource):
         return _path(config_path) is not None
 
     def available(self) -> bool:
-        """Return true: a process has a working folder."""
+        """Return true, because a process always has a working folder."""
         return True
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
-        """Return nothing: not every YAML file of a working folder is an option."""
+        """Return an empty list, because a YAML file in the working folder need not be an option."""
         return []
 
 
 def register() -> None:
-    """Let Hydra know the place, which conf/train.yaml names."""
+    """Register the source with Hydra; conf/train.yaml names it in hydra.searchpath."""
     Plugins.instance().register(WorkingFolder)
 
 
 def names(group: str) -> list[str]:
-    """Return the options of a group that stand in the working folder: `inspect` wrote them."""
+    """Return the options of a group that `inspect` has written to the working folder."""
     files = Path().glob("*.yaml") if group == GROUP else ()
     return [file.stem for file in files if "- files" in file.read_text("utf-8", errors="replace")]
 
