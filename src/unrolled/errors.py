@@ -1,6 +1,6 @@
-"""Errors that name a remedy; each carries the exit code of the command line.
+"""Errors with a message for the user, and the exit code of the command line.
 
-Codes: 2 config, 3 data, 4 checkpoint, 5 not finite, 6 storage, 7 memory, 128 + n signal n,
+Exit codes: 2 config, 3 data, 4 checkpoint, 5 not finite, 6 storage, 7 memory, 128 + n signal n,
 1 anything else.
 """
 
@@ -20,53 +20,53 @@ STOP_SIGNALS = {
 
 
 class UnrolledError(Exception):
-    """What went wrong, with the value, the place and what to type instead."""
+    """An error that names the problem, the place, the value found and what to type instead."""
 
     exit_code: int = 1
 
 
 class ConfigError(UnrolledError, ValueError):
-    """A setting that cannot work."""
+    """A setting is invalid."""
 
     exit_code = 2
 
 
 class DataError(UnrolledError, ValueError):
-    """Data that is missing, damaged or not what the run expects."""
+    """Data is missing or damaged, or does not fit the run."""
 
     exit_code = 3
 
 
 class CheckpointError(UnrolledError):
-    """A checkpoint or run folder that is missing, damaged or does not fit."""
+    """A checkpoint or run folder is missing or damaged, or does not fit."""
 
     exit_code = 4
 
 
 class NotFiniteError(UnrolledError, ArithmeticError):
-    """A loss, gradient or weight that became NaN or infinite."""
+    """A loss, gradient or weight is NaN or infinite."""
 
     exit_code = 5
 
 
 class StorageError(UnrolledError, OSError):
-    """A disk that is full, or a folder that cannot be written."""
+    """A disk is full, or a folder cannot be written."""
 
     exit_code = 6
 
 
 class OutOfMemoryError(UnrolledError, MemoryError):
-    """Memory of the machine or of the GPU ran out."""
+    """The memory of the machine or the GPU is full."""
 
     exit_code = 7
 
 
 class SweepError(UnrolledError):
-    """Jobs of a sweep that are not done; the others are."""
+    """Some jobs of a sweep failed."""
 
 
 class RunInterruptedError(UnrolledError):
-    """A signal asked the run to end; what it had done is kept.
+    """A signal ended the run; its last checkpoint is kept.
 
     signum: the signal's number.
     """

@@ -39,7 +39,9 @@ def test_every_command_says_what_it_takes(command: str, capsys: pytest.CaptureFi
 
 def test_a_run_that_was_mistyped_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", "run=latets"]) == 4
-    assert "run=latets: there is no such folder; did you mean 'latest'?" in capsys.readouterr().err
+    assert (
+        "run=latets: the folder does not exist; did you mean 'latest'?" in capsys.readouterr().err
+    )
 
 
 def test_a_data_file_of_the_working_folder_is_among_those_that_are_meant(

@@ -1,4 +1,4 @@
-"""Trains what a config describes, tests it, leaves a run folder; continues and evaluates runs."""
+"""Trains, resumes and evaluates runs. Each run has a config and a run folder."""
 
 import logging
 from dataclasses import dataclass
@@ -36,8 +36,8 @@ from unrolled.training.trainer import Experiment, build, build_trainer, load_cla
 
 log = logging.getLogger(__name__)
 
-NUM_CHECKPOINTS = 3  # best, last, and the one that is being written
-VALUES_PER_WEIGHT = 3  # itself and Adam's two moments
+NUM_CHECKPOINTS = 3  # best, last, and the one being written
+VALUES_PER_WEIGHT = 3  # the weight and Adam's two moments
 
 
 def train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
@@ -81,14 +81,19 @@ def resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Re
 
 
 def recorded_identity(checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """Return what the run that wrote a checkpoint computes: its config and data_fingerprint."""
+    """Return the config and the data_fingerprint of the run that wrote a checkpoint."""
     identity: dict[str, Any] = checkpoint[STATE_KEY]["identity"]
     return identity
 
 
 @dataclass(frozen=True)
 class Start:
-    """Where a run is continued: checkpoint, first step of its history, what the run computes."""
+    """Where a run resumes.
+
+    path: of the checkpoint.
+    first_step: from which scores are logged again.
+    identity: config and data_fingerprint of the run, see `recorded_identity`.
+    """
 
     path: Path
     first_step: int
@@ -153,24 +158,24 @@ def _record_training(experiment: Experiment, result: Result) -> None:
 
 
 def _start_from(classifier: SequenceClassifier, other: RunFolder) -> None:
-    """Put the best weights of another run into a classifier that is to be trained.
+    """Load the best weights of another run into a new classifier.
 
     Raises:
-        CheckpointError: there are none, or they are those of another model.
+        CheckpointError: the run has no best checkpoint, or its weights have other shapes.
     """
     try:
         load_weights(classifier.network, other.best_state_dict())
-    except RuntimeError as error:  # torch's list of what does not fit
+    except RuntimeError as error:  # lists the weights that do not fit
         raise CheckpointError(f"init_from={other.path}: {error}") from error
-    log.info("weights of %s", other.path)
+    log.info("weights loaded from %s", other.path)
 
 
 def _warn_of_other_versions(before: dict[str, str], now: dict[str, str]) -> None:
     for name in ("torch", "lightning"):
         if before.get(name) != now.get(name):
             log.warning(
-                "%s was %s, is %s: the result may differ in the last digits from that of an "
-                "uninterrupted run",
+                "%s was %s when the run started and is %s now: scores may differ in the last "
+                "digits from an uninterrupted run",
                 name,
                 before.get(name),
                 now.get(name),
@@ -178,7 +183,7 @@ def _warn_of_other_versions(before: dict[str, str], now: dict[str, str]) -> None
 
 
 def _describe(experiment: Experiment) -> int:
-    """Say what is trained on what; return the number of parameters."""
+    """Log the sizes of data and model, and return the number of parameters."""
     data, classifier = experiment.data, experiment.classifier
     x, lengths = data.parts.train.x, data.parts.train.lengths
     shortest, longest = int(lengths.min()), int(lengths.max())
@@ -205,20 +210,20 @@ def _describe(experiment: Experiment) -> int:
 def test(
     trainer: Trainer, classifier: SequenceClassifier, data: SequenceDataModule
 ) -> dict[str, float]:
-    """Return the scores of the test part."""
+    """Return the scores on the test set, by name (test/accuracy)."""
     (scores,) = trainer.test(classifier, datamodule=data, verbose=False)
     return {name: float(value) for name, value in scores.items()}
 
 
 def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
-    """Return the test scores of a run's best checkpoint, on the data that config.data describes.
+    """Test the best checkpoint of a run on the test set of config.data.
 
-    config: the run's own, or with data and trainer changed. The sequences are standardised as
-        the run learnt it, whatever they are.
+    config: of the run; `data` and `trainer` may be changed. Sequences are prepared with the values
+        that were fitted on the training set of the run, for example its mean.
 
     Raises:
         CheckpointError: the run has no checkpoint.
-        DataError: other features or classes than the run was trained on, or no test part.
+        DataError: there is no test set, or its features or classes differ from the run's.
     """
     check_config(config)
     prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
@@ -230,7 +235,7 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
         data.setup()
         _refuse_other_data(data, preprocessing)
         classifier = load_classifier(config, folder)
-        classifier.votes = data.votes
+        classifier.averages_windows = data.votes
         trainer = build_trainer(config, folder, callbacks=[], loggers=[])
         scores = test(trainer, classifier, data)
     result = {
@@ -245,7 +250,7 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
 
 def _refuse_other_data(data: SequenceDataModule, preprocessing: dict[str, Any]) -> None:
     if data.parts.test is None:
-        raise DataError("there is no test part; data.test_size=0.2 would hold one out")
+        raise DataError("the data has no test set; hold one out with data.test_size=0.2")
     if data.num_features != preprocessing["num_features"]:
         raise DataError(
             f"the run was trained on {preprocessing['num_features']} features per step, "
