@@ -37,18 +37,54 @@ SMALL = (
 NUM_BATCHES = 7
 
 
-@dataclass
 class Server:
-    """Client of `fork_server`."""
+    """Client of `fork_server`.
 
-    process: subprocess.Popen[str]
+    It starts a new server process if the last request was not answered, for example because a test
+    timed out: a late answer would otherwise be read as the answer to the next request.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._answered = False
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        if not self._answered:
+            self._restart()
+        self._answered = False
+        answer = self._send(request)
+        self._answered = True
+        return answer
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+
+    def _send(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, "the fork server has ended"
+        return json.loads(line)
+
+    def _restart(self) -> None:
+        self.kill()
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("fork_server.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        assert self._read() == {"ready": True}
 
 
 @dataclass
@@ -99,11 +135,8 @@ class Run:
 
     def wait_for_steps(self, num: int) -> None:
         path = self.path / "record.jsonl"
-        for _ in range(4000):
-            if path.exists() and path.read_text().count("\n") >= num:
-                return
+        while not path.exists() or path.read_text().count("\n") < num:
             time.sleep(0.005)
-        raise AssertionError(f"no {num} steps in time: {self.output}")
 
     def checkpoint(self, name: str) -> dict[str, Any]:
         """Return the checkpoint without times, which differ between runs."""
@@ -116,18 +149,9 @@ class Run:
 
 @pytest.fixture(scope="session")
 def server() -> Any:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("fork_server.py"))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    assert process.stdout is not None
-    assert json.loads(process.stdout.readline()) == {"ready": True}
-    yield Server(process)
-    process.communicate()
+    server = Server()
+    yield server
+    server.kill()
 
 
 @pytest.fixture

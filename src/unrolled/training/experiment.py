@@ -54,7 +54,7 @@ def train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Res
         config.init_from = str(find_run(config.init_from, root=Path("outputs")).path)
     folder.write_config(config)
     folder.write_provenance(provenance(overrides))
-    return _carry_out(config, folder, start=None)
+    return _run(config, folder, start=None)
 
 
 def resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
@@ -77,7 +77,7 @@ def resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Re
     folder.write_config(config)
     folder.write_provenance(here)
     log.info("resuming %s at step %d", folder.path, checkpoint["global_step"])
-    return _carry_out(config, folder, start=start)
+    return _run(config, folder, start=start)
 
 
 def recorded_identity(checkpoint: dict[str, Any]) -> dict[str, Any]:
@@ -100,10 +100,10 @@ class Start:
     identity: dict[str, Any]
 
 
-def _carry_out(config: DictConfig, folder: RunFolder, *, start: Start | None) -> Result:
+def _run(config: DictConfig, folder: RunFolder, *, start: Start | None) -> Result:
     with recording(folder, config=config) as result, naming_remedies():
         try:
-            _train(config, folder, result, start=start)
+            _fit_and_test(config, folder, result, start=start)
         except RunInterruptedError as error:
             if folder.last_checkpoint.is_file():
                 log.warning("%s; to resume: %s", error, folder.resume_command)
@@ -111,7 +111,9 @@ def _carry_out(config: DictConfig, folder: RunFolder, *, start: Start | None) ->
     return result
 
 
-def _train(config: DictConfig, folder: RunFolder, result: Result, *, start: Start | None) -> None:
+def _fit_and_test(
+    config: DictConfig, folder: RunFolder, result: Result, *, start: Start | None
+) -> None:
     experiment = build(config, folder, first_step=0 if start is None else start.first_step)
     data, classifier, trainer = experiment.data, experiment.classifier, experiment.trainer
     if start is not None:
