@@ -19,6 +19,7 @@ import unrolled
 from conftest import compose, options
 from unrolled.config.values import config_hash
 from unrolled.errors import CheckpointError, ConfigError, DataError
+from unrolled.reports import terminal
 from unrolled.runs.run_folder import RunFolder
 from unrolled.training import experiment, trainer
 
@@ -95,11 +96,14 @@ def test_class_weights_of_the_wrong_length_are_refused(train_in):
         train_in(*SMALL, "loss.class_weights=[1,2]")
 
 
-def test_without_a_validation_set_the_last_epoch_counts(train_in):
-    record = train_in("trainer.max_epochs=2", "data.val_size=0").record
+@pytest.mark.parametrize("setting", ["data.val_size=0", "trainer.limit_val_batches=0"])
+def test_without_validation_the_last_epoch_is_the_best(setting, train_in, capsys):
+    run = train_in("trainer.max_epochs=2", setting)
 
-    assert record["best"]["epoch"] == 1
-    assert "last epoch" in record["selection"]
+    assert run.record["best"]["epoch"] == 1
+    assert "last epoch" in run.record["selection"]
+    terminal.show_scores(run.folder.result())
+    assert "best epoch: 2 of 2 (last epoch: there was no validation)" in capsys.readouterr().out
 
 
 def test_early_stopping_logs_and_records_its_reason(train_in, caplog):

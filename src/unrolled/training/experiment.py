@@ -137,8 +137,8 @@ def _fit_and_test(
             _record_training(experiment, result)
         if result.stopped_by is not None:
             log.info("training ended after epoch %d: %s", result.num_epochs, result.stopped_by)
-        if data.parts.val is None:
-            result.selection = "last epoch: there is no validation set"
+        if experiment.checkpoint.best.value is None:
+            result.selection = "last epoch: there was no validation"
         load_weights(classifier.network, folder.best_state_dict())
         test_started_at = perf_counter()
         if config.test and data.parts.test is not None:

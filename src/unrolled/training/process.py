@@ -16,9 +16,9 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from unrolled.errors import ConfigError, OutOfMemoryError, UnrolledError
 from unrolled.runs.durable import naming_storage
 
-# Parameters of mallopt in glibc's malloc.h. Before version 2.35 the first one is at most 32 MiB.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameters of mallopt in glibc's malloc.h
 LARGEST_INT = 2**31 - 1
+OLD_LIMIT = 32 * 2**20  # bytes; older versions of glibc refuse a larger M_MMAP_THRESHOLD
 
 # Warnings of Lightning that do not apply here.
 UNFOUNDED_WARNINGS = (
@@ -58,13 +58,14 @@ def prepare_process(*, num_threads: int | None, keep_memory: bool) -> None:
 def keep_freed_memory() -> None:
     """Let glibc keep freed blocks for the next training step; elsewhere, do nothing.
 
-    By default glibc returns blocks above 32 MiB to the system at once, and the next step pays a
-    page fault for every 4 KiB of them. No result changes.
+    By default glibc returns large blocks to the system, and the next step pays a page fault for
+    every 4 KiB of them. No result changes.
     """
     if platform.libc_ver()[0] != "glibc":
         return
     libc = ctypes.CDLL(None)
-    libc.mallopt(M_MMAP_THRESHOLD, LARGEST_INT) or libc.mallopt(M_MMAP_THRESHOLD, 32 << 20)
+    if not libc.mallopt(M_MMAP_THRESHOLD, LARGEST_INT):
+        libc.mallopt(M_MMAP_THRESHOLD, OLD_LIMIT)
     libc.mallopt(M_TRIM_THRESHOLD, LARGEST_INT)
 
 

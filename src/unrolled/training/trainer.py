@@ -93,7 +93,7 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
             BatchSeed(seed=config.seed),
             throughput,
             finite,
-            *_callbacks(config, has_val=data.parts.val is not None),
+            *_callbacks(config, validates=data.parts.val is not None),
             checkpoint,
         ],
         loggers=_loggers(config, folder, first_step=first_step),
@@ -175,13 +175,14 @@ def _loggers(config: DictConfig, folder: RunFolder, *, first_step: int) -> list[
     return made
 
 
-def _callbacks(config: DictConfig, *, has_val: bool) -> list[Callback]:
+def _callbacks(config: DictConfig, *, validates: bool) -> list[Callback]:
+    validates = validates and config.trainer.limit_val_batches != 0
     made: list[Callback] = []
     for name, node in (config.callbacks or {}).items():
         if node is None:
             continue
-        if str(node.get("monitor", "")).startswith("val/") and not has_val:
-            log.warning("callbacks.%s is skipped: there is no validation set", name)
+        if str(node.get("monitor", "")).startswith("val/") and not validates:
+            log.warning("callbacks.%s is skipped: there is no validation", name)
         else:
             made.append(make(config.callbacks, str(name)))
     if not config.trainer.enable_progress_bar:  # Lightning then refuses a progress bar
