@@ -31,7 +31,7 @@ from unrolled.runs.recording import recording
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_run
 from unrolled.training.hyperparameters import log_final_scores, log_settings
-from unrolled.training.process import naming_remedies, prepare_process
+from unrolled.training.process import prepare_process, readable_errors
 from unrolled.training.trainer import Experiment, build, build_trainer, load_classifier
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ class Start:
 
 
 def _run(config: DictConfig, folder: RunFolder, *, start: Start | None) -> Result:
-    with recording(folder, config=config) as result, naming_remedies():
+    with recording(folder, config=config) as result, readable_errors():
         try:
             _fit_and_test(config, folder, result, start=start)
         except RunInterruptedError as error:
@@ -230,7 +230,7 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
     check_config(config)
     prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
     preprocessing = folder.preprocessing()
-    with naming_remedies():
+    with readable_errors():
         data: SequenceDataModule = make(config, "data", seed=config.seed)
         data.learnt_from(preprocessing)
         data.prepare_data()

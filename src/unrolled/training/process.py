@@ -80,7 +80,7 @@ def seed_everything(seed: int) -> None:
 
 
 @contextmanager
-def naming_remedies() -> Iterator[None]:
+def readable_errors() -> Iterator[None]:
     """Turn errors of libraries into errors that tell you what to change.
 
     Raises:
