@@ -1,11 +1,11 @@
-"""An epoch of a run, everything on, against the same epoch as a bare PyTorch loop.
+"""Compares an epoch of a run with all its callbacks to the same epoch in a plain PyTorch loop.
 
     python benchmarks/epoch_overhead.py [pairs=21] [overrides of `unrolled train`]
 
 Both train the network of experiment=tutorial_mnist on the same tensors, in batches of the same
-size, with a validation pass at the end. The run also logs, draws its progress, writes two
-checkpoints and metrics.csv. The bare loop is written out below. Within one process and one fit
-they take turns, epoch by epoch; what is compared is CPU time, on one thread.
+size, and validate at the end of the epoch. The run also logs, shows its progress, and writes two
+checkpoints and metrics.csv. Epochs of both alternate within one fit, and CPU time on one thread is
+compared.
 """
 
 import sys
@@ -77,8 +77,8 @@ class BareLoop:
         )
 
 
-class TakeTurns(Callback):
-    """Runs a bare epoch before each epoch of the run, and times both."""
+class Alternate(Callback):
+    """Runs a plain epoch before each epoch of the run, and times both."""
 
     def __init__(self, bare: BareLoop) -> None:
         self.bare = bare
@@ -87,7 +87,7 @@ class TakeTurns(Callback):
         self._run_started_at: float | None = None
 
     def on_train_epoch_start(self, *_: Any) -> None:
-        """Close the run's epoch, which ends when the next one begins; run a bare one."""
+        """End the epoch of the run before, then run a plain epoch."""
         bare_started_at = process_time()
         if self._run_started_at is not None:
             self.run_seconds.append(bare_started_at - self._run_started_at)
@@ -102,7 +102,7 @@ def main(arguments: list[str]) -> None:
     overrides = [a for a in arguments if not a.startswith("pairs=")]
     if not any(a.startswith("experiment=") for a in overrides):
         overrides.insert(0, "experiment=tutorial_mnist")
-    # one epoch more on each side: the first, which warms up, is left out
+    # one more epoch of each: the first one, a warm-up, is not counted
     config = compose_config(
         [*overrides, f"trainer.max_epochs={pairs + 2}", "callbacks.early_stopping.patience=1000"]
     )
@@ -112,11 +112,13 @@ def main(arguments: list[str]) -> None:
     run = trainer.build(config, RunFolder(tempfile.mkdtemp()))
     parts = run.data.parts
     assert parts.val is not None
-    turns = TakeTurns(BareLoop((parts.train.x, parts.train.y), (parts.val.x, parts.val.y), config))
-    run.trainer.callbacks.insert(0, turns)  # type: ignore[attr-defined]
+    alternate = Alternate(
+        BareLoop((parts.train.x, parts.train.y), (parts.val.x, parts.val.y), config)
+    )
+    run.trainer.callbacks.insert(0, alternate)  # type: ignore[attr-defined]
     run.trainer.fit(run.classifier, datamodule=run.data)
-    ours = np.array(turns.run_seconds[1:])
-    bare = np.array(turns.bare_seconds[1:-1])
+    ours = np.array(alternate.run_seconds[1:])
+    bare = np.array(alternate.bare_seconds[1:-1])
     ratios = np.sort(ours / bare)
     low, high = np.quantile(
         np.median(np.random.default_rng(0).choice(ratios, (10_000, len(ratios))), axis=1),

@@ -1,10 +1,9 @@
-"""What checkpoints and guards add to an epoch: the two files, finite numbers, signals, watchdog.
+"""Measures the time that checkpoints, finite-number checks and the watchdog add to an epoch.
 
     python benchmarks/guards.py [pairs=20] [overrides of `unrolled train`]
 
-Within one process and one fit of experiment=tutorial_mnist, epochs with and without the guards take
-turns; what is compared is CPU time on one thread, and the time by the clock, which includes
-waiting for the disk.
+Epochs with and without these callbacks alternate within one fit of experiment=tutorial_mnist. CPU
+time on one thread is compared, and wall-clock time, which includes waiting for the disk.
 """
 
 import statistics
@@ -32,8 +31,8 @@ OVERRIDES = [
 HOOKS = [name for name in vars(Callback) if name.startswith("on_")]
 
 
-class Turns(Callback):
-    """Switches the guards off in every second epoch, and notes how long each epoch takes."""
+class Alternate(Callback):
+    """Switches the callbacks off in every second epoch, and times each epoch."""
 
     def __init__(self, guards: list[Callback]) -> None:
         self.guards = guards
@@ -41,7 +40,7 @@ class Turns(Callback):
         self._started_at = (0.0, 0.0)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        """Take turns."""
+        """End the epoch before, and switch the callbacks."""
         now = (process_time(), perf_counter())
         if trainer.current_epoch:
             cpu, clock = (end - start for end, start in zip(now, self._started_at, strict=True))
@@ -49,7 +48,7 @@ class Turns(Callback):
         for guard in self.guards:
             for hook in HOOKS:
                 if getattr(type(guard), hook) is getattr(Callback, hook):
-                    continue  # nobody wrote it
+                    continue  # not implemented
                 if trainer.current_epoch % 2:
                     setattr(guard, hook, lambda *_, **__: None)
                 else:
@@ -58,7 +57,7 @@ class Turns(Callback):
 
 
 def guards_of(experiment: Experiment) -> list[Callback]:
-    """Return the callbacks that are switched."""
+    """Return the callbacks to switch."""
     return [
         experiment.checkpoint,
         experiment.checkpoint.finite,
@@ -77,10 +76,10 @@ def main() -> None:
     prepare_process(num_threads=1, keep_memory=True)
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as path:  # not /tmp, which may be memory
         experiment = build(config, RunFolder(path))
-        turns = Turns(guards_of(experiment))
-        experiment.trainer.callbacks.insert(0, turns)
+        alternate = Alternate(guards_of(experiment))
+        experiment.trainer.callbacks.insert(0, alternate)
         experiment.trainer.fit(experiment.classifier, datamodule=experiment.data)
-    seconds = turns.seconds[2:]  # the first epochs warm up
+    seconds = alternate.seconds[2:]  # the first epochs warm up
     for index, name in enumerate(("CPU", "clock")):
         with_guards = [pair[index] for pair in seconds[0::2]]
         without = [pair[index] for pair in seconds[1::2]]

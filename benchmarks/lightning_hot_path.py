@@ -107,7 +107,7 @@ class Alternate(Callback):
         self._start_again()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        """End the time of the step before, and start that of the next one."""
+        """Stop timing the step before, and start timing the next one."""
         now = process_time()
         if self._variant is not None:
             self.seconds[self._variant].append(now - self._started_at)

@@ -1,6 +1,6 @@
 """Prints how many Python functions each step of a short run calls; see test_step_calls.py.
 
-Not a test: run in a process of its own, without the type checks that tests add to every call.
+Run as a script in its own process, without the type checks that tests add to every call.
 """
 
 import sys
@@ -18,7 +18,7 @@ from unrolled.training.process import prepare_process
 
 
 class CountCalls(Callback):
-    """Counts the calls of Python functions from the start of one batch to that of the next."""
+    """Counts the calls of Python functions from the start of one batch to the next."""
 
     def __init__(self) -> None:
         self.counts: list[int] = []

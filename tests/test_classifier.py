@@ -1,12 +1,14 @@
-"""What a run computes: the same again, its metrics, its loss, and what it writes down."""
+"""Repeatability, metrics, loss, checkpoints and optimization of a run."""
 
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 import torch
+from lightning import Trainer
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor
@@ -36,17 +38,17 @@ WITH_DROPOUT = (*SMALL, "model.num_layers=2", "model.dropout=0.3", "head.dropout
 
 
 def outcome(run: SimpleNamespace) -> tuple[Any, ...]:
-    """Return everything that a seed decides: scores and final weights, to the last bit."""
+    """Return what a seed determines: the scores and the bits of the final weights."""
     weights = run.folder.load_checkpoint(run.folder.last_checkpoint)["state_dict"]
     plain = {name: tensor.tolist() for name, tensor in weights.items()}
     return run.record["scores"], run.record["confusion"], plain
 
 
 @pytest.mark.parametrize("seed", [0, 3])
-def test_the_same_seed_gives_the_same_scores_to_the_bit(seed: int, train_in: Train) -> None:
+def test_the_same_seed_gives_bit_for_bit_the_same_scores(seed: int, train_in: Train) -> None:
     one = train_in(*WITH_DROPOUT, f"seed={seed}")
     torch.manual_seed(999)
-    np.random.seed(999)  # noqa: NPY002 - what came before does not matter
+    np.random.seed(999)  # noqa: NPY002 - earlier draws must not matter
     other = train_in(*WITH_DROPOUT, f"seed={seed}")
     assert outcome(one) == outcome(other)
 
@@ -58,7 +60,7 @@ def test_seeds_0_and_1_give_other_scores(train_in: Train) -> None:
     assert one["test/loss"] != other["test/loss"]
 
 
-def test_numbers_drawn_elsewhere_do_not_change_the_scores(
+def test_random_numbers_drawn_elsewhere_do_not_change_the_scores(
     monkeypatch: pytest.MonkeyPatch, train_in: Train
 ) -> None:
     one = train_in(*WITH_DROPOUT)
@@ -67,7 +69,7 @@ def test_numbers_drawn_elsewhere_do_not_change_the_scores(
     assert outcome(one) == outcome(other)
 
 
-def test_each_batch_of_each_epoch_has_randomness_of_its_own(
+def test_each_batch_of_each_epoch_has_its_own_random_numbers(
     monkeypatch: pytest.MonkeyPatch, train_in: Train
 ) -> None:
     drawn = []
@@ -88,14 +90,14 @@ def test_each_batch_of_each_epoch_has_randomness_of_its_own(
 
 @pytest.fixture(scope="module")
 def weighted_run(train_in: Train) -> SimpleNamespace:
-    """A run whose training loss is not the one that val and test report."""
+    """A run whose training loss differs from the loss reported for validation and test."""
     return train_in(*SMALL, "loss.label_smoothing=0.1", "loss.class_weights=balanced")
 
 
-def by_hand(run: SimpleNamespace, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return probabilities and classes of a part, one sequence at a time."""
+def by_hand(run: SimpleNamespace, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return probabilities and classes of a split, computed one sequence at a time."""
     data = build(run.config, run.folder).data
-    sequences = getattr(data.parts, part)
+    sequences = getattr(data.parts, split)
     classifier = load_classifier(run.config, run.folder)
     with torch.no_grad():
         logits = torch.cat(
@@ -119,7 +121,7 @@ def expected_calibration_error(probabilities: np.ndarray, y: np.ndarray) -> floa
 
 
 @pytest.mark.parametrize("part", ["val", "test"])
-def test_every_score_is_what_an_independent_computation_gives(
+def test_every_score_equals_an_independent_computation(
     part: str, weighted_run: SimpleNamespace
 ) -> None:
     probabilities, y = by_hand(weighted_run, part)
@@ -180,7 +182,7 @@ def test_train_scores_are_means_over_all_sequences_of_the_epoch(
     assert scores == pytest.approx(expected, rel=1e-5)
 
 
-def test_train_scores_are_those_of_one_epoch_and_not_of_those_before(
+def test_train_scores_cover_the_newest_epoch_only(
     training_outputs: list[tuple[Tensor, Tensor]], train_in: Train
 ) -> None:
     run = train_in(*SMALL, "data.batch_size=500")
@@ -271,12 +273,10 @@ def test_weights_that_do_not_fit_the_classes_are_refused(
         build(config, RunFolder(tmp_path))
 
 
-# honesty
+# test set
 
 
-def test_the_test_part_is_never_read_in_fit(
-    monkeypatch: pytest.MonkeyPatch, train_in: Train
-) -> None:
+def test_fit_never_reads_the_test_set(monkeypatch: pytest.MonkeyPatch, train_in: Train) -> None:
     def refuse(self: SequenceDataModule) -> None:
         raise AssertionError("fit asked for the test loader")
 
@@ -286,7 +286,7 @@ def test_the_test_part_is_never_read_in_fit(
     assert not [name for name in record["scores"] if name.startswith("test/")]
 
 
-def test_the_test_part_is_read_once(monkeypatch: pytest.MonkeyPatch, train_in: Train) -> None:
+def test_the_test_set_is_read_once(monkeypatch: pytest.MonkeyPatch, train_in: Train) -> None:
     batches = []
     original = SequenceClassifier.test_step
 
@@ -300,8 +300,8 @@ def test_the_test_part_is_read_once(monkeypatch: pytest.MonkeyPatch, train_in: T
     assert len(ids) == len(set(ids)) == run.record["num_sequences"]["test"]
 
 
-def test_test_scores_are_those_of_the_best_epoch(train_in: Train) -> None:
-    """A rate that ruins the second epoch leaves the first as the best, and test has to be its."""
+def test_the_best_epoch_is_tested(train_in: Train) -> None:
+    """A huge learning rate ruins the second epoch, so the first one is the best."""
     ruined = (
         "scheduler=step",
         "scheduler.drops=[0.5]",
@@ -350,7 +350,7 @@ def test_a_checkpoint_holds_the_weights_of_encoder_and_head_only(
     assert sum(tensor.numel() for tensor in state.values()) == tiny_run.record["num_parameters"]
 
 
-# optimisation
+# optimization
 
 
 @pytest.mark.parametrize("limit", [0.01, 1.0])
@@ -380,10 +380,8 @@ def test_gradients_are_clipped_to_their_limit(
 
 def test_biases_do_not_decay_and_matrices_do(train_in: Train) -> None:
     classifier = make("optimizer=adamw", "optimizer.weight_decay=0.25")
-    classifier._trainer = SimpleNamespace(
-        estimated_stepping_batches=10,
-        num_training_batches=5,
-        fit_loop=SimpleNamespace(setup_data=lambda: None),
+    classifier.trainer = MagicMock(
+        spec=Trainer, estimated_stepping_batches=10, num_training_batches=5, fit_loop=MagicMock()
     )
     optimizer = classifier.configure_optimizers()["optimizer"]
     decay = {p: group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}

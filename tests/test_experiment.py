@@ -1,4 +1,4 @@
-"""Whole runs: every option composes and trains, and what a run leaves is enough."""
+"""Whole runs: every option trains, and the run folder is complete."""
 
 import csv
 import json
@@ -20,6 +20,7 @@ from conftest import compose, options
 from unrolled.config import composition
 from unrolled.config.values import config_hash
 from unrolled.errors import CheckpointError, ConfigError, DataError
+from unrolled.reports import terminal
 from unrolled.runs.run_folder import RunFolder
 from unrolled.training import experiment, trainer
 
@@ -109,11 +110,14 @@ def test_class_weights_of_the_wrong_length_are_refused(train_in):
         train_in(*SMALL, "loss.class_weights=[1,2]")
 
 
-def test_without_a_validation_set_the_last_epoch_counts(train_in):
-    record = train_in("trainer.max_epochs=2", "data.val_size=0").record
+@pytest.mark.parametrize("setting", ["data.val_size=0", "trainer.limit_val_batches=0"])
+def test_without_validation_the_last_epoch_is_the_best(setting, train_in, capsys):
+    run = train_in("trainer.max_epochs=2", setting)
 
-    assert record["best"]["epoch"] == 1
-    assert "last epoch" in record["selection"]
+    assert run.record["best"]["epoch"] == 1
+    assert "last epoch" in run.record["selection"]
+    terminal.show_scores(run.folder.result())
+    assert "best epoch: 2 of 2 (last epoch: there was no validation)" in capsys.readouterr().out
 
 
 def test_early_stopping_logs_and_records_its_reason(train_in, caplog):
@@ -146,7 +150,7 @@ def test_a_run_of_full_length_has_no_reason_to_stop(tiny_run):
     assert tiny_run.record["stopped_by"] is None
 
 
-def test_the_best_epoch_is_the_one_that_was_best_on_val(tiny_run):
+def test_the_best_epoch_has_the_best_validation_score(tiny_run):
     rows = history_of(tiny_run)
     history = [row for row in rows if row["val/loss"]]
     by_epoch = {int(row["epoch"]): float(row["val/loss"]) for row in history}
@@ -185,7 +189,7 @@ def test_a_run_predicts_without_its_data(tiny_run, monkeypatch):
     assert np.allclose(prediction.probabilities.sum(axis=1), 1)
 
 
-def test_predictions_do_not_depend_on_the_company_of_other_lengths(tiny_run):
+def test_predictions_do_not_depend_on_other_sequences_in_the_batch(tiny_run):
     predictor = unrolled.load(tiny_run.folder.path)
     x = [RANDOM.random((steps, 8)) for steps in (3, 8, 1)]
 
@@ -204,14 +208,14 @@ def test_predictions_do_not_depend_on_the_company_of_other_lengths(tiny_run):
         ([np.full((2, 8), np.nan)], "not a finite number"),
     ],
 )
-def test_what_cannot_be_predicted_is_refused(x, message, tiny_run):
+def test_invalid_sequences_are_refused(x, message, tiny_run):
     predictor = unrolled.load(tiny_run.folder.path)
 
     with pytest.raises(DataError, match=message):
         predictor.predict(x)
 
 
-def test_loading_what_is_no_run_is_refused(tmp_path):
+def test_loading_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match=r"config\.yaml"):
         unrolled.load(tmp_path)
 
@@ -239,7 +243,7 @@ def test_a_secret_from_the_environment_is_in_no_file_of_the_run(train_in, monkey
     assert "${oc.env:MY_TOKEN}" in (folder.path / "config.yaml").read_text()
 
 
-def test_the_hash_of_a_config_ignores_where_it_runs_and_sees_what_it_computes():
+def test_the_hash_of_a_config_depends_only_on_settings_that_change_results():
     base = config_hash(compose())
 
     assert config_hash(compose("trainer.enable_progress_bar=false", "logger=none")) == base
@@ -247,7 +251,7 @@ def test_the_hash_of_a_config_ignores_where_it_runs_and_sees_what_it_computes():
     assert config_hash(compose("seed=2")) != base
 
 
-def test_a_run_that_fails_says_so_in_its_result(tmp_path):
+def test_a_failed_run_records_its_error(tmp_path):
     config = compose("data.split=stratified", "data.val_size=1438", *SMALL)
     folder = RunFolder(tmp_path / "run")
 
@@ -261,7 +265,7 @@ def test_a_run_that_fails_says_so_in_its_result(tmp_path):
     assert "hold out" in result.error
 
 
-def test_provenance_names_versions_hardware_and_command(tiny_run):
+def test_provenance_has_versions_hardware_and_command(tiny_run):
     provenance = json.loads((tiny_run.folder.path / "provenance.json").read_text())
 
     assert provenance["versions"]["torch"] == torch.__version__
@@ -275,7 +279,7 @@ def test_hparams_yaml_of_tensorboard_holds_the_config(tiny_run):
     assert logged == OmegaConf.to_container(tiny_run.folder.config())
 
 
-def test_tensorboard_has_curves_in_one_chart_final_scores_and_pictures(tiny_run):
+def test_tensorboard_has_charts_final_scores_and_confusion_matrices(tiny_run):
     events = EventAccumulator(str(tiny_run.folder.path), size_guidance={"scalars": 0})
     events.Reload()
     tags = events.Tags()

@@ -18,7 +18,7 @@ def mallopt_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 
         def mallopt(self, parameter: int, value: int) -> int:
             calls.append((parameter, value))
-            return int(value <= 32 << 20)  # like an older glibc
+            return int(value <= process.OLD_LIMIT)  # like an older glibc
 
     monkeypatch.setattr(process.ctypes, "CDLL", Library)
     return calls
@@ -36,7 +36,7 @@ def test_freed_memory_is_kept_on_glibc(
     process.prepare_process(num_threads=1, keep_memory=True)
 
     assert {process.M_MMAP_THRESHOLD, process.M_TRIM_THRESHOLD} == {p for p, _ in mallopt_calls}
-    assert (process.M_MMAP_THRESHOLD, 32 << 20) in mallopt_calls
+    assert (process.M_MMAP_THRESHOLD, process.OLD_LIMIT) in mallopt_calls
 
 
 @pytest.mark.parametrize(("library", "keep_memory"), [("glibc", False), ("musl", True)])

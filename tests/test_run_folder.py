@@ -1,4 +1,4 @@
-"""What a run folder is given it gives back."""
+"""A run folder returns the values that were written to it."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The learning rate of every step, for each option in conf/scheduler."""
+"""The learning rate of each step, for every option in conf/scheduler."""
 
 import math
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from unrolled.training.trainer import build_classifier
 
 NUM_STEPS, STEPS_PER_EPOCH, RATE = 40, 8, 0.3
 
-# Factor on the rate at each step of a run of 40, as the header of each option says.
+# Factor on the learning rate at each of 40 steps, as documented in the header of each option.
 DOCUMENTED: dict[str, Callable[[int], float]] = {
     "none": lambda step: 1.0,
     # 0.05 of 40 steps are a warm-up of 2, then half a cosine over the 38 that are left
@@ -24,7 +24,7 @@ DOCUMENTED: dict[str, Callable[[int], float]] = {
         (step + 1) / 3 if step < 2 else (1 + math.cos(math.pi * (step - 2) / 38)) / 2
     ),
     "step": lambda step: 1.0 if step < 20 else 0.1 if step < 30 else 0.01,
-    "plateau": lambda step: 1.0,  # by the step alone; the score decides
+    "plateau": lambda step: 1.0,  # depends on the score only
 }
 
 
@@ -65,7 +65,7 @@ def test_a_cosine_without_warm_up_starts_at_the_full_rate() -> None:
     assert optimizer.param_groups[0]["lr"] == RATE
 
 
-def test_a_plateau_is_looked_at_once_an_epoch() -> None:
+def test_a_plateau_is_checked_once_per_epoch() -> None:
     _, schedule = schedule_of("plateau")
     assert (schedule["interval"], schedule["frequency"]) == ("step", STEPS_PER_EPOCH)
 
@@ -81,7 +81,7 @@ def test_a_plateau_halves_the_rate_when_patience_is_used_up() -> None:
     assert rates == [1, 1, 1, 1, 1, 0.5, 0.5]
 
 
-def test_a_plateau_watches_what_chooses_the_best_epoch() -> None:
+def test_a_plateau_watches_the_monitored_score() -> None:
     overrides = "monitor.metric=val/loss", "monitor.mode=min"
     optimizer, schedule = schedule_of("plateau", *overrides, "scheduler.patience=0")
     for loss in [0.9, 0.8, 0.7]:
@@ -97,7 +97,7 @@ def test_a_plateau_watches_what_chooses_the_best_epoch() -> None:
         ({"warmup": 0.0, "final_factor": 1.5}, r"scheduler\.final_factor <= 1, got 0\.0 and 1\.5"),
     ],
 )
-def test_a_cosine_that_cannot_be_is_refused(changes: dict[str, float], message: str) -> None:
+def test_an_invalid_cosine_is_refused(changes: dict[str, float], message: str) -> None:
     optimizer = SGD([torch.nn.Parameter(torch.zeros(1))], lr=RATE)
     with pytest.raises(ValueError, match=message):
         schedules.cosine(optimizer, num_steps=9, steps_per_epoch=3, **changes)
@@ -117,7 +117,7 @@ FEW = ("data=random", "data.source.num_train=40", "data.batch_size=5", "model.hi
 
 @pytest.fixture
 def rates(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The learning rate of each optimiser step of the runs of a test."""
+    """The learning rates of all optimizer steps in a test."""
     seen: list[float] = []
     monkeypatch.setattr(
         SequenceClassifier,
@@ -127,8 +127,8 @@ def rates(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return seen
 
 
-@pytest.mark.parametrize("num_accumulated", [1, 3])  # 8 or, the last one shorter, 3 steps an epoch
-def test_the_length_of_a_schedule_is_that_of_the_run(
+@pytest.mark.parametrize("num_accumulated", [1, 3])  # 8 steps per epoch, or 3
+def test_a_schedule_is_as_long_as_the_run(
     num_accumulated: int, rates: list[float], train_in: Callable[..., SimpleNamespace]
 ) -> None:
     train_in(
@@ -153,7 +153,7 @@ def test_a_plateau_in_a_run_waits_whole_epochs(
         "scheduler=plateau",
         "scheduler.patience=0",
         "trainer.max_epochs=3",
-        "optimizer.lr=1e-30",  # nothing is learnt, so nothing improves
+        "optimizer.lr=1e-30",  # so small that the loss does not improve
         "logger=none",
         "test=false",
     )

@@ -159,7 +159,7 @@ def test_nothing_votes_without_windows(folder: Path, capsys: pytest.CaptureFixtu
     where = f"hydra.run.dir={folder / 'plain'}"
     code = run(["train", *plain, *arguments, where, "monitor.metric=val/vote_loss"])
     assert code == 2
-    assert "nothing votes; it takes" in capsys.readouterr().err
+    assert "averages the windows of a recording, but" in capsys.readouterr().err
     assert run(["train", *plain, *arguments, f"hydra.run.dir={folder / 'whole'}"]) == 0
     scores = json.loads((folder / "whole" / "result.json").read_text())["scores"]
     assert not [name for name in scores if "vote" in name]

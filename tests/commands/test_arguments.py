@@ -39,7 +39,9 @@ def test_the_help_of_a_command_names_it(command: str, capsys: pytest.CaptureFixt
 
 def test_a_mistyped_run_is_refused_with_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", "run=latets"]) == 4
-    assert "run=latets: there is no such folder; did you mean 'latest'?" in capsys.readouterr().err
+    assert (
+        "run=latets: the folder does not exist; did you mean 'latest'?" in capsys.readouterr().err
+    )
 
 
 def test_a_config_in_the_working_folder_is_suggested(

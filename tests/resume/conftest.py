@@ -1,4 +1,4 @@
-"""Real processes that are really killed, and what is compared afterwards."""
+"""Fixtures that start, kill and resume runs in processes of their own, and compare the results."""
 
 import json
 import os
@@ -37,23 +37,59 @@ SMALL = (
 NUM_BATCHES = 7
 
 
-@dataclass
 class Server:
-    """The client's side of `fork_server`."""
+    """Client of `fork_server`.
 
-    process: subprocess.Popen[str]
+    It starts a new server process if the last request was not answered, for example because a test
+    timed out: a late answer would otherwise be read as the answer to the next request.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._answered = False
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        if not self._answered:
+            self._restart()
+        self._answered = False
+        answer = self._send(request)
+        self._answered = True
+        return answer
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+
+    def _send(self, request: dict[str, Any]) -> dict[str, Any]:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line, "the fork server has ended"
+        return json.loads(line)
+
+    def _restart(self) -> None:
+        self.kill()
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("fork_server.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        assert self._read() == {"ready": True}
 
 
 @dataclass
 class Run:
-    """A run in a folder of its own, started as often as it is killed."""
+    """A run in its own folder, which can be killed and resumed any number of times."""
 
     server: Server
     path: Path
@@ -92,21 +128,18 @@ class Run:
 
     @property
     def steps(self) -> list[tuple[int, int, tuple[int, ...], str]]:
-        """Epoch, batch, sequences and loss of every batch that any of the processes computed."""
+        """Epoch, batch, sequences and loss of every batch, in all processes of the run."""
         path = self.path / "record.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         return [(e, b, tuple(ids), loss) for e, b, ids, loss in map(json.loads, lines)]
 
     def wait_for_steps(self, num: int) -> None:
         path = self.path / "record.jsonl"
-        for _ in range(4000):
-            if path.exists() and path.read_text().count("\n") >= num:
-                return
+        while not path.exists() or path.read_text().count("\n") < num:
             time.sleep(0.005)
-        raise AssertionError(f"no {num} steps in time: {self.output}")
 
     def checkpoint(self, name: str) -> dict[str, Any]:
-        """The state that is to be the same, without the times that cannot be."""
+        """Return the checkpoint without times, which differ between runs."""
         state = checkpoint_file.load(self.folder / "checkpoints" / f"{name}.ckpt")
         state["callbacks"].pop("Throughput", None)
         for key in ("seconds", "identity"):
@@ -116,23 +149,14 @@ class Run:
 
 @pytest.fixture(scope="session")
 def server() -> Any:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("fork_server.py"))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    assert process.stdout is not None
-    assert json.loads(process.stdout.readline()) == {"ready": True}
-    yield Server(process)
-    process.communicate()
+    server = Server()
+    yield server
+    server.kill()
 
 
 @pytest.fixture
 def new_run(server: Server, tmp_path: Path) -> Any:
-    """Make a run with these overrides, in a folder of its own."""
+    """Return a function that makes a run with overrides, in its own folder."""
 
     def make(*overrides: str) -> Run:
         path = tmp_path / str(len(list(tmp_path.iterdir())))
@@ -144,7 +168,7 @@ def new_run(server: Server, tmp_path: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def uninterrupted(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Return the run that these overrides give when nobody interrupts it; made once."""
+    """Return a function that makes an uninterrupted run with overrides, once per session."""
     made: dict[tuple[str, ...], Run] = {}
 
     def get(*overrides: str) -> Run:
@@ -158,7 +182,7 @@ def uninterrupted(server: Server, tmp_path_factory: pytest.TempPathFactory) -> A
 
 
 def same(left: Any, right: Any) -> bool:
-    """Return whether nested values are equal to the bit."""
+    """Return whether nested values are bit for bit equal."""
     if isinstance(left, torch.Tensor):
         return left.dtype == right.dtype and torch.equal(left, right)
     if isinstance(left, dict):
@@ -169,7 +193,7 @@ def same(left: Any, right: Any) -> bool:
 
 
 def differences(left: Any, right: Any, place: str = "") -> list[str]:
-    """Return where nested values differ, to be read when a test fails."""
+    """Return the places where nested values differ, for the message of a failing test."""
     if isinstance(left, dict) and isinstance(right, dict):
         return [
             text
@@ -180,7 +204,7 @@ def differences(left: Any, right: Any, place: str = "") -> list[str]:
 
 
 def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """Return what TensorBoard shows: step and value of each scalar."""
+    """Return step and value of each scalar in TensorBoard's event files."""
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     events.Reload()
     tags = [tag for tag in events.Tags()["scalars"] if not tag.startswith("hp/")]
@@ -188,7 +212,7 @@ def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def assert_same_run(run: Run, reference: Run) -> None:
-    """Refuse a run whose end, steps or history differ in one bit from those of the reference."""
+    """Assert that the checkpoints, steps and history of a run are bit for bit the reference's."""
     assert run.result["state"] == "done", run.output
     for name in ("last", "best"):
         found = differences(run.checkpoint(name), reference.checkpoint(name))

@@ -1,4 +1,4 @@
-"""Starts runs in milliseconds: a process that has torch and Lightning loaded forks one per request.
+"""Starts runs in milliseconds: a process with torch and Lightning loaded forks one per request.
 
 Each run is a process and session of its own, killed by real signals. Requests and answers are
 lines of JSON on standard input and output. What a run computes is recorded from within, and a
@@ -34,7 +34,7 @@ from unrolled.training import experiment, trainer  # noqa: F401
 
 
 class Instrument(Callback):
-    """Records (epoch, batch, sequences, loss to the bit), and does harm where it is told to.
+    """Records (epoch, batch, sequences, bits of the loss) of each batch, and injects faults.
 
     record: file that a line is added to for each batch.
     faults: each {"at": hook, "epoch": int, "batch": int, "seed": int, "do": what, "seconds": to
@@ -47,25 +47,25 @@ class Instrument(Callback):
         self.faults = faults
 
     def on_train_start(self, trainer, pl_module):
-        self._harm("train_start", trainer, 0)
+        self._inject("train_start", trainer, 0)
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        self._harm("batch_start", trainer, batch_idx, pl_module)
+        self._inject("batch_start", trainer, batch_idx, pl_module)
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch: Batch, batch_idx):
         loss = outputs["loss"].detach().numpy().tobytes().hex()
         ids = batch.ids.tolist()
         self.file.write(json.dumps([trainer.current_epoch, batch_idx, ids, loss]) + "\n")
         self.file.flush()
-        self._harm("batch_end", trainer, batch_idx)
+        self._inject("batch_end", trainer, batch_idx)
 
     def on_validation_epoch_end(self, trainer, pl_module):
-        self._harm("validation", trainer, trainer.fit_loop.batch_idx)
+        self._inject("validation", trainer, trainer.fit_loop.batch_idx)
 
     def on_train_epoch_end(self, trainer, pl_module):
-        self._harm("epoch_end", trainer, trainer.fit_loop.batch_idx)
+        self._inject("epoch_end", trainer, trainer.fit_loop.batch_idx)
 
-    def _harm(self, hook, trainer, batch_idx, pl_module=None):
+    def _inject(self, hook, trainer, batch_idx, pl_module=None):
         here = {"at": hook, "epoch": trainer.current_epoch, "batch": batch_idx}
         here["seed"] = trainer.datamodule.seed
         for fault in self.faults:
@@ -109,7 +109,7 @@ class Instrument(Callback):
 
 
 def _kill_at_write(number: int) -> None:
-    """Die at the given call of the file system's sync (each write has two: file, then folder)."""
+    """Kill the process at the given call of `sync`. Each write has two: file, then folder."""
     count = 0
     sync = durable.sync
 
@@ -124,7 +124,7 @@ def _kill_at_write(number: int) -> None:
 
 
 def _other_data() -> None:
-    """Let the source give other numbers under the same config."""
+    """Change the data of the source without changing the config."""
     load = random.Random.load
 
     def loading(self):

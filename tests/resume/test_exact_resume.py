@@ -1,4 +1,4 @@
-"""A run that was killed and resumed is the run that nobody interrupted, to the bit."""
+"""A run that is killed and resumed equals an uninterrupted run, bit for bit."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from .conftest import NUM_BATCHES, assert_same_run
 
 SCHEDULERS = [path.stem for path in (Path(__file__).parents[2] / "conf/scheduler").glob("*.yaml")]
 
-# What changes how Lightning goes through an epoch.
+# Settings that change how Lightning iterates over an epoch.
 LOOPS = {
     "plain": (),
     "accumulation": ("trainer.accumulate_grad_batches=3",),
@@ -52,7 +52,7 @@ def check(new_run, uninterrupted, scheduler, loop, kill, *, within):
 
 
 @pytest.mark.parametrize(("scheduler", "loop", "kill", "within"), QUICK)
-def test_killed_run_resumes_to_the_bit(new_run, uninterrupted, scheduler, loop, kill, within):
+def test_a_killed_run_resumes_bit_for_bit(new_run, uninterrupted, scheduler, loop, kill, within):
     check(new_run, uninterrupted, scheduler, loop, kill, within=within)
 
 
@@ -61,7 +61,7 @@ def test_killed_run_resumes_to_the_bit(new_run, uninterrupted, scheduler, loop, 
 @pytest.mark.parametrize("kill", KILLS)
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("scheduler", sorted(SCHEDULERS))
-def test_killed_run_resumes_to_the_bit_in_every_case(
+def test_a_killed_run_resumes_bit_for_bit_in_every_case(
     new_run, uninterrupted, scheduler, loop, kill, within
 ):
     check(new_run, uninterrupted, scheduler, loop, kill, within=within)

@@ -1,4 +1,4 @@
-"""A run whose numbers are no longer finite stops where that began; its last good state stays."""
+"""A run stops at the first number that is not finite, and keeps its last good checkpoint."""
 
 import math
 from unittest.mock import MagicMock
@@ -25,7 +25,7 @@ class Model(LightningModule):
 NAN = {"at": "batch_start", "epoch": 2, "batch": 3, "do": "nan"}
 
 
-def test_not_finite_loss_stops_the_run_and_names_the_place(new_run, uninterrupted):
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(new_run, uninterrupted):
     run = new_run()
     assert run.train(fault=NAN, first=True) == 5, run.output
     message = run.result["error"]
@@ -39,26 +39,26 @@ def test_not_finite_loss_stops_the_run_and_names_the_place(new_run, uninterrupte
 
 
 @pytest.mark.slow
-def test_diverging_run_stops(new_run):
+def test_a_diverging_run_stops(new_run):
     run = new_run("optimizer=sgd", "optimizer.lr=1e38", "scheduler=none")
     assert run.train() == 5
     assert run.result["state"] == "failed"
 
 
-def test_looks_at_intervals_find_the_first_step_at_fault(monkeypatch):
-    """As on a GPU, where a look at each step would cost a synchronisation."""
+def test_checks_at_intervals_find_the_first_faulty_step(monkeypatch):
+    """As on a GPU, where a check in each step would cost a synchronization."""
     watch = StopNotFinite()
     for step in range(10):
         ids = torch.tensor([step])
         watch._values.append(torch.tensor(math.nan if step >= 4 else 1.0))
         watch._places.append((step, 0, 0.1, ids))
     with pytest.raises(NotFiniteError, match=r"at step 4 .* sequences 4"):
-        watch.look()
-    assert finite.STEPS_BETWEEN_LOOKS > 1
+        watch.check()
+    assert finite.STEPS_BETWEEN_CHECKS > 1
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
-def test_score_that_is_not_finite_is_never_best_and_blocks_no_later_one(wrong, tmp_path):
+def test_a_score_that_is_not_finite_is_never_the_best(wrong, tmp_path):
     saved = []
     trainer = MagicMock(spec=Trainer)
     trainer.state = TrainerState(fn=TrainerFn.FITTING)

@@ -1,4 +1,4 @@
-"""What `unrolled resume` continues, extends and refuses."""
+"""`unrolled resume`: runs that it resumes, extends and refuses."""
 
 import json
 
@@ -22,7 +22,7 @@ def killed(server, tmp_path_factory):
     return run
 
 
-def test_finished_run_is_complete(uninterrupted):
+def test_a_finished_run_is_not_trained_again(uninterrupted):
     run = uninterrupted()
     before = run.result
     num_lines = len(run.output.splitlines())
@@ -53,17 +53,17 @@ def refused(run, overrides):
         assert any(OTHER[override] in line for line in message), message
 
 
-def test_other_settings_are_refused_key_by_key(killed):
+def test_each_changed_setting_is_named(killed):
     refused(killed, list(OTHER))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("override", OTHER)
-def test_each_other_setting_alone_is_refused(killed, override):
+def test_a_single_changed_setting_is_refused(killed, override):
     refused(killed, [override])
 
 
-def test_edited_config_is_refused(killed):
+def test_an_edited_config_is_refused(killed):
     path = killed.folder / "config.yaml"
     text = path.read_text()
     path.write_text(text.replace("dropout: 0.4", "dropout: 0.5"))
@@ -74,25 +74,25 @@ def test_edited_config_is_refused(killed):
     assert "model.dropout: 0.4 -> 0.5" in killed.output
 
 
-def test_other_data_is_refused(killed):
+def test_changed_data_is_refused(killed):
     num_steps = len(killed.steps)
     assert killed.resume(other_data=True) == 4
     assert "data_fingerprint: " in killed.output
     assert len(killed.steps) == num_steps
 
 
-def test_mistyped_and_whole_groups_are_config_errors(killed):
+def test_misspelled_keys_and_whole_groups_are_config_errors(killed):
     assert killed.resume("trainer.max_epoch=4") == 2
     assert killed.resume("trainer=gpu") == 2
     assert "resume takes single keys" in killed.output
     assert killed.resume("~callbacks.early_stopping") == 2
 
 
-def test_longer_run_goes_on_and_says_what_becomes_of_the_schedule(new_run):
+def test_a_longer_run_resumes_and_logs_the_new_schedule(new_run):
     run = new_run("trainer.max_epochs=2")
     assert run.train() == 0
     assert run.resume("trainer.max_epochs=4", "logger=none") == 0, run.output
-    assert "the learning rate goes from 0 to " in run.output
+    assert "the learning rate changes from 0 to " in run.output
     assert run.result["num_epochs"] == 4
     assert yaml.safe_load((run.folder / "config.yaml").read_text())["trainer"]["max_epochs"] == 4
     provenance = json.loads((run.folder / "provenance.json").read_text())
@@ -104,7 +104,7 @@ def test_longer_run_goes_on_and_says_what_becomes_of_the_schedule(new_run):
 
 
 @pytest.mark.slow
-def test_longer_time_goes_on(new_run):
+def test_a_run_with_a_longer_max_time_resumes(new_run):
     run = new_run("trainer.max_time=00:00:00:02")
     hang = {"at": "batch_end", "epoch": 2, "batch": 2, "do": "hang", "seconds": 2}
     assert run.train(fault=hang) == 0
@@ -114,7 +114,7 @@ def test_longer_time_goes_on(new_run):
 
 
 @pytest.mark.slow
-def test_longer_run_without_a_schedule_is_the_long_run(new_run, uninterrupted):
+def test_a_longer_run_without_a_schedule_equals_a_run_of_that_length(new_run, uninterrupted):
     reference = uninterrupted("scheduler=none")
     run = new_run("scheduler=none")
     assert run.train("trainer.max_epochs=2") == 0
@@ -129,7 +129,7 @@ def test_longer_run_without_a_schedule_is_the_long_run(new_run, uninterrupted):
         pytest.param({"at": "batch_end", "epoch": 1}, marks=pytest.mark.slow),
     ],
 )
-def test_early_stopping_continues_and_holds(new_run, uninterrupted, kill):
+def test_early_stopping_is_restored(new_run, uninterrupted, kill):
     settings = ("callbacks.early_stopping.patience=2", "trainer.max_epochs=12", "optimizer.lr=1e-9")
     reference = uninterrupted(*settings)
     assert reference.result["num_epochs"] == 3
@@ -142,7 +142,7 @@ def test_early_stopping_continues_and_holds(new_run, uninterrupted, kill):
     assert run.result["num_epochs"] == 3
 
 
-def test_new_run_starts_from_the_best_weights_alone(new_run, uninterrupted):
+def test_init_from_loads_the_best_weights_only(new_run, uninterrupted):
     other = uninterrupted()
     run = new_run(f"init_from={other.folder}", "optimizer.lr=1e-30", "trainer.max_epochs=1")
     assert run.train() == 0, run.output
@@ -155,7 +155,7 @@ def test_new_run_starts_from_the_best_weights_alone(new_run, uninterrupted):
 
 
 @pytest.mark.slow
-def test_new_run_cannot_start_from_another_model(new_run, uninterrupted):
+def test_init_from_another_model_is_refused(new_run, uninterrupted):
     run = new_run(f"init_from={uninterrupted().folder}")
     assert run.train("model.hidden_size=5") == 4
     assert "size mismatch" in run.output
@@ -170,7 +170,7 @@ def test_every_finished_run_has_a_finite_checkpoint_and_a_result(uninterrupted):
         assert all(torch.isfinite(weight).all() for weight in state["state_dict"].values())
 
 
-def test_step_that_hangs_is_reported_with_its_stack(new_run):
+def test_the_stack_of_a_hanging_step_is_printed(new_run):
     run = new_run("callbacks.watchdog.minutes=0.005")
     hang = {"at": "batch_end", "epoch": 0, "batch": 2, "do": "hang", "seconds": 1}
     assert run.train(fault=hang) == 0

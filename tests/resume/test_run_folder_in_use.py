@@ -1,4 +1,4 @@
-"""No two processes share a run folder."""
+"""Only one process at a time uses a run folder."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from .conftest import SMALL
 HANG = {"at": "batch_end", "epoch": 1, "batch": 2, "do": "hang", "seconds": 60}
 
 
-def test_second_process_is_refused_and_a_stale_lock_taken_over(new_run):
+def test_a_second_process_is_refused_until_the_first_ends(new_run):
     run = new_run()
     train = ["train", *SMALL, f"hydra.run.dir={run.folder}"]
     pid = run.start(train, fault=HANG)
@@ -24,12 +24,12 @@ def test_second_process_is_refused_and_a_stale_lock_taken_over(new_run):
     assert run.resume() == 0, run.output
 
 
-def test_folder_of_a_run_is_never_begun_again(new_run):
+def test_a_folder_with_a_run_is_not_overwritten(new_run):
     run = new_run()
     assert run.train("trainer.max_epochs=1") == 0
     before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*") if path.is_file()}
     assert run.train("trainer.max_epochs=1") == 4
-    assert f"holds a run already; continue it with `unrolled resume run={run.folder}`" in run.output
+    assert f"already has a run; resume it with `unrolled resume run={run.folder}`" in run.output
     after = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*") if path.is_file()}
     assert after == before
 

@@ -16,7 +16,7 @@ CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129, "SIGUSR1": 138}
 WITHIN_BATCH = {"at": "batch_start", "epoch": 1, "batch": 2}
 
 
-def test_signal_leaves_a_run_that_resumes_to_the_bit(new_run, uninterrupted):
+def test_a_run_that_a_signal_ended_resumes_bit_for_bit(new_run, uninterrupted):
     name = "SIGTERM"
     run = new_run()
     assert run.train(fault={**WITHIN_BATCH, "do": name}) == CODES[name], run.output
@@ -37,14 +37,14 @@ def test_signal_leaves_a_run_that_resumes_to_the_bit(new_run, uninterrupted):
     ids=["batch", "validation", "last_batch"],
 )
 @pytest.mark.parametrize("loop", [(), ("trainer.accumulate_grad_batches=3",)], ids=["one", "three"])
-def test_every_signal_everywhere(new_run, uninterrupted, name, place, loop):
+def test_every_signal_at_every_place(new_run, uninterrupted, name, place, loop):
     run = new_run(*loop)
     assert run.train(fault={**place, "do": name}) == CODES[name], run.output
     assert run.resume() == 0, run.output
     assert_same_run(run, uninterrupted(*loop))
 
 
-def test_second_signal_ends_at_once(new_run):
+def test_a_second_signal_ends_the_run_at_once(new_run):
     run = new_run()
     hang = {**WITHIN_BATCH, "do": "hang", "seconds": 60}
     pid = run.start(["train", *SMALL, f"hydra.run.dir={run.folder}"], fault=hang)
@@ -58,14 +58,14 @@ def test_second_signal_ends_at_once(new_run):
 
 
 @pytest.mark.slow
-def test_signal_after_training_is_obeyed_and_the_rest_done_on_resume(new_run, uninterrupted):
+def test_a_signal_after_training_ends_the_run_and_resume_finishes_it(new_run, uninterrupted):
     run = new_run()
     assert run.train(fault={"at": "epoch_end", "epoch": 3, "do": "SIGTERM"}) == 143, run.output
     assert run.resume() == 0, run.output
     assert_same_run(run, uninterrupted())
 
 
-def test_command_line_interrupted_and_resumed(server, tmp_path):
+def test_a_command_is_interrupted_and_resumed(server, tmp_path):
     start = [sys.executable, "-c", "from unrolled.cli import main; main()"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     folder = tmp_path / "a run, with = and space"

@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there; disks that are full or forbidden."""
+"""Checkpoints are complete or missing; full and read-only disks are reported."""
 
 import os
 import random
@@ -28,7 +28,7 @@ def checkpoint(tmp_path):
     return path
 
 
-def test_checkpoint_file_is_an_ordinary_one(checkpoint):
+def test_torch_reads_a_checkpoint_file(checkpoint):
     plain = torch.load(checkpoint, weights_only=True)
     assert torch.equal(plain["weights"], torch.arange(300.0))
     assert checkpoint_file.load(checkpoint)["step"] == 7
@@ -45,14 +45,14 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_damaged_checkpoint_is_refused(checkpoint, kind):
+def test_a_damaged_checkpoint_is_refused(checkpoint, kind):
     checkpoint.write_bytes(DAMAGE[kind](checkpoint.read_bytes()))
     with pytest.raises(CheckpointError, match=str(checkpoint)):
         checkpoint_file.load(checkpoint)
 
 
 @pytest.mark.parametrize("num", [200, pytest.param(None, marks=pytest.mark.slow)])
-def test_one_flipped_bit_anywhere_is_found(checkpoint, num):
+def test_a_single_flipped_bit_is_found(checkpoint, num):
     content = checkpoint.read_bytes()
     draw = random.Random(SEED)
     print(f"KILL_SEED={SEED}, {num or len(content)} files")
@@ -65,7 +65,7 @@ def test_one_flipped_bit_anywhere_is_found(checkpoint, num):
             checkpoint_file.load(checkpoint)
 
 
-def test_damaged_last_checkpoint_falls_back_on_the_best_with_one_warning(new_run, uninterrupted):
+def test_a_run_with_a_damaged_last_checkpoint_resumes_from_the_best(new_run, uninterrupted):
     within = "checkpoint.every_n_steps=1"
     run = new_run(within)
     assert run.train(fault=KILL_AT) == -9
@@ -76,7 +76,7 @@ def test_damaged_last_checkpoint_falls_back_on_the_best_with_one_warning(new_run
     assert_same_run(run, uninterrupted(within))
 
 
-def test_nothing_valid_to_continue_from_trains_nothing(new_run):
+def test_resume_without_a_valid_checkpoint_trains_nothing(new_run):
     run = new_run()
     assert run.train(fault=KILL_AT) == -9
     num_steps = len(run.steps)
@@ -84,11 +84,11 @@ def test_nothing_valid_to_continue_from_trains_nothing(new_run):
         path.write_bytes(b"")
     assert run.resume() == 4
     assert len(run.steps) == num_steps
-    assert "nothing to continue from" in run.output
+    assert "no checkpoint to resume from" in run.output
 
 
 def kill_during_saves(new_run, reference, *, num_kills, seed):
-    """Kill a run at random syncs of its files; every file must be whole after each of them."""
+    """Kill a run at random syncs of its files, and check that each checkpoint is complete."""
     print(f"KILL_SEED={seed}")
     draw = random.Random(seed)
     run = new_run(*reference.overrides)
@@ -122,7 +122,7 @@ def test_killed_fifty_times_while_saving(new_run, uninterrupted):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_killed_at_any_moment(new_run, uninterrupted):
-    """The signal comes from outside, at a random moment after a random number of batches."""
+    """The signal is sent from outside, at a random moment."""
     print(f"KILL_SEED={SEED}")
     draw = random.Random(SEED)
     reference = uninterrupted("checkpoint.every_n_steps=2", *LONG)
@@ -148,7 +148,7 @@ def test_killed_at_any_moment(new_run, uninterrupted):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A disk of two megabytes."""
+    """A mounted disk of two megabytes."""
     path = tmp_path / "disk"
     path.mkdir()
     mounted = shutil.which("mount") and subprocess.run(
@@ -162,7 +162,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(path)], check=True)
 
 
-def test_disk_that_fills_up_keeps_the_last_good_checkpoint(new_run, small_disk):
+def test_a_disk_that_fills_up_keeps_the_last_good_checkpoint(new_run, small_disk):
     run = new_run()
     run_folder = small_disk / "run"
     arguments = ["train", *SMALL, f"hydra.run.dir={run_folder}"]
@@ -177,7 +177,7 @@ def test_disk_that_fills_up_keeps_the_last_good_checkpoint(new_run, small_disk):
     assert run.wait(run.start(["resume", f"run={run_folder}"])) == 0, run.output
 
 
-def test_disk_too_small_for_the_checkpoints_is_refused_before_training(new_run, small_disk):
+def test_a_disk_too_small_for_the_checkpoints_is_refused_before_training(new_run, small_disk):
     run = new_run()
     arguments = ["train", *SMALL, "model.hidden_size=200", f"hydra.run.dir={small_disk}/run"]
     assert run.wait(run.start(arguments)) == 6
@@ -185,7 +185,7 @@ def test_disk_too_small_for_the_checkpoints_is_refused_before_training(new_run, 
     assert not run.steps
 
 
-def test_folder_that_cannot_be_written_is_refused_before_torch_is_loaded(tmp_path):
+def test_a_read_only_folder_is_refused_before_torch_is_imported(tmp_path):
     (tmp_path / "file").touch()
     code = "import sys; from unrolled.cli import run; c = run(sys.argv[1:]); "
     code += "print('torch' in sys.modules); sys.exit(c)"
@@ -201,8 +201,8 @@ def test_folder_that_cannot_be_written_is_refused_before_torch_is_loaded(tmp_pat
 
 
 @pytest.mark.slow
-def test_folder_that_becomes_forbidden_ends_the_run(new_run, small_disk):
-    """small_disk: only to skip where nothing can be mounted."""
+def test_a_folder_that_becomes_read_only_ends_the_run(new_run, small_disk):
+    """small_disk skips the test if nothing can be mounted."""
     run = new_run()
     forbid = {"at": "batch_end", "epoch": 2, "batch": 1, "do": "forbid"}
     checkpoints = run.folder / "checkpoints"

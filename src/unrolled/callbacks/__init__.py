@@ -1,1 +1,1 @@
-"""Callbacks: what happens around training without being part of the model."""
+"""Callbacks: checkpoints, progress, guards and history of a run."""

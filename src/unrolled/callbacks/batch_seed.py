@@ -1,4 +1,4 @@
-"""The randomness of a batch (dropout, noise) as a function of where the batch stands."""
+"""Seeds each training batch, so that its dropout and noise are the same after a resume."""
 
 from typing import Any
 

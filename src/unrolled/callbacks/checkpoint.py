@@ -1,4 +1,4 @@
-"""The two checkpoints of a run: the best by the monitored score, and the last."""
+"""Writes the two checkpoints of a run: best.ckpt and last.ckpt."""
 
 import logging
 import math
@@ -23,16 +23,15 @@ log = logging.getLogger(__name__)
 class BestAndLast(Checkpoint):
     """Writes `checkpoints/best.ckpt` and `checkpoints/last.ckpt` under the trainer's root folder.
 
-    A score that is not finite is never best, and never keeps a later one from being it. Without
-    a validation part the last epoch counts as the best. `last.ckpt` is the newest place from which
-    training continues exactly: the end of the newest complete epoch, also when training was
-    stopped early, or a batch within the next one.
+    `best.ckpt` holds the weights of the epoch with the best monitored score. Scores that are not
+    finite are skipped. Without a validation set, the last epoch is the best one. `last.ckpt` is the
+    newest state from which training resumes bit for bit: the end of an epoch, or a batch within it.
 
     monitor: name of the score to choose by.
     mode: min or max.
     every_minutes, every_n_steps: how often `last.ckpt` is written within an epoch, > 0, or None.
-    finite: refuses to save numbers that are not finite.
-    signals: says whether the run is to end at its next checkpoint.
+    finite: checks that losses and weights are finite before each checkpoint.
+    signals: ends the run after the checkpoint if a stop signal arrived.
     """
 
     def __init__(
@@ -54,12 +53,12 @@ class BestAndLast(Checkpoint):
         self.finite = finite
         self.signals = signals
         self.best = Best(monitor)
-        self.scores: dict[str, float] = {}  # all scores of the epoch with the best value
+        self.scores: dict[str, float] = {}  # of the best epoch
         self._saved_at = monotonic()
         self._saved_step = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best so far, as plain values."""
+        """Return the best epoch so far, as plain values."""
         return {"best": asdict(self.best), "scores": dict(self.scores)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -77,12 +76,14 @@ class BestAndLast(Checkpoint):
             return
         value = float(trainer.callback_metrics.get(self.monitor, math.nan))
         if not math.isfinite(value):
-            log.warning("%s is %s, which cannot be the best", self.monitor, value)
+            log.warning(
+                "%s=%s is not finite, so this epoch cannot be the best", self.monitor, value
+            )
         elif self._improves(value):
             self._save_best(trainer, value)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock of checkpoints within an epoch."""
+        """Start to count time and steps until the next checkpoint within an epoch."""
         self._note_save(trainer)
 
     def on_train_batch_end(
@@ -93,7 +94,7 @@ class BestAndLast(Checkpoint):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Save `last.ckpt` if it is time or a signal came, and training can continue from here."""
+        """Save `last.ckpt` if it is due or a signal arrived, and training can resume from here."""
         if self._is_due(trainer) and continues_exactly(trainer):
             self._save_last(trainer)
 
@@ -102,8 +103,8 @@ class BestAndLast(Checkpoint):
         trainer: Trainer,
         pl_module: LightningModule,
     ) -> None:
-        """Complete the record of the best epoch, and save `last.ckpt`."""
-        log_newest_scores(trainer, part="train")
+        """Record all scores of the epoch if it is the best, and save `last.ckpt`."""
+        log_newest_scores(trainer, split="train")
         if sum(trainer.num_val_batches) == 0:
             self._save_best(trainer, None)
         if self.best.epoch == trainer.current_epoch:
@@ -137,10 +138,10 @@ class BestAndLast(Checkpoint):
     def _save_last(self, trainer: Trainer) -> None:
         self._save(trainer, "last.ckpt")
         self._note_save(trainer)
-        self.signals.obey()
+        self.signals.end_if_received()
 
     def _save(self, trainer: Trainer, name: str) -> None:
-        self.finite.look()
+        self.finite.check()
         self.finite.require_finite_weights(trainer.lightning_module)
         sync_history(trainer)
         trainer.save_checkpoint(Path(trainer.default_root_dir) / "checkpoints" / name)

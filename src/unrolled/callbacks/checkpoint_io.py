@@ -1,4 +1,4 @@
-"""How Lightning writes and reads checkpoints here; its own way hides a folder it may not write."""
+"""Lightning's interface to `runs.checkpoint_file`, which writes and reads checkpoints."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,10 @@ from unrolled.runs import checkpoint_file
 
 
 class DurableCheckpointIO(CheckpointIO):
-    """Writes durably with a checksum, reads what is whole, and never runs what a file says."""
+    """Writes durably with a checksum, refuses damaged files, and never unpickles code.
+
+    Lightning's own class would also ignore that a folder cannot be written.
+    """
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
@@ -23,7 +26,7 @@ class DurableCheckpointIO(CheckpointIO):
         map_location: Any | None = None,
         weights_only: bool | None = None,
     ) -> dict[str, Any]:
-        """Return the checkpoint, on the CPU; weights_only is always true."""
+        """Return the checkpoint, on the CPU. weights_only is always true."""
         return checkpoint_file.load(Path(path))
 
     def remove_checkpoint(self, path: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""What Lightning's checkpoints lack to continue a run bit for bit."""
+"""Adds the state to checkpoints that Lightning omits, so that runs resume bit for bit."""
 
 import logging
 from dataclasses import asdict
@@ -25,31 +25,31 @@ KEY = "unrolled"  # in a checkpoint
 
 
 def first_step(checkpoint: dict[str, Any]) -> int:
-    """Return the step from which the history of scores is written again."""
+    """Return the step from which a resumed run logs scores again."""
     step: int = checkpoint["global_step"]
     return step - 1 if checkpoint[KEY]["validating"] else step
 
 
 class ExactResume(Callback):
-    """Saves and restores the place in the epoch, the scores so far, and whether to stop.
+    """Saves and restores the position in the epoch, the scores so far, and `should_stop`.
 
-    Lightning restores weights, optimiser, schedule, callbacks and its counters. It begins an epoch
-    that was interrupted with its first batch, forgets sums, scores and the wish to stop, and
-    where trainer.max_steps is set it runs the end of a finished epoch twice.
+    Lightning restores weights, optimizer, schedule, callbacks and its counters. It restarts an
+    interrupted epoch at its first batch, and loses the sums, the scores and `should_stop`. With
+    trainer.max_steps it also runs the end of a finished epoch twice.
 
-    identity: plain values that say what the run computes; see `unrolled.config.changes`.
+    identity: config and data_fingerprint of the run; see `unrolled.config.changes`.
     """
 
     def __init__(self, *, identity: dict[str, Any]) -> None:
         self.identity = identity
-        self.seconds = 0.0  # of training before this process took over
+        self.seconds = 0.0  # of training in earlier processes
         self._started_at = perf_counter()
         self._state: dict[str, Any] | None = None
         self._max_steps = -1
 
     @property
     def fit_seconds(self) -> float:
-        """Seconds of training, those of earlier processes included."""
+        """Seconds of training and validation, including earlier processes."""
         return self.seconds + perf_counter() - self._started_at
 
     def on_save_checkpoint(
@@ -58,7 +58,7 @@ class ExactResume(Callback):
         pl_module: LightningModule,
         checkpoint: dict[str, Any],
     ) -> None:
-        """Add our state to the checkpoint."""
+        """Add the state to the checkpoint."""
         checkpoint[KEY] = {
             "identity": self.identity,
             "scores": {name: score.clone() for name, score in trainer.callback_metrics.items()},
@@ -74,18 +74,18 @@ class ExactResume(Callback):
         pl_module: LightningModule,
         checkpoint: dict[str, Any],
     ) -> None:
-        """Keep our state until training starts."""
+        """Keep the state until training starts."""
         self._state = checkpoint[KEY]
         self.seconds = checkpoint[KEY]["seconds"]
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Hide trainer.max_steps while Lightning restores its loops."""
+        """Unset trainer.max_steps while Lightning restores its loops."""
         self._started_at = perf_counter()
         self._max_steps = trainer.max_steps
         set_max_steps(trainer, -1)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Restore our state; begin with the batch that comes next."""
+        """Restore the state, and start with the next batch."""
         set_max_steps(trainer, self._max_steps)
         if self._state is None:
             return
@@ -95,22 +95,22 @@ class ExactResume(Callback):
         longer = is_longer(self._state["identity"], self.identity)
         trainer.should_stop = has_stopped_early(trainer) if longer else self._state["should_stop"]
         if self._state["validating"]:
-            log_newest_scores(trainer, part="val")
+            log_newest_scores(trainer, split="val")
         if resumes_within_epoch(trainer):
             num_done = num_batches_done_in_epoch(trainer)
             _batches(trainer).first_batch = num_done % int(trainer.num_training_batches)
         if longer:
-            self._tell_of_length(trainer)
+            self._log_new_length(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin the next epoch with its first batch."""
+        """Start the next epoch with its first batch."""
         _batches(trainer).first_batch = 0
 
-    def _tell_of_length(self, trainer: Trainer) -> None:
+    def _log_new_length(self, trainer: Trainer) -> None:
         if trainer.should_stop:
             log.warning(
-                "early stopping ended this run: more epochs change nothing; "
-                "`unrolled train init_from=RUN` starts a new run from its weights"
+                "early stopping ended this run, so it does not train longer; "
+                "start a new run from its weights with `unrolled train init_from=RUN`"
             )
             return
         groups = trainer.optimizers[0].param_groups
@@ -118,8 +118,8 @@ class ExactResume(Callback):
         for config in trainer.lr_scheduler_configs:
             catch_up(config.scheduler)
         log.info(
-            "the length of the run has changed: from step %d on the schedule is that of a run of "
-            "the new length; the learning rate goes from %g to %g",
+            "the length of the run has changed: from step %d on, the schedule follows the new "
+            "length, and the learning rate changes from %g to %g",
             trainer.global_step,
             before,
             groups[0]["lr"],

@@ -1,4 +1,4 @@
-"""Stops a run whose numbers are no longer finite, and says where that began."""
+"""Stops a run when its loss, gradients or weights are no longer finite."""
 
 import math
 from typing import Any
@@ -13,18 +13,18 @@ from unrolled.contracts import Batch
 from unrolled.errors import NotFiniteError
 from unrolled.lightning_internals import gradient_scaler
 
-STEPS_BETWEEN_LOOKS = 50  # on a GPU, where each look waits for everything before it
+STEPS_BETWEEN_CHECKS = 50  # on a GPU, where each check waits for all work before it
 MAX_SHOWN_IDS = 20
 
 
 class StopNotFinite(Callback):
-    """Looks at loss and gradient norm of each batch: at once on a CPU, every 50 batches on a GPU.
+    """Checks loss and gradient norm of each batch, at once on a CPU, every 50 batches on a GPU.
 
-    `look` is called before each checkpoint, so that none with such numbers is written.
+    `BestAndLast` calls `check` before it writes a checkpoint.
     """
 
     def __init__(self) -> None:
-        self._values: list[Tensor] = []  # loss + gradient norm of each batch not yet looked at
+        self._values: list[Tensor] = []  # loss + gradient norm of each unchecked batch
         self._places: list[tuple[int, int, float, Int[Tensor, " b"]]] = []
 
         self._rate = math.nan
@@ -35,7 +35,7 @@ class StopNotFinite(Callback):
         pl_module: LightningModule,
         optimizer: Optimizer,
     ) -> None:
-        """Note the learning rate: the schedule changes it before the batch ends."""
+        """Record the learning rate, because the schedule changes it before the batch ends."""
         self._rate = optimizer.param_groups[0]["lr"]
 
     def on_train_batch_end(
@@ -46,7 +46,7 @@ class StopNotFinite(Callback):
         batch: Batch,
         batch_idx: int,
     ) -> None:
-        """Note loss and gradient norm, and look at them when it is time."""
+        """Record loss and gradient norm, and check them if a check is due."""
         loss: Tensor = outputs["loss"]
         if gradient_scaler(trainer) is None:
             loss = loss + pl_module.gradient_norm  # type: ignore[operator]
@@ -54,14 +54,14 @@ class StopNotFinite(Callback):
             return
         self._values.append(loss)
         self._places.append((trainer.global_step, trainer.current_epoch, self._rate, batch.ids))
-        if loss.device.type == "cpu" or len(self._values) >= STEPS_BETWEEN_LOOKS:
-            self.look()
+        if loss.device.type == "cpu" or len(self._values) >= STEPS_BETWEEN_CHECKS:
+            self.check()
 
-    def look(self) -> None:
-        """Refuse numbers that are not finite among those noted.
+    def check(self) -> None:
+        """Check the recorded numbers.
 
         Raises:
-            NotFiniteError: names step, epoch, learning rate and sequences.
+            NotFiniteError: one is not finite; names step, epoch, learning rate and sequences.
         """
         if not self._values:
             return
@@ -75,18 +75,18 @@ class StopNotFinite(Callback):
                 more = f" and {len(ids) - MAX_SHOWN_IDS} more" if len(ids) > MAX_SHOWN_IDS else ""
                 raise NotFiniteError(
                     f"loss or gradient is not finite at step {step} (epoch {epoch}, learning rate "
-                    f"{rate:g}, sequences {shown}{more}); try a tenth of optimizer.lr, or "
+                    f"{rate:g}, sequences {shown}{more}); divide optimizer.lr by 10, or set "
                     "trainer.gradient_clip_val=1"
                 )
 
     def require_finite_weights(self, pl_module: LightningModule) -> None:
-        """Refuse weights that are not finite.
+        """Check the weights.
 
         Raises:
-            NotFiniteError: names the parameter.
+            NotFiniteError: a weight is not finite; names the parameter.
         """
         named = dict(pl_module.named_parameters())
         finite = torch.stack([torch.isfinite(p.detach()).all() for p in named.values()])
         if not bool(finite.all()):
             name = list(named)[finite.tolist().index(False)]
-            raise NotFiniteError(f"the weights are not finite: {name}; try a lower optimizer.lr")
+            raise NotFiniteError(f"the weights of {name} are not finite; try a lower optimizer.lr")

@@ -1,4 +1,4 @@
-"""One history of scores: what the loggers hold never falls behind a checkpoint, nor runs ahead."""
+"""Keeps loggers in step with checkpoints: each checkpoint has all scores up to its step."""
 
 from typing import Any
 
@@ -8,18 +8,18 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from unrolled.runs.metrics_csv import MetricsCSV
 
 
-def log_newest_scores(trainer: Trainer, *, part: str) -> None:
-    """Give the loggers the newest scores of a part, at the last step.
+def log_newest_scores(trainer: Trainer, *, split: str) -> None:
+    """Log the newest scores of a split, at the last step.
 
-    Lightning would log those of training after the checkpoint of the epoch, and a run that is
-    killed in between would never log them.
+    Lightning would log training scores after the checkpoint of the epoch, so a run that is killed
+    in between would lose them.
 
-    part: train or val.
+    split: train or val.
     """
     scores: dict[str, Any] = {
         name: float(score)
         for name, score in trainer.callback_metrics.items()
-        if name.startswith(f"{part}/")
+        if name.startswith(f"{split}/")
     }
     for logger in trainer.loggers:
         logger.log_metrics({**scores, "epoch": trainer.current_epoch}, step=trainer.global_step - 1)
@@ -27,7 +27,7 @@ def log_newest_scores(trainer: Trainer, *, part: str) -> None:
 
 
 def sync_history(trainer: Trainer) -> None:
-    """Write what loggers keep in memory; a checkpoint follows."""
+    """Write what the loggers keep in memory, before a checkpoint."""
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
             logger.experiment.flush()

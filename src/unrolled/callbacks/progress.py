@@ -1,4 +1,4 @@
-"""What a person sees while training runs: one bar for the whole run, or a line an epoch."""
+"""Progress of training: one bar for the whole run, or a line per epoch."""
 
 import logging
 import math
@@ -22,9 +22,9 @@ SECONDS_BETWEEN_UPDATES = 0.2  # of the bar; each update reads a loss from the d
 
 
 class RunProgress(ProgressBar):
-    """Shows epoch, loss, val accuracy, sequences per second and the time left.
+    """Shows epoch, loss, validation accuracy, sequences per second and the time left.
 
-    style: bar, lines (one per epoch, also in the log) or auto (a bar on a terminal, else lines).
+    style: bar, lines (one per epoch, also in train.log) or auto (a bar on a terminal, else lines).
     """
 
     def __init__(self, *, style: str) -> None:
@@ -38,7 +38,7 @@ class RunProgress(ProgressBar):
         self._num_done_at_start = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the bar."""
+        """Start the bar."""
         self._started_at = perf_counter()
         self._num_done_at_start = num_batches_done(trainer)
         if not self.uses_bar:
@@ -62,7 +62,7 @@ class RunProgress(ProgressBar):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Move the bar, a few times a second at most."""
+        """Update the bar, at most five times a second."""
         now = perf_counter()
         if self._bar is None or now - self._updated_at < SECONDS_BETWEEN_UPDATES:
             return
@@ -71,7 +71,7 @@ class RunProgress(ProgressBar):
         self._update_bar(trainer, float(loss) if isinstance(loss, Tensor) else math.nan)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Move the bar, or write the line of the epoch."""
+        """Update the bar, or log the line of the epoch."""
         loss = float(pl_module.training_sums.scores()["train/loss"])  # type: ignore[operator,union-attr]
         if self._bar is not None:
             self._update_bar(trainer, loss)
@@ -87,11 +87,11 @@ class RunProgress(ProgressBar):
             )
 
     def on_train_end(self, *_: Any) -> None:
-        """Leave the bar as it stands."""
+        """Stop the bar; it stays visible."""
         self._close()
 
     def on_exception(self, *_: Any) -> None:
-        """Give the terminal back."""
+        """Stop the bar, so that the error is printed below it."""
         self._close()
 
     def _close(self) -> None:
@@ -129,7 +129,7 @@ class RunProgress(ProgressBar):
 
 
 def _num_batches(trainer: Trainer) -> float:
-    """Return the batches of the whole run; infinite where nothing but time or scores ends it."""
+    """Return the batches of the whole run, infinite if only time or scores end it."""
     if trainer.max_epochs is None or trainer.max_epochs < 0:
         epochs = math.inf
     else:

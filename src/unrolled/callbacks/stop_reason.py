@@ -11,7 +11,7 @@ def stop_reason(trainer: Trainer) -> str | None:
         return None
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, EarlyStopping) and _has_stopped(callback):
-            return f"early stopping: {_explain(callback)}"
+            return f"early stopping: {_explain(callback, trainer)}"
         if isinstance(callback, Timer) and _is_over(callback):
             return "trainer.max_time reached"
     return "a callback set trainer.should_stop"
@@ -31,7 +31,9 @@ def _is_over(timer: Timer) -> bool:
     return remaining is not None and remaining <= 0
 
 
-def _explain(callback: EarlyStopping) -> str:
+def _explain(callback: EarlyStopping, trainer: Trainer) -> str:
+    by_epoch = trainer.val_check_interval == 1.0 and trainer.check_val_every_n_epoch == 1
+    unit = "epochs" if by_epoch else "validations"
     if callback.stopping_reason is EarlyStoppingReason.PATIENCE_EXHAUSTED:
-        return f"{callback.monitor} has not improved for {callback.wait_count} epochs"
+        return f"{callback.monitor} has not improved for {callback.wait_count} {unit}"
     return f"{callback.stopping_reason_message}"

@@ -1,4 +1,4 @@
-"""Signals that ask a run to end: Ctrl-C, SIGTERM, a lost terminal, a scheduler's warning."""
+"""Ends a run on SIGINT (Ctrl-C), SIGTERM, SIGHUP (terminal closed) or SIGUSR1 (from SLURM)."""
 
 import os
 import signal
@@ -14,10 +14,10 @@ NUMBERS = [signal.Signals[name] for name in STOP_SIGNALS]
 
 
 class StopSignals(Callback):
-    """While training runs, remembers a signal until a checkpoint can be exact; else obeys at once.
+    """Stops training at the next exact checkpoint; outside of training, stops at once.
 
-    It is a context manager around everything that a run does, and a callback that knows when
-    training runs. A second signal ends the process at once.
+    Use it as a context manager around a run, and as a callback of its Trainer. A second signal
+    ends the process at once.
     """
 
     def __init__(self) -> None:
@@ -41,24 +41,24 @@ class StopSignals(Callback):
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def on_train_start(self, *_: Any) -> None:
-        """Replace the handlers that Lightning has put in place of ours."""
+        """Install the handlers again: Lightning has replaced them."""
         self._waits = True
         self._install()
 
     def on_train_end(self, *_: Any) -> None:
-        """Obey what came too late for a checkpoint, and from now on at once."""
+        """End the run if a signal arrived after the last checkpoint."""
         self._waits = False
-        self.obey()
+        self.end_if_received()
 
     def on_exception(self, *_: Any) -> None:
-        """Obey at once from now on."""
+        """End the run at once if a signal arrives from now on."""
         self._waits = False
 
-    def obey(self) -> None:
-        """End the run if a signal came; a checkpoint has been written.
+    def end_if_received(self) -> None:
+        """End the run if a signal arrived.
 
         Raises:
-            RunInterruptedError: a signal came.
+            RunInterruptedError: a signal arrived.
         """
         if self.received is not None:
             raise RunInterruptedError(self.received)
@@ -74,7 +74,7 @@ class StopSignals(Callback):
             return
         self.received = number
         if not self._waits:
-            self.obey()
+            self.end_if_received()
         name = signal.Signals(number).name
-        text = f"\n{name}: waiting for the next checkpoint; once more ends at once\n"
-        os.write(2, text.encode())  # not print: the signal may have come in the middle of one
+        text = f"\n{name}: waiting for the next checkpoint; send it again to end at once\n"
+        os.write(2, text.encode())  # not print, which the signal may have interrupted

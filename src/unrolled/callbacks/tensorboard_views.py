@@ -1,4 +1,4 @@
-"""What TensorBoard shows beyond one curve a chart."""
+"""Charts and images for TensorBoard."""
 
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -13,20 +13,20 @@ CHARTS = {
 
 
 class TensorBoardViews(Callback):
-    """Charts with train and val together (Custom Scalars), and confusion matrices (Images)."""
+    """Adds charts of loss and accuracy (Custom Scalars) and confusion matrices (Images)."""
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Describe the charts."""
+        """Add the layout of the charts."""
         for writer in _writers(trainer):
             writer.add_custom_scalars(CHARTS)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw the confusion matrix of the last validation."""
-        _draw(trainer, pl_module, part="val")
+        """Add the confusion matrix of the last validation."""
+        _draw(trainer, pl_module, split="val")
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw the confusion matrix of the test part."""
-        _draw(trainer, pl_module, part="test")
+        """Add the confusion matrix of the test set."""
+        _draw(trainer, pl_module, split="test")
 
 
 def _writers(trainer: Trainer) -> list[SummaryWriter]:
@@ -35,16 +35,16 @@ def _writers(trainer: Trainer) -> list[SummaryWriter]:
     ]
 
 
-def _draw(trainer: Trainer, pl_module: LightningModule, *, part: str) -> None:
+def _draw(trainer: Trainer, pl_module: LightningModule, *, split: str) -> None:
     confusion: dict[str, Tensor] = pl_module.confusion  # type: ignore[assignment]
     writers = _writers(trainer)
-    if part not in confusion or not writers:
+    if split not in confusion or not writers:
         return
     names = trainer.datamodule.class_names  # type: ignore[attr-defined]
     figure = Figure(figsize=(2 + 0.5 * len(names), 2 + 0.5 * len(names)), layout="constrained")
     axes = figure.subplots()
-    matrix = ConfusionMatrixDisplay(confusion[part].cpu().numpy(), display_labels=names)
+    matrix = ConfusionMatrixDisplay(confusion[split].cpu().numpy(), display_labels=names)
     matrix.plot(ax=axes, cmap="Blues", colorbar=False, xticks_rotation="vertical")
-    axes.set_title(f"{part}: counts")
+    axes.set_title(f"{split}: counts")
     for writer in writers:
-        writer.add_figure(f"{part}/confusion", figure, global_step=trainer.global_step)
+        writer.add_figure(f"{split}/confusion", figure, global_step=trainer.global_step)

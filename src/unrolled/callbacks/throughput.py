@@ -1,4 +1,4 @@
-"""How many sequences per second training takes, without validation and checkpoints."""
+"""Measures training sequences per second, without validation and checkpoints."""
 
 from time import perf_counter
 from typing import Any
@@ -18,21 +18,21 @@ class Throughput(Callback):
 
     @property
     def sequences_per_second(self) -> float:
-        """Training sequences per second so far; 0 before the first."""
+        """Training sequences per second so far, 0 before the first."""
         seconds = self._seconds_so_far()
         return self.num_sequences / seconds if seconds > 0 else 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        """Return both counts."""
+        """Return the sequences and seconds so far."""
         return {"num_sequences": self.num_sequences, "seconds": self._seconds_so_far()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue to count from what `state_dict` returned."""
+        """Continue from what `state_dict` returned."""
         self.num_sequences = state_dict["num_sequences"]
         self.seconds = state_dict["seconds"]
 
     def on_train_batch_start(self, *_: Any, **__: Any) -> None:
-        """Start the clock if it stands."""
+        """Start the clock if it is stopped."""
         if self._started_at is None:
             self._started_at = perf_counter()
 
@@ -48,11 +48,11 @@ class Throughput(Callback):
         self.num_sequences += len(batch.y)
 
     def on_validation_start(self, *_: Any) -> None:
-        """Stop the clock: validation is not training."""
+        """Stop the clock during validation."""
         self._stop()
 
     def on_train_epoch_end(self, *_: Any) -> None:
-        """Stop the clock: so are checkpoints."""
+        """Stop the clock during checkpoints."""
         self._stop()
 
     def _seconds_so_far(self) -> float:

@@ -1,4 +1,4 @@
-"""Says where a run hangs: a loader or a step that takes far too long."""
+"""Reports where a run hangs, for example in a data loader."""
 
 import faulthandler
 import sys
@@ -7,16 +7,16 @@ from typing import Any
 
 from lightning import Callback
 
-SHARE_BETWEEN_SIGNS_OF_LIFE = 0.1  # of the time allowed: setting the alarm takes a thread each time
+RESTART_AFTER = 0.1  # of the allowed time: each restart of the alarm starts a thread
 
 
 class Watchdog(Callback):
-    """Writes the stack of every thread to standard error when nothing has happened for too long.
+    """Writes the stack of every thread to standard error if no batch ends for a long time.
 
-    The alarm is a thread of faulthandler's, which waits for no lock of Python: a call that hangs
-    in a library is reported too. The run is not ended.
+    The alarm is a thread of faulthandler, which needs no lock of Python, so it also reports calls
+    that hang in a library. The run continues.
 
-    minutes: without a batch, of training or evaluation, until the report; > 0.
+    minutes: time without a batch of training or evaluation until the report, > 0.
     """
 
     def __init__(self, *, minutes: float) -> None:
@@ -26,31 +26,31 @@ class Watchdog(Callback):
         self._set_at = 0.0
 
     def setup(self, *_: Any, **__: Any) -> None:
-        """Set the alarm."""
+        """Start the alarm."""
         self._set()
 
     def on_train_batch_end(self, *_: Any, **__: Any) -> None:
-        """Take the batch as a sign of life."""
-        self._heard()
+        """Restart the alarm."""
+        self._restart()
 
     def on_validation_batch_end(self, *_: Any, **__: Any) -> None:
-        """Take the batch as a sign of life."""
-        self._heard()
+        """Restart the alarm."""
+        self._restart()
 
     def on_test_batch_end(self, *_: Any, **__: Any) -> None:
-        """Take the batch as a sign of life."""
-        self._heard()
+        """Restart the alarm."""
+        self._restart()
 
     def on_exception(self, *_: Any) -> None:
-        """Switch the alarm off."""
+        """Stop the alarm."""
         faulthandler.cancel_dump_traceback_later()
 
     def teardown(self, *_: Any, **__: Any) -> None:
-        """Switch the alarm off."""
+        """Stop the alarm."""
         faulthandler.cancel_dump_traceback_later()
 
-    def _heard(self) -> None:
-        if monotonic() - self._set_at > SHARE_BETWEEN_SIGNS_OF_LIFE * self.seconds:
+    def _restart(self) -> None:
+        if monotonic() - self._set_at > RESTART_AFTER * self.seconds:
             self._set()
 
     def _set(self) -> None:

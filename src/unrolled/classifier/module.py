@@ -1,4 +1,4 @@
-"""The LightningModule: an encoder, a head, their loss, metrics and optimiser."""
+"""The LightningModule: a network with its loss, metrics and optimizer."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -34,15 +34,15 @@ BIASES = {"lr_scale": 1.0, "decay": False}
 class SequenceClassifier(LightningModule):
     """Classifies whole sequences: logits = network(x, lengths).
 
-    In training only sums on the device are kept, and read at the end of the epoch; validation and
-    test keep their logits until the end and compute every metric once.
+    Training keeps sums on the device and reads them once, at the end of the epoch. Validation and
+    test keep all logits and compute each metric once, at the end.
 
     network: maps prepared sequences to logits; see `unrolled.building.network`.
     num_classes: classes (c), >= 2.
     class_weights: weight of each class in the training loss, (c,), or None for equal ones.
     label_smoothing: probability taken from the label and spread over all classes, in [0, 1).
-    make_optimizer: builds an optimiser from torch's parameter groups when training starts.
-    make_schedule: builds Lightning's `lr_scheduler` dictionary then; see `schedules`.
+    make_optimizer: builds the optimizer from torch's parameter groups when training starts.
+    make_schedule: builds Lightning's `lr_scheduler` dictionary; see `schedules`.
     """
 
     class_weights: Tensor | None
@@ -66,7 +66,7 @@ class SequenceClassifier(LightningModule):
         self.make_schedule = make_schedule
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.num_classes = num_classes
-        self.averages_windows = False  # whether sequences with the same id are windows to average
+        self.averages_windows = False  # whether sequences of one id are windows of a recording
         self.confusion: dict[str, Int[Tensor, "c c"]] = {}
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []  # logits, classes, ids
         self.training_sums = TrainingSums.zero(torch.device("cpu"))  # of the epoch so far
@@ -75,7 +75,7 @@ class SequenceClassifier(LightningModule):
     def forward(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b c"]:
-        """Return logits of standardised sequences."""
+        """Return the logits of prepared sequences."""
         logits: Tensor = self.network(x, lengths)
         return logits
 
@@ -98,7 +98,7 @@ class SequenceClassifier(LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip, and keep the norm before clipping: it explains most of what goes wrong."""
+        """Clip the gradients, and record their norm before clipping as train/gradient_norm."""
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         gradients = [p.grad for p in parameters if p.grad is not None]
         norms = torch.stack(torch._foreach_norm(gradients))
@@ -110,7 +110,7 @@ class SequenceClassifier(LightningModule):
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def on_train_epoch_end(self) -> None:
-        """Make the scores of the epoch known; `history` gives them to the loggers."""
+        """Publish the scores of the epoch; `callbacks.history` logs them."""
         self.log_dict(self.training_sums.scores(), sync_dist=True, logger=False)
 
     # validation, test and prediction
@@ -124,30 +124,30 @@ class SequenceClassifier(LightningModule):
         self._outputs.append((self(batch.x, batch.lengths), batch.y, batch.ids))
 
     def on_validation_epoch_end(self) -> None:
-        """Compute and log all metrics of the validation part."""
+        """Compute and log all metrics of the validation set."""
         self._evaluate("val")
 
     def on_test_epoch_end(self) -> None:
-        """Compute and log all metrics of the test part."""
+        """Compute and log all metrics of the test set."""
         self._evaluate("test")
 
-    def _evaluate(self, part: str) -> None:
+    def _evaluate(self, split: str) -> None:
         logits, y, ids = map(torch.cat, zip(*self._outputs, strict=True))
         logits = logits.float()
         self._outputs.clear()
         metrics = _metrics(self.num_classes).to(logits.device)
         metrics.update(logits, y)
         scores = metrics.compute()
-        self.confusion[part] = scores.pop("confusion")
+        self.confusion[split] = scores.pop("confusion")
         scores = {"loss": functional.cross_entropy(logits, y), **scores}
         if self.averages_windows:
             scores |= recording_scores(logits, y, ids)
-        self.log_dict({f"{part}/{name}": value for name, value in scores.items()}, sync_dist=True)
+        self.log_dict({f"{split}/{name}": value for name, value in scores.items()}, sync_dist=True)
 
-    # optimisation
+    # optimization
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Return the optimiser over the groups of encoder and head, and the schedule."""
+        """Return the optimizer over the groups of encoder and head, and the schedule."""
         optimizer = self.make_optimizer(self._parameter_groups())
         for group in optimizer.param_groups:
             group["lr"] *= group.pop("lr_scale")
@@ -161,7 +161,7 @@ class SequenceClassifier(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": cast("LRSchedulerConfigType", schedule)}
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
-        """Return the groups of encoder and head; those treated alike are one, as each costs."""
+        """Return the parameter groups of encoder and head, equal ones merged."""
         head = self.network.head
         groups = [
             *self.network.encoder.parameter_groups(),
@@ -179,7 +179,7 @@ class SequenceClassifier(LightningModule):
 
 
 def _metrics(num_classes: int) -> MetricCollection:
-    """Return fresh metrics; they are no part of the module, whose tree is walked in every step."""
+    """Return new metrics. They are no submodules, because Lightning visits those in each step."""
     return MetricCollection(
         {
             "accuracy": MulticlassAccuracy(num_classes, average="micro", validate_args=False),

@@ -1,7 +1,7 @@
-"""How the learning rate changes over a run.
+"""Learning rate schedules.
 
-A schedule is a function of the optimiser and of the length of the run that returns Lightning's
-`lr_scheduler` dictionary. Lengths are given when training starts, so that no config repeats them.
+A schedule is a function that takes the optimizer and the length of the run, and returns Lightning's
+`lr_scheduler` dictionary. The length is known when training starts, so no config repeats it.
 """
 
 import math
@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import (
 
 
 def constant(optimizer: Optimizer, *, num_steps: int, steps_per_epoch: int) -> dict[str, Any]:
-    """Return a schedule that keeps the rate."""
+    """Return a schedule that keeps the learning rate."""
     return _every_step(ConstantLR(optimizer, factor=1.0, total_iters=0))
 
 
@@ -29,11 +29,14 @@ def cosine(
     warmup: float,
     final_factor: float,
 ) -> dict[str, Any]:
-    """Return half a cosine from the rate down, after a linear warm-up. Loshchilov & Hutter (2017).
+    """Return a linear warm-up followed by half a cosine. Loshchilov & Hutter (2017).
 
-    num_steps: optimiser steps of the run.
-    warmup: fraction of the run with a rising rate, 0 <= warmup < 1.
-    final_factor: factor on the rate at the end, 0 <= final_factor <= 1.
+    num_steps: optimizer steps of the run.
+    warmup: fraction of the run with a rising learning rate, 0 <= warmup < 1.
+    final_factor: factor on the learning rate at the end, 0 <= final_factor <= 1.
+
+    Raises:
+        ValueError: warmup or final_factor is out of range.
     """
     if not (0 <= warmup < 1 and 0 <= final_factor <= 1):
         raise ValueError(
@@ -59,12 +62,19 @@ def step(
     drops: list[float],
     factor: float,
 ) -> dict[str, Any]:
-    """Return a rate that is multiplied by `factor` at each of `drops`, fractions of the run."""
+    """Return a learning rate that is multiplied by `factor` at each of `drops`.
+
+    drops: fractions of the run, for example [0.5, 0.75], each 0 < drop < 1.
+
+    Raises:
+        ValueError: a drop is out of range.
+    """
     if not all(0 < drop < 1 for drop in drops):
         raise ValueError(f"need 0 < drop < 1 for each of scheduler.drops, got {list(drops)}")
     milestones = [round(drop * num_steps) for drop in drops]
 
-    def so_far(step: int) -> float:  # not MultiStepLR, which saves the milestones of a shorter run
+    # not MultiStepLR, whose checkpoint would keep the milestones of the old length of the run
+    def so_far(step: int) -> float:
         return factor ** sum(step >= milestone for milestone in milestones)
 
     return _every_step(LambdaLR(optimizer, so_far))
@@ -80,10 +90,14 @@ def plateau(
     factor: float,
     patience: int,
 ) -> dict[str, Any]:
-    """Return a rate multiplied by `factor` after more than `patience` epochs without a best score.
+    """Return a learning rate that is multiplied by `factor` when the score stops improving.
 
-    It is looked at on the last batch of an epoch rather than after it, because only then is it
-    part of the checkpoint that is written at the end of the epoch.
+    The schedule is updated on the last batch of an epoch, so that the checkpoint at the end of the
+    epoch contains it.
+
+    monitor: the score, for example val/loss.
+    mode: min or max.
+    patience: epochs without improvement before the rate changes, >= 0.
     """
     scheduler = ReduceLROnPlateau(optimizer, mode=mode, factor=factor, patience=patience)  # type: ignore[arg-type]
     return {
@@ -96,7 +110,7 @@ def plateau(
 
 
 def catch_up(scheduler: LRScheduler | ReduceLROnPlateau) -> None:
-    """Set the rates to what the schedule says now, after the length of the run was changed."""
+    """Set the learning rates to the schedule of the new length of a resumed run."""
     if isinstance(scheduler, LambdaLR):
         factors = [factor(scheduler.last_epoch) for factor in scheduler.lr_lambdas]
         for group, rate, factor in zip(

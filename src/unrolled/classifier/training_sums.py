@@ -1,4 +1,4 @@
-"""The scores of a training epoch, as sums on the device that are read once, at its end."""
+"""Scores of a training epoch: sums on the device, read once at the end of the epoch."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +10,12 @@ from torch import Tensor
 
 @dataclass
 class TrainingSums:
-    """What an epoch of training adds up; every operation in a step counts, so there are few.
+    """Sums over a training epoch, with few operations per step.
 
     loss: sum over sequences, nats.
-    num_correct: sequences whose largest logit is that of their label.
+    num_correct: sequences whose largest logit is at their label.
     gradient_norm, largest_gradient_norm: sum and maximum over steps, before clipping.
-    num_sequences, num_steps: how many of each.
+    num_sequences, num_steps: counts.
     """
 
     loss: Float[Tensor, ""]
@@ -27,14 +27,14 @@ class TrainingSums:
 
     @classmethod
     def zero(cls, device: torch.device) -> "TrainingSums":
-        """Return the sums of an epoch that has not begun."""
+        """Return the sums at the start of an epoch."""
         loss, norm, largest = torch.zeros(3, device=device).unbind()
         count = torch.zeros((), dtype=torch.int64, device=device)
         return cls(loss, count, norm, largest, 0, 0)
 
     @classmethod
     def restored(cls, state: dict[str, Any], device: torch.device) -> "TrainingSums":
-        """Return the sums that `dataclasses.asdict` has made plain."""
+        """Return the sums that `dataclasses.asdict` turned into a dictionary."""
         moved: dict[str, Any] = {
             k: v.to(device) if isinstance(v, Tensor) else v for k, v in state.items()
         }
@@ -44,19 +44,22 @@ class TrainingSums:
     def add_batch(
         self, loss: Float[Tensor, ""], logits: Float[Tensor, "b c"], y: Int[Tensor, " b"]
     ) -> None:
-        """Add the mean loss of a batch, and its hits."""
+        """Add the loss and the correct predictions of a batch.
+
+        loss: mean over the batch.
+        """
         self.loss.add_(loss, alpha=len(y))
         self.num_correct.add_((logits.argmax(dim=1) == y).sum())
         self.num_sequences += len(y)
 
     def add_gradient(self, norm: Float[Tensor, ""]) -> None:
-        """Add the norm of a step's gradient."""
+        """Add the gradient norm of a step."""
         self.gradient_norm.add_(norm)
         torch.maximum(self.largest_gradient_norm, norm, out=self.largest_gradient_norm)
         self.num_steps += 1
 
     def scores(self) -> dict[str, Float[Tensor, ""]]:
-        """Return means over sequences and steps, and the maximum; on the device."""
+        """Return means over sequences and steps, and the largest gradient norm, on the device."""
         return {
             "train/loss": self.loss / self.num_sequences,
             "train/accuracy": self.num_correct / self.num_sequences,

@@ -1,1 +1,1 @@
-"""The only reader and writer of a run folder."""
+"""Run folders: the only package that reads and writes their files."""

@@ -1,7 +1,7 @@
-"""Checkpoint files: tensors and plain values with a checksum of every byte, written durably.
+"""Checkpoint files: tensors and plain values with a checksum, written durably.
 
-A file is what torch.save writes, an uncompressed zip archive, whose comment is the SHA-256 of
-all before it; `torch.load(path, weights_only=True)` reads it like any other.
+A file is the uncompressed zip archive of torch.save. The comment of the archive is the SHA-256 of
+all bytes before it. You can read a file with `torch.load(path, weights_only=True)`.
 """
 
 import errno
@@ -17,40 +17,40 @@ DIGEST_SIZE = 64  # hexadecimal digits
 
 
 def save(path: Path, checkpoint: dict[str, Any]) -> None:
-    """Write the checkpoint; whatever happens, path holds the old one or the new one, whole.
+    """Write the checkpoint. If the process is killed, path holds the old or the new one, complete.
 
     Raises:
-        StorageError: it cannot be written, or does not read back as it was written.
+        StorageError: the file cannot be written, or its content differs when it is read back.
     """
     import torch
 
     buffer = io.BytesIO()
     torch.save(checkpoint, buffer)
     content = bytearray(buffer.getbuffer())
-    content[-2:] = DIGEST_SIZE.to_bytes(2, "little")  # the archive ends with its comment's length
+    content[-2:] = DIGEST_SIZE.to_bytes(2, "little")  # length of the comment
     content += hashlib.sha256(content).hexdigest().encode()
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:
             file.write(content)
         if temporary.read_bytes() != content:
-            raise OSError(errno.EIO, "it does not read back as it was written")
+            raise OSError(errno.EIO, "its content differs when it is read back")
 
     write_atomically(path, write, durable=True, needed=len(content))
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Return a checkpoint's plain values and tensors, on the CPU.
+    """Return the plain values and tensors of a checkpoint, on the CPU.
 
     Raises:
-        CheckpointError: it is missing or damaged; a damaged one is never unpacked.
+        CheckpointError: the file is missing or damaged. A damaged file is not unpacked.
     """
     import torch
 
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path} does not exist: no epoch was completed") from error
+        raise CheckpointError(f"{path} does not exist: no epoch was finished") from error
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
     if reason := _damage(content):
@@ -65,7 +65,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def _damage(content: bytes) -> str | None:
-    """Return what is wrong with the bytes of a file, None if nothing is."""
+    """Return how the bytes of a file are damaged, None if they are not."""
     if not content:
         return "it is empty"
     if not content.startswith(b"PK"):

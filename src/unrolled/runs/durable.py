@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written beside their name, synced, then renamed."""
+"""Atomic writes: a file is written under a temporary name, synced, then renamed."""
 
 import errno
 import os
@@ -22,17 +22,17 @@ STORAGE_ERRORS = (
 
 @contextmanager
 def naming_storage() -> Iterator[None]:
-    """Turn what the system says of a full disk or a forbidden folder into an error of ours.
+    """Turn an OSError about storage into a StorageError that names the file.
 
     Raises:
-        StorageError: it said so.
+        StorageError: the disk is full, or a file or folder cannot be written.
     """
     try:
         yield
     except StorageError:
         raise
     except OSError as error:
-        if isinstance(error.__context__, StorageError):  # raised while the first was handled
+        if isinstance(error.__context__, StorageError):  # raised while a StorageError was handled
             raise error.__context__ from None
         if error.errno not in STORAGE_ERRORS:
             raise
@@ -42,10 +42,11 @@ def naming_storage() -> Iterator[None]:
 def write_atomically(
     path: Path, write: Callable[[Path], None], *, durable: bool, needed: int = 0
 ) -> None:
-    """Call write with a temporary name beside path, then rename: readers see all or nothing.
+    """Write to a temporary file in the same folder, then rename it to path.
 
-    durable: whether to wait until it is on the disk, some milliseconds.
-    needed: bytes that are to be written, for the message; 0 if they are few.
+    write: writes the content to the path that it is given.
+    durable: whether to wait until the file is on the disk, which takes some milliseconds.
+    needed: bytes to write, for the error message; 0 if they are few.
 
     Raises:
         StorageError: the disk is full, or the folder cannot be written.
@@ -67,7 +68,7 @@ def write_atomically(
 
 
 def write_text(path: Path, text: str, *, durable: bool) -> None:
-    """Write a text file as `write_atomically` does.
+    """Write a text file with `write_atomically`.
 
     Raises:
         StorageError: the disk is full, or the folder cannot be written.
@@ -80,24 +81,24 @@ def write_text(path: Path, text: str, *, durable: bool) -> None:
 
 
 def sweep_temporaries(folder: Path) -> None:
-    """Remove what killed processes left half written, in the folder and its subfolders."""
+    """Remove the temporary files of killed processes, in the folder and its subfolders."""
     for path in folder.rglob(".*.tmp"):
         path.unlink(missing_ok=True)
 
 
 def require_space(folder: Path, *, needed: int) -> None:
-    """Refuse to start what the disk has no room for.
+    """Check the free space on the disk of a folder.
 
     needed: bytes, >= 0.
 
     Raises:
-        StorageError: less is free.
+        StorageError: less than `needed` is free.
     """
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise StorageError(
             f"{folder}: the checkpoints need {needed:,} bytes, {free:,} are free; "
-            "make room, or choose another place with hydra.run.dir=DIR"
+            "free some space, or choose another disk with hydra.run.dir=DIR"
         )
 
 
@@ -109,9 +110,9 @@ def _explain(path: Path, error: OSError, needed: int) -> str:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or what a folder lists, is on the disk."""
+    """Wait until a file, or the entries of a folder, are on the disk."""
     if os.name == "nt":
-        return  # no folder can be opened there, and no file to read only be synced
+        return  # Windows can neither open a folder nor sync a file that is open for reading
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""One process at a time works on a run folder."""
+"""A lock, so that only one process at a time works on a run folder."""
 
 import json
 import os
@@ -19,13 +19,12 @@ except ImportError:  # Windows
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a run folder, which must exist, and sweep what a killed process left in it.
+    """Lock a run folder, which must exist, and remove the temporary files of killed processes.
 
-    The operating system lets go of the lock of a process that ends, however it ends: a stale lock
-    is one that nobody holds.
+    The operating system releases the lock when the process ends, so a lock is never stale.
 
     Raises:
-        CheckpointError: another process works on the folder; names its host and process id.
+        CheckpointError: another process holds the lock; names its host and process id.
         StorageError: the folder cannot be written.
     """
     if is_helper():
@@ -38,13 +37,13 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def is_helper() -> bool:
-    """Return whether this is a process that another one started to share the work with."""
+    """Return whether this is a further process of a distributed run (rank > 0)."""
     ranks = (os.environ.get(name, "0") for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
     return any(rank not in ("", "0") for rank in ranks)
 
 
 def _opened(folder: Path) -> IO[str]:
-    """Return the lock file, held by this process and naming it."""
+    """Return the lock file, locked by this process and with its id."""
     try:
         file = (folder / ".lock").open("a+", encoding="utf-8")
         if fcntl is not None:
@@ -58,7 +57,7 @@ def _opened(folder: Path) -> IO[str]:
         holder = json.loads(text) if text else {"pid": "?", "host": "?"}
         raise CheckpointError(
             f"{folder} is in use by process {holder['pid']} on {holder['host']}; "
-            "wait for it, or end it"
+            "wait until it ends, or end it"
         ) from error
     except OSError as error:
         raise StorageError(f"{folder} cannot be written: {error.strerror}") from error

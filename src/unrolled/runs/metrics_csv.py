@@ -1,4 +1,4 @@
-"""A logger that leaves one table, `metrics.csv`: a row per epoch with its train and val scores."""
+"""A logger that writes `metrics.csv`: a row per epoch with training and validation scores."""
 
 import csv
 from argparse import Namespace
@@ -14,7 +14,7 @@ from unrolled.runs.durable import sync, write_atomically
 
 
 class MetricsCSV(Logger):
-    """Merges what is logged at one step into one row; test scores have a row of their own.
+    """Merges the scores of a step into one row. Test scores have their own row.
 
     save_dir: folder of `metrics.csv`.
     purge_step: step at which a run resumes, >= 1: rows before it are kept, later ones are
@@ -38,12 +38,12 @@ class MetricsCSV(Logger):
 
     @property
     def name(self) -> str:
-        """The table's name."""
+        """Name of the table."""
         return "metrics"
 
     @property
     def version(self) -> str:
-        """Nothing: a folder has one table."""
+        """Always empty: a run folder has one table."""
         return ""
 
     @property
@@ -56,7 +56,7 @@ class MetricsCSV(Logger):
     def log_hyperparams(
         self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any
     ) -> None:
-        """Do nothing: the run folder holds its config."""
+        """Do nothing: config.yaml has the settings."""
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -68,7 +68,7 @@ class MetricsCSV(Logger):
 
     @rank_zero_only
     def save(self) -> None:
-        """Write the table; a reader never sees half of it."""
+        """Write the whole table atomically."""
         if not self.rows:
             return
         columns = dict.fromkeys(name for row in self.rows.values() for name in row)
@@ -83,11 +83,11 @@ class MetricsCSV(Logger):
 
     @rank_zero_only
     def sync(self) -> None:
-        """Wait until the table is on the disk: a checkpoint follows."""
+        """Wait until the table is on the disk, before a checkpoint."""
         if self.path.is_file():
             sync(self.path)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Write what is not yet written."""
+        """Write the table."""
         self.save()

@@ -1,4 +1,4 @@
-"""Where a run comes from: versions, commit and diff, hardware, command."""
+"""Provenance of a run: versions, commit and diff, hardware and command."""
 
 import hashlib
 import os
@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy", "unrolled")
-# Rooms whose code changes no score.
 PACKAGE = Path(__file__).parents[1]
+# Files and packages whose code cannot change a score.
 NOT_COMPUTING = ("cli.py", "commands", "prediction", "reports", "sweeps")
 MAX_DIFF_CHARACTERS = 1_000_000
 
 
 def provenance(overrides: list[str]) -> dict[str, Any]:
-    """Return plain values that say with what, on what and by what command a run was made."""
+    """Return the versions, code, hardware and command of this run, as plain values.
+
+    overrides: key=value words of the command line.
+    """
     import torch
 
     return {
@@ -50,7 +53,7 @@ def provenance(overrides: list[str]) -> dict[str, Any]:
 
 
 def remember_code() -> None:
-    """Look at the code now: what is edited later is not what this process and its forks run."""
+    """Read the code now, because this process and its forks do not run later edits."""
     source_hash()
     _git(PACKAGE)
     _versions()
@@ -58,7 +61,7 @@ def remember_code() -> None:
 
 @cache
 def source_hash() -> str:
-    """Return a hash of the code that a score depends on: ours, less what types, lists and draws."""
+    """Return a hash of the code of this package that can change a score."""
     root = PACKAGE
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
@@ -81,7 +84,7 @@ def _versions() -> dict[str, str]:
 
 @cache
 def _git(folder: Path) -> dict[str, str | None]:
-    """Return commit and uncommitted changes of the checkout this package runs from, if any."""
+    """Return the commit and the uncommitted changes of the checkout, None if there is none."""
     root = _run(["git", "rev-parse", "--show-toplevel"], folder)
     if root is None or not (Path(root) / "src" / "unrolled").is_dir():
         return {"commit": None, "diff": None}

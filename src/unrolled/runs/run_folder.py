@@ -1,14 +1,16 @@
-"""What a run folder holds; the only reader and writer of it.
+"""The files of a run folder. No other code reads or writes them.
 
-    config.yaml          the resolved config; what came from the environment stays a reference
-    checkpoints/         best.ckpt (by the monitored score on val) and last.ckpt
-    preprocessing.json   what the weights need beside it: sizes, class names, standardisation
-    metrics.csv          a row per epoch; TensorBoard's event files stand beside it
-    result.json          state, scores, sizes, times
+    config.yaml          the resolved config; ${oc.env:NAME} stays a reference
+    checkpoints/         best.ckpt (best monitored score) and last.ckpt (to resume from)
+    preprocessing.json   what prediction needs: sizes, class names, standardization, ...
+    metrics.csv          a row of scores per epoch
+    events.out.*         the same for TensorBoard, with hparams.yaml
+    result.json          state, scores, sizes and times; see `unrolled.runs.result`
+    evaluation.json      scores of the newest `unrolled evaluate`
     provenance.json      versions, commit and diff, hardware, command
-    train.log            what was said
+    train.log            the log
 
-Nothing in it is a pickled object: JSON, YAML, CSV, and tensors that load with weights_only=True.
+The files are JSON, YAML, CSV, and tensors that load with weights_only=True. None is a pickle.
 """
 
 import json
@@ -38,13 +40,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1  # of result.json and preprocessing.json
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the first where there is libyaml
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # CSafeLoader needs libyaml
 
 
 class RunFolder:
     """The files of one run.
 
-    path: the folder; it need not exist yet.
+    path: the folder, which need not exist yet.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -52,40 +54,40 @@ class RunFolder:
 
     @property
     def best_checkpoint(self) -> Path:
-        """Weights of the epoch that was best on val."""
+        """Checkpoint of the epoch with the best monitored score."""
         return self.path / "checkpoints" / "best.ckpt"
 
     @property
     def last_checkpoint(self) -> Path:
-        """State from which training continues: the end of an epoch, or a batch within one."""
+        """Newest checkpoint, from which training resumes."""
         return self.path / "checkpoints" / "last.ckpt"
 
     @property
     def name(self) -> str:
-        """The last part of the path."""
+        """Name of the folder."""
         return self.path.name
 
     # one process at a time
 
     def require_free(self) -> None:
-        """Refuse to begin a run where there is one, or where none can be.
+        """Check that a new run can use the folder.
 
         Raises:
-            CheckpointError: the folder is that of another run.
+            CheckpointError: it has a run.
             StorageError: it cannot be written.
         """
         if (self.path / "checkpoints").exists() and not is_helper():
             raise CheckpointError(
-                f"{self.path} holds a run already; continue it with `{self.resume_command}`, "
-                "or choose another hydra.run.dir"
+                f"{self.path} already has a run; resume it with `{self.resume_command}`, "
+                "or choose another folder with hydra.run.dir=DIR"
             )
         nearest = next(path for path in (self.path, *self.path.parents) if path.exists())
         if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-            reason = "is a file" if not nearest.is_dir() else "may not be written"
-            raise StorageError(f"{self.path} cannot be made: {nearest} {reason}")
+            reason = "is a file" if not nearest.is_dir() else "cannot be written"
+            raise StorageError(f"{self.path} cannot be created: {nearest} {reason}")
 
     def make_free(self) -> None:
-        """Let a run begin where one has left nothing to continue from."""
+        """Prepare the folder of a run without a checkpoint for a new run."""
         if not is_helper() and (self.path / "checkpoints").is_dir():
             with locked(self.path):
                 self.remove_result()
@@ -94,35 +96,39 @@ class RunFolder:
                 (self.path / "checkpoints").rmdir()
 
     def set_aside(self) -> None:
-        """Make room for another run of the same name; what is there moves to a hidden folder."""
+        """Move the files of the run to a hidden subfolder, so that a new run can use the folder."""
         if is_helper():
             return
         with locked(self.path):
             aside = self.path / f".replaced-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
             aside.mkdir()
-            kept = {"config.yaml", "train.log", "output.log"}  # the last two are being written
+            kept = {"config.yaml", "train.log", "output.log"}  # the logs are open
             for path in list(self.path.iterdir()):
                 if not path.name.startswith(".") and path.name not in kept:
                     path.rename(aside / path.name)
-            (self.path / "config.yaml").rename(aside / "config.yaml")  # tells what to set aside
+            # last, because config.yaml marks the folder as a run
+            (self.path / "config.yaml").rename(aside / "config.yaml")
 
     def drop_checkpoints(self, *, keep_best: bool) -> None:
-        """Remove what a finished run does not need to be compared."""
+        """Remove the checkpoints of a finished run.
+
+        keep_best: whether best.ckpt stays.
+        """
         self.last_checkpoint.unlink(missing_ok=True)
         if not keep_best:
             self.best_checkpoint.unlink(missing_ok=True)
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Make the folder that of a new run, and hold it.
+        """Create the folder for a new run, and lock it.
 
         Raises:
-            CheckpointError: it is that of another run.
+            CheckpointError: it has a run.
             StorageError: it cannot be written.
         """
         if not is_helper():
             try:
-                (self.path / "checkpoints").mkdir(parents=True)  # made once, by one process only
+                (self.path / "checkpoints").mkdir(parents=True)  # only one process succeeds
             except FileExistsError:
                 self.require_free()
                 raise
@@ -133,17 +139,17 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the folder of a run that exists.
+        """Lock the folder of an existing run.
 
         Raises:
-            CheckpointError: another process works on it.
+            CheckpointError: another process holds the lock.
         """
         with locked(self.path):
             yield
 
     @property
     def resume_command(self) -> str:
-        """What to type to continue the run."""
+        """Command that resumes the run."""
         return f"unrolled resume {shlex.quote(f'run={self.path}')}"
 
     def require_best_checkpoint(self) -> None:
@@ -179,21 +185,21 @@ class RunFolder:
     # config
 
     def write_config(self, config: DictConfig) -> None:
-        """Write the resolved config; values from the environment are written as references."""
+        """Write the resolved config. Values from the environment stay references."""
         self._write("config.yaml", OmegaConf.to_yaml(OmegaConf.create(resolve(config))))
 
     def config(self) -> DictConfig:
-        """Return the config of the run, with settings that came later as they then were.
+        """Return the config of the run.
 
         Raises:
-            CheckpointError: there is none; the folder is not a run.
+            CheckpointError: there is no config.yaml, so the folder is not a run.
         """
         path = self.path / "config.yaml"
         if not path.is_file():
             raise CheckpointError(
                 f"{self.path} has no config.yaml, so it is not a run; see `unrolled list`"
             )
-        # as OmegaConf.load, in a quarter of the time: what `write_config` writes is plain YAML
+        # plain YAML, which OmegaConf.load would read four times slower
         values = yaml.load(path.read_bytes(), Loader=LOADER)  # noqa: S506 - a safe loader
         config = OmegaConf.create(values)
         assert isinstance(config, DictConfig)
@@ -203,18 +209,20 @@ class RunFolder:
     # JSON files
 
     def write_preprocessing(self, values: dict[str, Any]) -> None:
-        """Write what the weights need beside the config."""
+        """Write what prediction needs besides config and weights."""
         self._write_versioned("preprocessing.json", values)
 
     def preprocessing(self) -> dict[str, Any]:
-        """Return what the weights need beside the config.
+        """Return what prediction needs besides config and weights.
 
         Raises:
-            CheckpointError: it is missing or damaged, or another format version wrote it.
+            CheckpointError: the file is missing or damaged, or has another format version.
         """
         values = self._read_versioned("preprocessing.json")
         if values is None:
-            raise CheckpointError(f"{self.path} has no preprocessing.json: training never started")
+            raise CheckpointError(
+                f"{self.path} has no preprocessing.json, because its training never started"
+            )
         return values
 
     def write_result(self, result: Result) -> None:
@@ -225,37 +233,37 @@ class RunFolder:
         """Return how the run ended, or None if it has not ended.
 
         Raises:
-            CheckpointError: the file is damaged, or another format version wrote it.
+            CheckpointError: the file is damaged or has another format version.
         """
         values = self._read_versioned("result.json")
         return None if values is None else Result.from_json(values)
 
     def remove_result(self) -> None:
-        """Forget how the run ended: it goes on."""
+        """Remove result.json when the run resumes."""
         (self.path / "result.json").unlink(missing_ok=True)
 
     def write_provenance(self, values: dict[str, Any]) -> None:
-        """Write where the run comes from; of a resumed run, add where this part comes from."""
+        """Write the provenance; a resumed run adds an entry to `resumed`."""
         before = self._read_json("provenance.json")
         if before is not None:
             values = {**before, "resumed": [*before.get("resumed", []), values]}
         self._write_json("provenance.json", values)
 
     def provenance(self) -> dict[str, Any]:
-        """Return where the run comes from; nothing if that was not written."""
+        """Return the provenance, or an empty dictionary if it was not written."""
         return self._read_json("provenance.json") or {}
 
     def write_evaluation(self, values: dict[str, Any]) -> None:
-        """Write the scores of the newest evaluation."""
+        """Write the scores of an evaluation, and replace earlier ones."""
         self._write_json("evaluation.json", values)
 
     # weights
 
     def load_checkpoint(self, path: Path) -> dict[str, Any]:
-        """Return a checkpoint's plain values and tensors, on the CPU.
+        """Return the plain values and tensors of a checkpoint, on the CPU.
 
         Raises:
-            CheckpointError: it is missing or damaged.
+            CheckpointError: the file is missing or damaged.
         """
         return checkpoint_file.load(path)
 
@@ -263,16 +271,16 @@ class RunFolder:
         """Return the weights of the best checkpoint, on the CPU.
 
         Raises:
-            CheckpointError: it is missing or damaged.
+            CheckpointError: the file is missing or damaged.
         """
         weights: dict[str, Tensor] = self.load_checkpoint(self.best_checkpoint)["state_dict"]
         return weights
 
     def newest_checkpoint(self) -> tuple[Path, dict[str, Any]]:
-        """Return the newest place from which training continues; a damaged file is passed over.
+        """Return path and content of the newest valid checkpoint. Damaged files are skipped.
 
         Raises:
-            CheckpointError: there is none.
+            CheckpointError: no checkpoint is valid.
         """
         reasons = []
         for path in (self.last_checkpoint, self.best_checkpoint):
@@ -282,11 +290,11 @@ class RunFolder:
                 reasons.append(str(error))
                 continue
             if path != self.last_checkpoint and self.last_checkpoint.exists():
-                log.warning("%s; continuing from %s", "; ".join(reasons), path)
+                log.warning("%s; resuming from %s", "; ".join(reasons), path)
             return path, checkpoint
         raise CheckpointError(
-            f"nothing to continue from: {'; '.join(reasons)}; "
-            f"to train again: {self._train_command()}"
+            f"no checkpoint to resume from: {'; '.join(reasons)}; "
+            f"start again with: {self._train_command()}"
         )
 
     def _write_versioned(self, name: str, values: dict[str, Any]) -> None:
@@ -321,7 +329,7 @@ class RunFolder:
 
 
 def find_runs(root: Path) -> Iterator[RunFolder]:
-    """Yield the run folders in and under root, newest first; what is hidden is passed over."""
+    """Yield the run folders in and under root, newest first. Hidden folders are skipped."""
     configs = [
         path
         for path in root.rglob("config.yaml")
@@ -332,7 +340,9 @@ def find_runs(root: Path) -> Iterator[RunFolder]:
 
 
 def find_run(name: str, *, root: Path) -> RunFolder:
-    """Return the run that `run=NAME` means: a folder, or `latest` under root.
+    """Return the run of `run=NAME`.
+
+    name: a folder, or `latest` for the newest run under root that has a checkpoint.
 
     Raises:
         CheckpointError: there is no such run.
@@ -341,17 +351,17 @@ def find_run(name: str, *, root: Path) -> RunFolder:
         folder = RunFolder(name)
         if not folder.path.exists():
             hint = did_you_mean(name, ["latest"])
-            raise CheckpointError(f"run={name}: there is no such folder{hint}")
+            raise CheckpointError(f"run={name}: the folder does not exist{hint}")
         folder.config()
         return folder
     for folder in find_runs(root):
         if folder.best_checkpoint.is_file():
             return folder
-    raise CheckpointError(f"no run with a checkpoint under {root}; `unrolled train` makes one")
+    raise CheckpointError(f"no run with a checkpoint under {root}; start one with `unrolled train`")
 
 
 def _plain(value: Any) -> Any:
-    """Return value with what JSON cannot say (NaN and infinities) as None."""
+    """Return the value with NaN and infinities, which JSON does not have, as None."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,1 +1,1 @@
-"""Train, resume and test; the Trainer and its parts."""
+"""Training: runs that train, resume and test, and the Trainer that they use."""

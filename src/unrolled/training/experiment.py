@@ -1,4 +1,4 @@
-"""Trains what a config describes, tests it, leaves a run folder; continues and evaluates runs."""
+"""Trains, resumes and evaluates runs. Each run has a config and a run folder."""
 
 import logging
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ from unrolled.runs.recording import recording
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_run
 from unrolled.training.hyperparameters import log_final_scores, log_settings
-from unrolled.training.process import naming_remedies, prepare_process
+from unrolled.training.process import prepare_process, readable_errors
 from unrolled.training.trainer import Experiment, build, build_trainer, load_classifier
 
 log = logging.getLogger(__name__)
 
-NUM_CHECKPOINTS = 3  # best, last, and the one that is being written
-VALUES_PER_WEIGHT = 3  # itself and Adam's two moments
+NUM_CHECKPOINTS = 3  # best, last, and the one being written
+VALUES_PER_WEIGHT = 3  # the weight and Adam's two moments
 
 
 def train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
@@ -53,7 +53,7 @@ def train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Res
         config.init_from = str(find_run(config.init_from, root=Path("outputs")).path)
     folder.write_config(config)
     folder.write_provenance(provenance(overrides))
-    return _carry_out(config, folder, start=None)
+    return _run(config, folder, start=None)
 
 
 def resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
@@ -76,28 +76,33 @@ def resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Re
     folder.write_config(config)
     folder.write_provenance(here)
     log.info("resuming %s at step %d", folder.path, checkpoint["global_step"])
-    return _carry_out(config, folder, start=start)
+    return _run(config, folder, start=start)
 
 
 def recorded_identity(checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """Return what the run that wrote a checkpoint computes: its config and data_fingerprint."""
+    """Return the config and the data_fingerprint of the run that wrote a checkpoint."""
     identity: dict[str, Any] = checkpoint[STATE_KEY]["identity"]
     return identity
 
 
 @dataclass(frozen=True)
 class Start:
-    """Where a run is continued: checkpoint, first step of its history, what the run computes."""
+    """Where a run resumes.
+
+    path: of the checkpoint.
+    first_step: from which scores are logged again.
+    identity: config and data_fingerprint of the run, see `recorded_identity`.
+    """
 
     path: Path
     first_step: int
     identity: dict[str, Any]
 
 
-def _carry_out(config: DictConfig, folder: RunFolder, *, start: Start | None) -> Result:
-    with recording(folder, config=config) as result, naming_remedies():
+def _run(config: DictConfig, folder: RunFolder, *, start: Start | None) -> Result:
+    with recording(folder, config=config) as result, readable_errors():
         try:
-            _train(config, folder, result, start=start)
+            _fit_and_test(config, folder, result, start=start)
         except RunInterruptedError as error:
             if folder.last_checkpoint.is_file():
                 log.warning("%s; to resume: %s", error, folder.resume_command)
@@ -105,7 +110,9 @@ def _carry_out(config: DictConfig, folder: RunFolder, *, start: Start | None) ->
     return result
 
 
-def _train(config: DictConfig, folder: RunFolder, result: Result, *, start: Start | None) -> None:
+def _fit_and_test(
+    config: DictConfig, folder: RunFolder, result: Result, *, start: Start | None
+) -> None:
     experiment = build(config, folder, first_step=0 if start is None else start.first_step)
     data, classifier, trainer = experiment.data, experiment.classifier, experiment.trainer
     if start is not None:
@@ -129,8 +136,8 @@ def _train(config: DictConfig, folder: RunFolder, result: Result, *, start: Star
             _record_training(experiment, result)
         if result.stopped_by is not None:
             log.info("training ended after epoch %d: %s", result.num_epochs, result.stopped_by)
-        if data.parts.val is None:
-            result.selection = "last epoch: there is no validation set"
+        if experiment.checkpoint.best.value is None:
+            result.selection = "last epoch: there was no validation"
         load_weights(classifier.network, folder.best_state_dict())
         test_started_at = perf_counter()
         if config.test and data.parts.test is not None:
@@ -152,24 +159,24 @@ def _record_training(experiment: Experiment, result: Result) -> None:
 
 
 def _start_from(classifier: SequenceClassifier, other: RunFolder) -> None:
-    """Put the best weights of another run into a classifier that is to be trained.
+    """Load the best weights of another run into a new classifier.
 
     Raises:
-        CheckpointError: there are none, or they are those of another model.
+        CheckpointError: the run has no best checkpoint, or its weights have other shapes.
     """
     try:
         load_weights(classifier.network, other.best_state_dict())
-    except RuntimeError as error:  # torch's list of what does not fit
+    except RuntimeError as error:  # lists the weights that do not fit
         raise CheckpointError(f"init_from={other.path}: {error}") from error
-    log.info("weights of %s", other.path)
+    log.info("weights loaded from %s", other.path)
 
 
 def _warn_of_other_versions(before: dict[str, str], now: dict[str, str]) -> None:
     for name in ("torch", "lightning"):
         if before.get(name) != now.get(name):
             log.warning(
-                "%s was %s, is %s: the result may differ in the last digits from that of an "
-                "uninterrupted run",
+                "%s was %s when the run started and is %s now: scores may differ in the last "
+                "digits from an uninterrupted run",
                 name,
                 before.get(name),
                 now.get(name),
@@ -177,7 +184,7 @@ def _warn_of_other_versions(before: dict[str, str], now: dict[str, str]) -> None
 
 
 def _describe(experiment: Experiment) -> int:
-    """Say what is trained on what; return the number of parameters."""
+    """Log the sizes of data and model, and return the number of parameters."""
     data, classifier = experiment.data, experiment.classifier
     x, lengths = data.parts.train.x, data.parts.train.lengths
     shortest, longest = int(lengths.min()), int(lengths.max())
@@ -204,24 +211,24 @@ def _describe(experiment: Experiment) -> int:
 def test(
     trainer: Trainer, classifier: SequenceClassifier, data: SequenceDataModule
 ) -> dict[str, float]:
-    """Return the scores of the test part."""
+    """Return the scores on the test set, by name (test/accuracy)."""
     (scores,) = trainer.test(classifier, datamodule=data, verbose=False)
     return {name: float(value) for name, value in scores.items()}
 
 
 def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
-    """Return the test scores of a run's best checkpoint, on the data that config.data describes.
+    """Test the best checkpoint of a run on the test set of config.data.
 
-    config: the run's own, or with data and trainer changed. The sequences are standardised as
-        the run learnt it, whatever they are.
+    config: of the run; `data` and `trainer` may be changed. Sequences are prepared with the values
+        that were fitted on the training set of the run, for example its mean.
 
     Raises:
         CheckpointError: the run has no checkpoint.
-        DataError: other features or classes than the run was trained on, or no test part.
+        DataError: there is no test set, or its features or classes differ from the run's.
     """
     prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
     preprocessing = folder.preprocessing()
-    with naming_remedies():
+    with readable_errors():
         data = build_data(config)
         data.fitted = Fitted.from_plain(preprocessing)
         data.prepare_data()
@@ -243,7 +250,7 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
 
 def _refuse_other_data(data: SequenceDataModule, preprocessing: dict[str, Any]) -> None:
     if data.parts.test is None:
-        raise DataError("there is no test part; data.test_size=0.2 would hold one out")
+        raise DataError("the data has no test set; hold one out with data.test_size=0.2")
     if data.num_features != preprocessing["num_features"]:
         raise DataError(
             f"the run was trained on {preprocessing['num_features']} features per step, "

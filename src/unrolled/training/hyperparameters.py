@@ -34,10 +34,10 @@ def log_final_scores(config: DictConfig, trainer: Trainer, scores: dict[str, flo
 
 
 def _compared(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings that runs are compared by; a choice is the name of its class.
+    """Return the settings for the HParams view; a choice is shown as its class name.
 
-    TensorBoard sorts them by name and shows the first five unasked: data, hidden_size, lr, model,
-    seed. All others begin with `settings.`, which comes after these.
+    TensorBoard sorts settings by name and shows the first five by default. These are data,
+    hidden_size, lr, model and seed, because all others start with `settings.`.
     """
     shown: dict[str, Any] = {
         "data": class_name(settings["data"]["source"]),

@@ -1,4 +1,4 @@
-"""What a run sets in its process: threads, seeds, quiet libraries, errors that name a remedy."""
+"""Settings of the process that trains: threads, memory, seeds, warnings, and error messages."""
 
 import ctypes
 import logging
@@ -16,17 +16,17 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from unrolled.errors import ConfigError, OutOfMemoryError, UnrolledError
 from unrolled.runs.durable import naming_storage
 
-# Parameters of mallopt in glibc's malloc.h. Before version 2.35 the first one is at most 32 MiB.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameters of mallopt in glibc's malloc.h
 LARGEST_INT = 2**31 - 1
+OLD_LIMIT = 32 * 2**20  # bytes; older versions of glibc refuse a larger M_MMAP_THRESHOLD
 
-# Said by Lightning where it does not apply.
+# Warnings of Lightning that do not apply here.
 UNFOUNDED_WARNINGS = (
     "The '.*' does not have many workers",
     "The number of training batches .* is smaller than the logging interval",
     "Checkpoint directory .* exists and is not empty",
     "GPU available but not used",
-    "Total length of `list` across ranks is zero",  # no val part, and we say so ourselves
+    "Total length of `list` across ranks is zero",  # no validation set, which we log ourselves
     "You're resuming from a checkpoint that ended before the epoch ended",
     ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated",
 )
@@ -42,14 +42,14 @@ def prepare_process(*, num_threads: int | None, keep_memory: bool) -> None:
         keep_freed_memory()
     if num_threads is not None:
         torch.set_num_threads(num_threads)
-    # Gradients that vanish through time end below 1e-38, where a CPU takes ten times as long.
+    # Gradients that vanish through time fall below 1e-38, where a CPU is ten times slower.
     torch.set_flush_denormal(True)
     for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
         logger.setLevel(logging.WARNING)
-    logging.getLogger("lightning.pytorch.profilers").setLevel(logging.INFO)  # asked for
+    logging.getLogger("lightning.pytorch.profilers").setLevel(logging.INFO)  # prints the profile
     logging.captureWarnings(capture=True)
     for message in UNFOUNDED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
@@ -58,37 +58,44 @@ def prepare_process(*, num_threads: int | None, keep_memory: bool) -> None:
 def keep_freed_memory() -> None:
     """Let glibc keep freed blocks for the next training step; elsewhere, do nothing.
 
-    By default glibc returns blocks above 32 MiB to the system at once, and the next step pays a
-    page fault for every 4 KiB of them. No result changes.
+    By default glibc returns large blocks to the system, and the next step pays a page fault for
+    every 4 KiB of them. No result changes.
     """
     if platform.libc_ver()[0] != "glibc":
         return
     libc = ctypes.CDLL(None)
-    libc.mallopt(M_MMAP_THRESHOLD, LARGEST_INT) or libc.mallopt(M_MMAP_THRESHOLD, 32 << 20)
+    if not libc.mallopt(M_MMAP_THRESHOLD, LARGEST_INT):
+        libc.mallopt(M_MMAP_THRESHOLD, OLD_LIMIT)
     libc.mallopt(M_TRIM_THRESHOLD, LARGEST_INT)
 
 
 def seed_everything(seed: int) -> None:
-    """Seed Python, numpy's old generator and torch, without touching the environment.
+    """Seed Python, numpy's global generator and torch, without setting environment variables.
 
     seed: >= 0.
     """
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - for whatever a user's class may draw from
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - a user's class may draw from it
     torch.manual_seed(seed)
 
 
 @contextmanager
-def naming_remedies() -> Iterator[None]:
-    """Turn what libraries raise for a user's mistake or a full machine into errors of ours."""
+def readable_errors() -> Iterator[None]:
+    """Turn errors of libraries into errors that tell you what to change.
+
+    Raises:
+        ConfigError: Lightning or a class refused a setting.
+        OutOfMemoryError: the memory of the machine or the GPU is full.
+        StorageError: the disk is full, or a folder cannot be written.
+    """
     try:
         with naming_storage():
             yield
     except UnrolledError:
         raise
-    except InstantiationException as error:  # of what is made only when training starts
+    except InstantiationException as error:  # from objects that are built when training starts
         raise ConfigError(f"{error.__cause__ or error}") from error
     except MisconfigurationException as error:
         raise ConfigError(str(error)) from error
     except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfMemoryError(f"out of memory: {error}; try half of data.batch_size") from error
+        raise OutOfMemoryError(f"out of memory: {error}; halve data.batch_size") from error

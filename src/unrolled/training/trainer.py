@@ -47,21 +47,23 @@ class Experiment:
 
 
 def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Experiment:
-    """Return the experiment that the config describes; data is loaded, weights are fresh.
+    """Load the data, and build the classifier with fresh weights and the Trainer.
 
     first_step: from which a resumed run logs scores again; 0 for a new run.
 
     Raises:
-        ConfigError: a setting cannot work.
-        DataError: the data cannot be trained on.
+        ConfigError: a setting is invalid.
+        DataError: the data cannot be loaded, or no classifier can be trained on it.
     """
     data = load_data(config)
     if data.parts.val is None and "monitor" in config.scheduler:
-        raise ConfigError("scheduler.monitor: there is no val part to watch; data.val_size=0.1")
+        raise ConfigError(
+            "scheduler.monitor: the data has no validation set; hold one out with data.val_size=0.1"
+        )
     if "/vote_" in config.monitor.metric and not data.averages_windows:
         raise ConfigError(
-            f"monitor.metric={config.monitor.metric}: nothing votes; it takes "
-            "data.window.size=STEPS and recordings that have one label"
+            f"monitor.metric={config.monitor.metric} averages the windows of a recording, but "
+            "the data has none; set data.window.size=STEPS, with one label per recording"
         )
     seed_everything(config.seed)
     classifier = build_classifier(
@@ -91,7 +93,7 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
             BatchSeed(seed=config.seed),
             throughput,
             finite,
-            *_callbacks(config, has_val=data.parts.val is not None),
+            *_callbacks(config, validates=data.parts.val is not None),
             checkpoint,
         ],
         loggers=_loggers(config, folder, first_step=first_step),
@@ -112,7 +114,7 @@ def build_classifier(
     class_weights: weight of each class in the training loss, (c,), or None for equal ones.
 
     Raises:
-        ConfigError: a setting cannot work, or no network is as small as model.parameter_budget.
+        ConfigError: a setting is invalid, or no network fits model.parameter_budget.
     """
     network = build_network(
         config, num_features=num_features, num_steps=num_steps, num_classes=num_classes
@@ -133,11 +135,11 @@ def build_trainer(
     """Return Lightning's Trainer.
 
     Raises:
-        ConfigError: a GPU is asked for that torch cannot use.
+        ConfigError: config.trainer asks for a GPU, and torch finds none.
     """
     if config.trainer.accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
         raise ConfigError(
-            "trainer.accelerator=gpu: torch sees no GPU here; use trainer=cpu or trainer=auto"
+            "trainer.accelerator=gpu: torch finds no GPU; use trainer=cpu or trainer=auto"
         )
     trainer: Trainer = make(
         config,
@@ -173,13 +175,14 @@ def _loggers(config: DictConfig, folder: RunFolder, *, first_step: int) -> list[
     return made
 
 
-def _callbacks(config: DictConfig, *, has_val: bool) -> list[Callback]:
+def _callbacks(config: DictConfig, *, validates: bool) -> list[Callback]:
+    validates = validates and config.trainer.limit_val_batches != 0
     made: list[Callback] = []
     for name, node in (config.callbacks or {}).items():
         if node is None:
             continue
-        if str(node.get("monitor", "")).startswith("val/") and not has_val:
-            log.warning("callbacks.%s is left out: there is no val part", name)
+        if str(node.get("monitor", "")).startswith("val/") and not validates:
+            log.warning("callbacks.%s is skipped: there is no validation", name)
         else:
             made.append(make(config.callbacks, str(name)))
     if not config.trainer.enable_progress_bar:  # Lightning then refuses a progress bar
@@ -188,10 +191,12 @@ def _callbacks(config: DictConfig, *, has_val: bool) -> list[Callback]:
 
 
 def _class_weights(setting: Any, data: SequenceDataModule) -> Tensor | None:
-    """Return the weights of the classes: None, given, or n / (c * count) for `balanced`.
+    """Return the weights of the classes: None, the given numbers, or n / (c * count) if balanced.
+
+    setting: null, balanced or one number > 0 per class.
 
     Raises:
-        ConfigError: another word, or not one positive number per class.
+        ConfigError: the setting is something else.
     """
     if setting is None:
         return None
