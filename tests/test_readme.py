@@ -1,4 +1,4 @@
-"""Every command of the README and of docs/ is one that works."""
+"""Every command in README, CONTRIBUTING and docs/ is valid, and every link has a target."""
 
 import re
 import shlex
@@ -11,7 +11,10 @@ from unrolled.cli import COMMANDS
 from unrolled.config.checks import check_config
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted(ROOT.glob("docs/*.md")),
+]
 TRAIN = re.compile(r"(?:unrolled|scripts/)[ ]?train\b([^`#|\n]*)")
 
 
@@ -19,7 +22,7 @@ def commands() -> list[tuple[str, str]]:
     found = [
         (page.name, match.strip())
         for page in PAGES
-        if page.name != "own-data.md"  # like my_data, needs files: test_inspect.py runs it
+        if page.name != "own-data.md"  # needs files: test_inspect.py runs it
         for match in TRAIN.findall(page.read_text())
     ]
     return sorted(
@@ -31,32 +34,47 @@ def commands() -> list[tuple[str, str]]:
 def test_a_documented_training_command_composes(page, line):
     words = [word for word in shlex.split(line) if word not in ("-m", "run=latest")]
     if "model=running_mean" in words:
-        pytest.skip("the walk-through of CONTRIBUTING.md writes this one")
+        pytest.skip("the walk-through of CONTRIBUTING.md adds this model")
 
-    # these bring keys of their own
-    bringing = [w for w in words if w == "sweep=optuna" or re.match(r"experiment=[^,]+$", w)]
-    for word in words:  # a sweep has a run for each of its values
+    # options that add keys
+    adding = [w for w in words if w == "sweep=optuna" or re.match(r"experiment=[^,]+$", w)]
+    for word in words:  # a sweep trains one run for each value
         key, _, values = word.partition("=")
         for value in values.split(",") if not values.startswith("[") else [values]:
-            others = [other for other in bringing if other != word]
+            others = [other for other in adding if other != word]
             check_config(compose(*others, f"{key}={value}" if values else word))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_command_that_is_named_exists(page):
+def test_every_named_command_exists(page):
     named = re.findall(r"^(?:\.venv/bin/)?unrolled ([a-z]+)", page.read_text(), re.MULTILINE)
 
     assert set(named) <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_leads_somewhere(page):
+def test_every_link_has_a_target(page):
     links = re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text())
 
     assert not [link for link in links if not (page.parent / link).exists()]
 
 
-def test_the_readme_is_short_enough_to_be_read():
+def anchors_of(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_anchor_is_a_heading(page):
+    links = re.findall(r"\]\((?!http)([^)#]*)#([^)]+)\)", page.read_text())
+
+    wrong = [
+        (link, a) for link, a in links if a not in anchors_of(page.parent / link if link else page)
+    ]
+    assert not wrong
+
+
+def test_the_readme_has_at_most_150_lines():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 
 
