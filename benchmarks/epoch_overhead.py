@@ -108,7 +108,7 @@ def main(arguments: list[str]) -> None:
     )
     with open_dict(config):
         config.pop("hydra")
-    prepare_process(num_threads=1)
+    prepare_process(num_threads=1, keep_memory=True)
     run = trainer.build(config, RunFolder(tempfile.mkdtemp()))
     parts = run.data.parts
     assert parts.val is not None

@@ -48,7 +48,7 @@ def report(folder: RunFolder) -> str:
 
 
 if __name__ == "__main__":
-    prepare_process(num_threads=1)
+    prepare_process(num_threads=1, keep_memory=True)
     print("gradient at the first, middle, last step; saturated units")
     for path in sys.argv[1:]:
         print(report(RunFolder(Path(path))))

@@ -61,7 +61,7 @@ def guards_of(experiment: Experiment) -> list[Callback]:
     """Return the callbacks that are switched."""
     return [
         experiment.checkpoint,
-        experiment.finite,
+        experiment.checkpoint.finite,
         *(c for c in experiment.trainer.callbacks if isinstance(c, Watchdog)),
     ]
 
@@ -74,7 +74,7 @@ def main() -> None:
     config = compose_config([*OVERRIDES, f"trainer.max_epochs={2 * num_pairs + 3}", *overrides])
     with open_dict(config):
         config.pop("hydra")
-    prepare_process(num_threads=1)
+    prepare_process(num_threads=1, keep_memory=True)
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as path:  # not /tmp, which may be memory
         experiment = build(config, RunFolder(path))
         turns = Turns(guards_of(experiment))

@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
+from unrolled.config.values import class_name
 from unrolled.runs.run_folder import find_runs
 
 Scores = dict[str, dict[int, list[float]]]  # network, length, accuracy of each seed
@@ -27,15 +28,15 @@ def read(sweeps: list[Path]) -> tuple[Scores, float]:
     floor = 0.0
     for folder in (folder for sweep in sweeps for folder in find_runs(sweep)):
         result = folder.result()
-        if result is None or result["state"] != "done":
+        if result is None or result.state != "done":
             print(f"left out, not done: {folder.name}")
             continue
         config = folder.config()
-        name = config.model._target_.rsplit(".", 1)[-1]
+        name = class_name(config.model)
         if name != "RNN" and config.model.chrono_steps is None:
             name += ", no chrono_steps"
-        scores[name][config.data.source.max_steps].append(result["scores"]["test/accuracy"])
-        floor = result["baselines"]["the second mark alone"]
+        scores[name][config.data.source.max_steps].append(result.scores["test/accuracy"])
+        floor = result.baselines["the second mark alone"]
     return scores, floor
 
 

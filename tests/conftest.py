@@ -7,8 +7,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+# Imported before the hook below: modules that are imported while it is active do not find their
+# compiled form and are compiled again in every process.
+import lightning  # noqa: F401
 import pytest
+import sklearn.datasets
+import sklearn.metrics  # noqa: F401
 import torch
+import torchmetrics.classification  # noqa: F401
 from jaxtyping import install_import_hook
 
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # int for float
@@ -96,7 +102,7 @@ def train_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SimpleNa
 
         config = compose("callbacks.progress.style=lines", "trainer=cpu", *overrides)
         folder = RunFolder(tmp_path_factory.mktemp("run"))
-        record = experiment.train(config, folder, overrides=list(overrides))
+        record = experiment.train(config, folder, overrides=list(overrides)).to_json()
         return SimpleNamespace(config=config, folder=folder, record=record)
 
     return train

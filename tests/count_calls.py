@@ -1,4 +1,4 @@
-"""Prints how many Python functions each step of a short run calls; see test_hot_path.py.
+"""Prints how many Python functions each step of a short run calls; see test_step_calls.py.
 
 Not a test: run in a process of its own, without the type checks that tests add to every call.
 """
@@ -37,7 +37,7 @@ class CountCalls(Callback):
 
 
 def main() -> None:
-    prepare_process(num_threads=1)
+    prepare_process(num_threads=1, keep_memory=True)
     config = compose_config(
         ["experiment=tutorial_random", "data.batch_size=5", "trainer.max_epochs=1"]
     )

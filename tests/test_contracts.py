@@ -9,15 +9,17 @@ from functools import cache
 import pytest
 import torch
 import yaml
-from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 from torch.nn import functional
 
 from conftest import compose, options
+from unrolled.building.instantiation import get_object
 from unrolled.classifier.module import SequenceClassifier
-from unrolled.contracts import Encoder, Head
+from unrolled.contracts import real_steps
 from unrolled.data.module import SequenceDataModule
+from unrolled.encoders.blocks.encoder import Encoder
+from unrolled.heads.head import Head
 from unrolled.runs.run_folder import RunFolder
 from unrolled.training.trainer import build, build_classifier
 
@@ -101,8 +103,8 @@ def configured(variant: Variant, *, head: str = "last_step", small: bool = False
         OmegaConf.update(config, key, yaml.safe_load(value))
     if small and "hidden_size" in config.model:
         config.model.hidden_size = 12
-    if small and "order" in config.model:
-        config.model.order = 6
+    if small and "order" in config.model.get("layer", {}):
+        config.model.layer.order = 6
     return config
 
 
@@ -174,7 +176,7 @@ def test_every_real_step_counts_and_no_other(variant: Variant, head: str) -> Non
     must_remember(variant)
     classifier, x = make(variant, head=head), some_input().requires_grad_()
     (reached,) = torch.autograd.grad(classifier(x, LENGTHS).square().sum(), x)
-    real = torch.arange(x.shape[1]) < LENGTHS[:, None]
+    real = real_steps(LENGTHS, x.shape[1])
     reached = (reached.abs() > ROUNDING).any(dim=2)
     if head == "max" or RECTIFIES_ITS_INPUT in variant:
         assert reached.any(dim=1).all()
@@ -234,8 +236,15 @@ def parameters_of(node: DictConfig) -> dict[str, inspect.Parameter]:
 
 def test_a_model_config_has_the_keys_of_its_constructor(each_model: str) -> None:
     node = compose(f"model={each_model}").model
-    from_data = {"input_size", "num_steps"} & set(parameters_of(node))
-    assert keys_of(node) | from_data == set(parameters_of(node))
+    assert keys_of(node) | {"sizes"} == set(parameters_of(node))
+
+
+@pytest.mark.parametrize(
+    "model", [m for m in options("model") if "layer" in chosen("model", m).model]
+)
+def test_a_layer_config_has_the_keys_of_its_constructor(model: str) -> None:
+    node = compose(f"model={model}").model.layer
+    assert keys_of(node) | {"sizes", "hidden_size"} == set(parameters_of(node))
 
 
 def test_a_head_config_has_the_keys_of_its_constructor(each_head: str) -> None:
@@ -275,8 +284,10 @@ def test_an_optimizer_config_has_only_keys_of_its_constructor(each_optimizer: st
 )
 def test_a_constructor_has_no_defaults_of_its_own(group: str, option: str) -> None:
     node = compose(f"{group}={option}")[group]
-    with_default = [p.name for p in parameters_of(node).values() if p.default is not p.empty]
-    assert with_default == []
+    parameters = [*parameters_of(node).values()]
+    if "layer" in node:
+        parameters += parameters_of(node.layer).values()
+    assert [p.name for p in parameters if p.default is not p.empty] == []
 
 
 # encoders and heads

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
+from lightning.pytorch.callbacks import Timer
 from omegaconf import OmegaConf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -48,6 +50,17 @@ def test_every_debug_config_runs(debug, train_in):
     assert train_in(f"debug={debug}", "trainer.max_epochs=1").record["state"] == "done"
 
 
+def test_the_profile_shows_the_longest_calls_only(train_in, caplog):
+    caplog.set_level("INFO")
+
+    train_in("debug=profile", "trainer.max_epochs=1", "trainer.profiler.max_rows=3")
+
+    table, _ = [text for text in caplog.messages if text.startswith("profile")]  # of fit, of test
+    totals = [float(line.split()[0]) for line in table.splitlines()[2:5]]
+    assert totals == sorted(totals, reverse=True)
+    assert re.fullmatch(r"\d+ shorter calls are not shown", table.splitlines()[5])
+
+
 def test_overfitting_one_batch_reaches_train_accuracy_one(train_in):
     assert train_in("debug=overfit").record["scores"]["train/accuracy"] == 1.0
 
@@ -82,11 +95,41 @@ def test_class_weights_of_the_wrong_length_are_refused(train_in):
         train_in(*SMALL, "loss.class_weights=[1,2]")
 
 
-def test_without_a_val_part_the_last_epoch_counts_and_the_result_says_so(train_in):
+def test_without_a_validation_set_the_last_epoch_counts(train_in):
     record = train_in("trainer.max_epochs=2", "data.val_size=0").record
 
     assert record["best"]["epoch"] == 1
     assert "last epoch" in record["selection"]
+
+
+def test_early_stopping_logs_and_records_its_reason(train_in, caplog):
+    caplog.set_level("INFO")
+    overrides = "callbacks.early_stopping.patience=2", "optimizer.lr=1e-30"  # no improvement
+
+    record = train_in(*SMALL, *overrides, "trainer.max_epochs=9", "test=false").record
+
+    reason = "early stopping: val/loss has not improved for 2 epochs"
+    assert record["stopped_by"] == reason
+    assert f"training ended after epoch {record['num_epochs']}: {reason}" in caplog.text
+    assert record["num_epochs"] < 9
+
+
+def test_max_time_logs_and_records_its_reason(train_in, caplog, monkeypatch):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(Timer, "time_elapsed", lambda timer, *_: time_until(timer))
+
+    def time_until(timer):
+        return 0 if timer.start_time() is None else 3600  # seconds: too late from the first batch
+
+    overrides = "trainer.max_time=00:00:30:00", "trainer.max_epochs=9", "test=false"
+    record = train_in(*SMALL, *overrides).record
+
+    assert record["stopped_by"] == "trainer.max_time reached"
+    assert "training ended after epoch 1: trainer.max_time reached" in caplog.text
+
+
+def test_a_run_of_full_length_has_no_reason_to_stop(tiny_run):
+    assert tiny_run.record["stopped_by"] is None
 
 
 def test_the_best_epoch_is_the_one_that_was_best_on_val(tiny_run):
@@ -199,8 +242,9 @@ def test_a_run_that_fails_says_so_in_its_result(tmp_path):
 
     result = folder.result()
     assert result is not None
-    assert (result["state"], result["exit_code"]) == ("failed", 3)
-    assert "hold out" in result["error"]
+    assert (result.state, result.exit_code) == ("failed", 3)
+    assert result.error is not None
+    assert "hold out" in result.error
 
 
 def test_provenance_names_versions_hardware_and_command(tiny_run):
@@ -209,6 +253,12 @@ def test_provenance_names_versions_hardware_and_command(tiny_run):
     assert provenance["versions"]["torch"] == torch.__version__
     assert provenance["hardware"]["num_cores"] >= 1
     assert "model.hidden_size=32" in provenance["overrides"]
+
+
+def test_hparams_yaml_of_tensorboard_holds_the_config(tiny_run):
+    logged = yaml.safe_load((tiny_run.folder.path / "hparams.yaml").read_text())
+
+    assert logged == OmegaConf.to_container(tiny_run.folder.config())
 
 
 def test_tensorboard_has_curves_in_one_chart_final_scores_and_pictures(tiny_run):

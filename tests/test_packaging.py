@@ -1,6 +1,7 @@
 """What is installed works from anywhere: conf/ travels inside the wheel."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -8,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("hatchling")
-
 ROOT = Path(__file__).parents[1]
+ACTIVE = ("VIRTUAL_ENV", "CONDA_PREFIX")  # environments that setup would use in place of .venv
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The contents of the wheel, as pip would lay them out."""
+    pytest.importorskip("hatchling")
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT]
     subprocess.run(command, check=True, capture_output=True, timeout=100)
@@ -48,3 +49,65 @@ def test_an_installed_wheel_trains_from_another_folder(installed, tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "outputs" / "digits" / "lstm").is_dir()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with what scripts/setup reads, and a PATH-independent copy of it."""
+    (tmp_path / "scripts").mkdir()
+    for name in ("scripts/setup", "requirements.lock", "requirements-torch.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def setup(checkout: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {key: value for key, value in os.environ.items() if key not in ACTIVE}
+    return subprocess.run(
+        [checkout / "scripts" / "setup"],
+        env=clean | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("is_made_by_setup", [True, False])
+def test_setup_refuses_a_linked_environment_and_leaves_its_target_as_it_is(
+    checkout, tmp_path_factory, is_made_by_setup
+):
+    target = tmp_path_factory.mktemp("target")
+    (target / "precious").write_text("data")
+    if is_made_by_setup:
+        (target / "unrolled.own").touch()
+    before = sorted(target.rglob("*"))
+    (checkout / ".venv").symlink_to(target)
+
+    done = setup(checkout)
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert f".venv is a symbolic link to {target}" in done.stderr
+    assert sorted(target.rglob("*")) == before
+    assert (checkout / ".venv").is_symlink()
+
+
+def test_setup_refuses_a_link_to_an_environment_that_has_torch(checkout):
+    (checkout / ".venv").symlink_to(sys.prefix)
+
+    done = setup(checkout)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "rm .venv" in done.stderr
+
+
+def test_the_test_script_prints_how_to_run_the_slow_tests(checkout):
+    shutil.copy(ROOT / "scripts" / "test", checkout / "scripts" / "test")
+    (checkout / "scripts" / "setup").write_text("#!/bin/sh\necho echo\n")
+
+    done = subprocess.run(
+        [checkout / "scripts" / "test", "tests/test_cli.py"], capture_output=True, text=True
+    )
+
+    assert done.returncode == 0
+    assert done.stdout.split()[-1] == "tests/test_cli.py"
+    assert "scripts/test -m slow" in done.stderr

@@ -52,7 +52,8 @@ def test_a_budget_may_have_a_unit(typed: int | str, number: float) -> None:
 def test_a_model_is_as_large_as_its_budget_allows(model: str) -> None:
     classifier = build(model, parameter_budget="5k")
     assert parameters_of(classifier) <= BUDGET
-    step = int(compose(f"model={model}").model.get("num_heads", 1))
+    node = compose(f"model={model}").model
+    step = int(node.get("layer", node).get("num_heads", 1))
     larger = classifier.network.encoder.output_size + step
     assert parameters_of(build(model, hidden_size=larger)) > BUDGET
 

@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from unrolled.errors import CheckpointError
+from unrolled.runs.result import Best, Result
 from unrolled.runs.run_folder import RunFolder
 
 words = st.text(st.characters(blacklist_categories=["Cs", "Cc"], blacklist_characters="$\\"))
@@ -45,3 +48,18 @@ def test_a_config_is_read_as_it_was_written(node: dict[str, Any], tmp_path: Path
     folder.write_config(config)
     read = OmegaConf.to_container(folder.config())
     assert repr(read) == repr({"data": node})
+
+
+def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
+    best = Best("val/loss", value=0.25, epoch=3, step=84)
+    result = Result(state="done", exit_code=0, seed=1, scores={"val/loss": 0.25}, best=best)
+    folder = RunFolder(tmp_path)
+    folder.write_result(result)
+    assert folder.result() == result
+
+
+@pytest.mark.parametrize("name", ["result", "preprocessing"])
+def test_a_file_of_another_format_version_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / f"{name}.json").write_text('{"format_version": 2}')
+    with pytest.raises(CheckpointError, match=rf"{name}\.json has format version 2, but .* 1 only"):
+        getattr(RunFolder(tmp_path), name)()

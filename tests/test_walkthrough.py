@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 import yaml
 
-from unrolled.contracts import Encoder
+from unrolled.encoders.blocks.encoder import Encoder, Sizes
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
@@ -25,7 +25,7 @@ def written_class() -> type:
 
 
 def test_the_encoder_of_the_walk_through_keeps_the_contract() -> None:
-    encoder = written_class()(input_size=3, hidden_size=4).double()
+    encoder = written_class()(Sizes(input_size=3, num_steps=5), hidden_size=4).double()
     x, lengths = torch.randn(2, 5, 3, dtype=torch.float64), torch.tensor([5, 3])
     assert isinstance(encoder, Encoder)
     whole = encoder(x, lengths)
@@ -43,5 +43,5 @@ def test_the_config_of_the_walk_through_has_the_keys_of_its_constructor() -> Non
     config = yaml.safe_load(block_after("conf/model/running_mean.yaml", "yaml"))
     parameters = set(inspect.signature(written_class()).parameters)
     keys = {key for key in config if not key.startswith("_")} - {"recipe", "parameter_budget"}
-    assert keys | {"input_size"} == parameters
+    assert keys | {"sizes"} == parameters
     assert config["_target_"] == "unrolled.encoders.running_mean.RunningMean"

@@ -73,18 +73,18 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:  # noqa: BLE001 - the last stop
-        return _unforeseen(error)
+        return _unforeseen(error, rest)
     return 0
 
 
-def _unforeseen(error: Exception) -> int:
+def _unforeseen(error: Exception, arguments: list[str]) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     if isinstance(error, HydraException | OmegaConfBaseException):
         from unrolled.config.composition import explain
 
-        print(f"error: {explain(error, sys.argv[1:])}", file=sys.stderr)
+        print(f"error: {explain(error, arguments)}", file=sys.stderr)
         return ConfigError.exit_code
     traceback.print_exception(error)
     return 1

@@ -7,13 +7,16 @@ h hidden units, c classes.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-State = tuple[Any, ...]  # an encoder's memory; its tensors have the sequences as first axis
+
+def real_steps(lengths: Int[Tensor, " b"], num_steps: int) -> Bool[Tensor, "b t"]:
+    """Return which steps are real rather than padding, for sequences padded to num_steps (t)."""
+    return torch.arange(num_steps, device=lengths.device) < lengths[:, None]
 
 
 class Batch(NamedTuple):
@@ -84,7 +87,7 @@ class SourceData:
     A part that is None is split off the training part by the data module.
 
     missing: how NaN in real steps is filled; `refuse` where there is none.
-    reading: plain values with which a source reads further files as it read these, or None.
+    schema: plain values with which a source reads further files as it read these, or None.
     groups: of the training sequences, (n,), for a split that keeps groups together, or None.
     baselines: test accuracy of trivial solutions, by name.
     starts: when each training sequence starts, (n,), for a split by time, or None.
@@ -95,7 +98,7 @@ class SourceData:
     test: Sequences | None
     class_names: Sequence[str]
     missing: str = "refuse"
-    reading: dict[str, Any] | None = None
+    schema: dict[str, Any] | None = None
     groups: Int[Tensor, " n"] | None = None
     starts: Float[Tensor, " n"] | None = None
     baselines: Mapping[str, float] = field(default_factory=dict)
@@ -112,8 +115,8 @@ class Source(ABC):
     def prepare(self) -> None:  # noqa: B027 - most sources have nothing to fetch
         """Fetch what `load` needs onto this machine; called once per machine."""
 
-    def read_as(self, reading: dict[str, Any]) -> None:  # noqa: B027 - most read nothing foreign
-        """Load as a run did whose SourceData had this `reading`; called before `load`."""
+    def use_schema(self, schema: dict[str, Any]) -> None:  # noqa: B027 - most read nothing foreign
+        """Load as a run did whose SourceData had this `schema`; called before `load`."""
 
     def allow_label_changes(self) -> None:  # noqa: B027 - in most a sequence has one label
         """Give a class per step where it changes within a sequence; called before `load`."""
@@ -121,60 +124,3 @@ class Source(ABC):
     @abstractmethod
     def load(self) -> SourceData:
         """Return raw sequences: before layout, split and standardisation."""
-
-
-@runtime_checkable
-class Encoder(Protocol):
-    """Reads sequences step by step.
-
-    output_size: features per step that it returns (h).
-    backward_size: how many of them, the last ones, come from a right-to-left reader, which has
-        seen the whole sequence at step 0 rather than at the last step.
-    """
-
-    output_size: int
-    backward_size: int
-
-    def __call__(
-        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
-    ) -> Float[Tensor, "b t h"]:
-        """Return the hidden states; no real step depends on padding."""
-        ...
-
-    def read(
-        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
-    ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return the hidden states of a chunk, and the state after each sequence's last real step.
-
-        lengths: real steps in the chunk, 1 <= lengths <= t; None: all of them.
-        state: what an earlier call returned; None: the sequences begin here.
-
-        Raises:
-            ValueError: backward_size > 0; a right-to-left reader needs the whole sequence.
-        """
-        ...
-
-    def step(
-        self, x_t: Float[Tensor, "b d"], state: State | None
-    ) -> tuple[Float[Tensor, "b h"], State]:
-        """Return the hidden state of one step, and the state to hand to the next; see read."""
-        ...
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return every parameter exactly once, grouped by how it is to be optimised.
-
-        Each group has params (a list), lr_scale (a factor on the learning rate, > 0) and
-        decay (whether weight decay applies).
-        """
-        ...
-
-
-@runtime_checkable
-class Head(Protocol):
-    """Reads hidden states and says how likely each class is."""
-
-    def __call__(
-        self, hidden: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]
-    ) -> Float[Tensor, "b c"]:
-        """Return logits; they depend on real steps only."""
-        ...

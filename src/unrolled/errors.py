@@ -11,6 +11,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+# Signals that end a run, and the exit code of each. SIGUSR1 is sent by SLURM before the time limit.
+STOP_SIGNALS = {
+    name: 128 + getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+    if hasattr(signal, name)  # Windows has the first two
+}
+
 
 class UnrolledError(Exception):
     """What went wrong, with the value, the place and what to type instead."""
@@ -69,7 +76,13 @@ class RunInterruptedError(UnrolledError):
         self.exit_code = 128 + signum
 
 
+def closest(word: str, known: "Iterable[str]") -> str | None:
+    """Return the known word that a word resembles most, or None if it resembles none."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
 def did_you_mean(word: str, known: "Iterable[str]") -> str:
     """Return "; did you mean 'x'?" for the closest of the known words, else an empty string."""
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    close = closest(word, known)
+    return f"; did you mean {close!r}?" if close else ""

@@ -66,23 +66,23 @@ def test_the_command_for_long_recordings_works(
 TABLES: dict[str, tuple[dict[str, list[Any]], dict[str, Any]]] = {
     "long, by name": (
         {"id": [1, 1, 2, 2], "t": [0, 1, 0, 1], "v": [1, 2, 3, 4], "y": [0, 0, 1, 1]},
-        {"form": "long", "id": "id", "time": "t", "label": "y", "features": ["v"]},
+        {"form": "long", "id": "id", "time": "t", "label": "y", "features": ("v",)},
     ),
     "long, by what stands there": (
         {"who": ["a", "a", "b", "b"], "v": [0.5, 1, 2, 3], "how": ["up", "up", "down", "down"]},
-        {"form": "long", "id": "who", "time": None, "label": "how", "features": ["v"]},
+        {"form": "long", "id": "who", "time": None, "label": "how", "features": ("v",)},
     ),
     "long, with words": (
         {"id": [1, 1, 2, 2], "gear": list("PRRP"), "v": [1, 2, 3, 4], "class": list("aabb")},
-        {"form": "long", "label": "class", "features": ["gear", "v"], "categorical": ["gear"]},
+        {"form": "long", "label": "class", "features": ("gear", "v"), "categorical": ("gear",)},
     ),
     "wide": (
         {"name": list("abcd"), "x_0": [1, 2, 3, 4], "x_1": [1, 2, 3, 4], "label": list("uvuv")},
-        {"form": "wide", "id": "name", "label": "label", "features": ["x_0", "x_1"]},
+        {"form": "wide", "id": "name", "label": "label", "features": ("x_0", "x_1")},
     ),
     "wide, without names": (
         {"0": [1, 2, 3, 4], "1": [1, 2, 3, 4], "target": [0, 1, 0, 1]},
-        {"form": "wide", "id": None, "label": "target", "features": ["0", "1"]},
+        {"form": "wide", "id": None, "label": "target", "features": ("0", "1")},
     ),
 }
 

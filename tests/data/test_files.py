@@ -2,6 +2,8 @@
 
 import csv
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import unrolled.data.files.source
 from conftest import compose
 from unrolled.building.instantiation import make
 from unrolled.contracts import SourceData
@@ -92,7 +95,7 @@ def assert_holds(data: SourceData, sequences: list[Sequence]) -> None:
 
 def assert_same(one: SourceData, other: SourceData) -> None:
     assert all(map(torch.equal, one.train.tensors(), other.train.tensors()))
-    assert (one.class_names, one.reading) == (other.class_names, other.reading)
+    assert (one.class_names, one.schema) == (other.class_names, other.schema)
 
 
 # what is written is read back
@@ -188,8 +191,8 @@ def test_features_are_chosen_by_name_and_stand_in_the_order_named(good: Path) ->
     both = load(good, **LONG, features=["b", "a"])
     one = load(good, **LONG, features=["b"])
     assert torch.equal(both.train.x[:, :, :1], one.train.x)
-    assert both.reading is not None
-    assert both.reading["feature_names"] == ("b", "a")
+    assert both.schema is not None
+    assert both.schema["feature_names"] == ("b", "a")
 
 
 def test_val_and_test_are_read_with_what_the_training_file_taught(
@@ -212,8 +215,8 @@ def test_a_class_that_the_training_file_lacks_is_named(good: Path, tmp_path: Pat
 def test_a_column_of_words_becomes_a_feature_for_each_word(tmp_path: Path) -> None:
     path = write(tmp_path / "w.csv", "id,step,how,y\ns,0,up,a\ns,1,down,a\nu,0,up,b\nu,1,up,b\n")
     data = load(path, **LONG, categorical=["how"])
-    assert data.reading is not None
-    assert data.reading["feature_names"] == ("how=down", "how=up")
+    assert data.schema is not None
+    assert data.schema["feature_names"] == ("how=down", "how=up")
     assert data.train.x[0].tolist() == [[0, 1], [1, 0]]
 
 
@@ -269,7 +272,7 @@ BAD = {
     "no label": (GOOD.replace("s1,1,2,1,b", "s1,1,2,1,"), r"line 6, column 'y': nothing stands here"),
     "two labels": (GOOD.replace("s1,1,2,1,b", "s1,1,2,1,a"), r"line 6: sequence 's1' has the label 'a' here and 'b'"),
     "no id": (GOOD.replace("s1,1,2,1,b", ",1,2,1,b"), r"line 6, column 'id': nothing stands here"),
-    "a time twice": (GOOD.replace("s1,1,2,1,b", "s1,0,2,1,b"), r"line 6: sequence 's1' has this time already, line 5"),
+    "a time twice": (GOOD.replace("s1,1,2,1,b", "s1,0,2,1,b"), r"line 6: sequence 's1' already has a step at this time in line 5"),
     "a time that is none": (GOOD.replace("s1,1,2,1,b", "s1,soon,2,1,b"), r"line 6, column 'step': 'soon' is not a time"),
     "a quote left open": (GOOD.replace("s1,1,2,1,b", 's1,1,2,1,"b'), r"line 19: .*a quote may not be closed"),
     "a zero byte": (GOOD.replace("s1,1,2,1", "s1,1,2,\0"), r"line 6: a zero byte"),
@@ -358,11 +361,43 @@ def test_a_damaged_table_is_read_or_refused_and_nothing_else(
     assert torch.isfinite(x).all()
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("resample", 2), ("time_feature", True), ("categorical", ["a"])]
+)
+def test_settings_for_long_form_are_refused_for_a_table_in_wide_form(
+    key: str, value: Any, good: Path
+) -> None:
+    with pytest.raises(DataError, match=rf"data\.{key} needs long form"):
+        load(good, time="step", label="y", form="wide", **{key: value})
+
+
+def test_the_readers_depend_on_nothing_else_of_the_data_package() -> None:
+    files = Path(unrolled.data.files.source.__file__).parent.glob("*.py")
+    imported = set(re.findall(r"unrolled\.data\.\w+", "".join(f.read_text() for f in files)))
+    assert imported <= {"unrolled.data.files", "unrolled.data.missing"}
+
+
 def test_a_path_has_to_be_given() -> None:
     with pytest.raises(ConfigError, match=r"data=files needs data\.path=FILE"):
         make(compose("data=files"), "data", seed=0)
 
 
-def test_a_file_that_is_not_there_is_told_before_anything_is_loaded(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"data\.path=.*none\.csv: there is no such file"):
-        source(tmp_path / "none.csv").prepare()
+@pytest.mark.parametrize("key", ["path", "val_path", "test_path"])
+def test_a_missing_file_is_refused_by_prepare(key: str, tmp_path: Path) -> None:
+    (tmp_path / "swings.csv").touch()
+    paths = {"path": str(tmp_path / "swings.csv"), key: str(tmp_path / "swing.csv")}
+    with pytest.raises(
+        DataError, match=rf"^data\.{key}=.*swing\.csv: .*did you mean 'swings\.csv'"
+    ):
+        source(Path(paths.pop("path")), **paths).prepare()
+
+
+def test_train_refuses_a_missing_file_before_it_imports_torch() -> None:
+    code = (
+        "import sys; from unrolled.cli import run; "
+        "code = run(['train', 'data=files', 'data.path=nothing.csv']); "
+        "print(code, {'torch', 'pandas'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "3 set()\n"
+    assert "data.path=nothing.csv: there is no such file" in done.stderr

@@ -108,7 +108,7 @@ def test_a_sequence_in_two_parts_is_refused(tmp_path: Path) -> None:
     frame = pd.read_csv(write(tmp_path / "d.csv"))
     frame.loc[1, "part"] = "test"
     frame.to_csv(tmp_path / "d.csv", index=False)
-    with pytest.raises(DataError, match=r"line 3: sequence 's00' has the part 'test' here"):
+    with pytest.raises(DataError, match=r"line 3: sequence 's00' has the split 'test' here"):
         load(tmp_path / "d.csv")
 
 

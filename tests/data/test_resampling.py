@@ -1,6 +1,5 @@
 """Regular times: numbers as numpy.interp has them, words as they last were, nothing beyond."""
 
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,9 @@ from hypothesis import strategies as st
 from conftest import compose
 from unrolled.building.instantiation import make
 from unrolled.contracts import SourceData
-from unrolled.data.files.reader import Reading
+from unrolled.data.files.reader import read_recordings
 from unrolled.data.files.resampling import parse_interval, resample
+from unrolled.data.files.schema import Schema
 from unrolled.errors import ConfigError, DataError
 
 few = settings(deadline=None, max_examples=50)
@@ -24,45 +24,34 @@ steps = st.lists(st.integers(1, 40), min_size=0, max_size=8)
 
 @few
 @given(
-    pieces=st.lists(steps, min_size=1, max_size=4),
+    gaps=steps,
     interval=st.sampled_from([0.3, 1.0, 2.5, 7.0]),
     seed=st.integers(0, 99),
 )
-def test_numbers_are_those_of_interp_and_words_the_last_ones(
-    pieces: list[list[int]], interval: float, seed: int
+def test_numbers_are_interpolated_and_categories_keep_their_last_value(
+    gaps: list[int], interval: float, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    known = [np.cumsum([rng.integers(9), *piece]) / 10 for piece in pieces]
-    bounds = np.cumsum([0, *map(len, known)])
-    values = rng.normal(size=(bounds[-1], 3)).astype(np.float32)
+    times = np.cumsum([rng.integers(9), *gaps]) / 10
+    values = rng.normal(size=(len(times), 3)).astype(np.float32)
     held = np.array([False, True, False])
-    new, times, sources, ends = resample(
-        values, np.concatenate(known), bounds, interval=interval, held=held
-    )
-    for row, (start, end) in enumerate(pairwise(ends)):
-        old = values[bounds[row] : bounds[row + 1]]
-        wanted = times[start:end]
-        assert wanted[0] == known[row][0]
-        assert known[row][-1] - interval < wanted[-1] <= known[row][-1]
-        np.testing.assert_allclose(np.diff(wanted), interval, rtol=1e-6, atol=1e-9)
-        for feature in (0, 2):
-            expected = np.interp(wanted, known[row], old[:, feature]).astype(np.float32)
-            np.testing.assert_array_equal(new[start:end, feature], expected)
-        for at, moment in enumerate(wanted):
-            last = max(step for step, time in enumerate(known[row]) if time <= moment)
-            assert new[start + at, 1] == old[last, 1]
-            assert sources[start + at] == bounds[row] + last
+    new, wanted, sources = resample(values, times, interval=interval, held=held)
+    assert wanted[0] == times[0]
+    assert times[-1] - interval < wanted[-1] <= times[-1]
+    np.testing.assert_allclose(np.diff(wanted), interval, rtol=1e-6, atol=1e-9)
+    for feature in (0, 2):
+        expected = np.interp(wanted, times, values[:, feature]).astype(np.float32)
+        np.testing.assert_array_equal(new[:, feature], expected)
+    for at, moment in enumerate(wanted):
+        last = max(step for step, time in enumerate(times) if time <= moment)
+        assert new[at, 1] == values[last, 1]
+        assert sources[at] == last
 
 
-def test_a_value_beside_a_missing_one_is_missing() -> None:
+def test_a_value_next_to_a_missing_value_is_missing() -> None:
     values = np.array([[0.0], [np.nan], [4.0]], dtype=np.float32)
-    new, *_ = resample(
-        values,
-        np.array([0.0, 2.0, 4.0]),
-        np.array([0, 3]),
-        interval=1.0,
-        held=np.array([False]),
-    )
+    times = np.array([0.0, 2.0, 4.0])
+    new, *_ = resample(values, times, interval=1.0, held=np.array([False]))
     np.testing.assert_array_equal(new[:, 0], [0, np.nan, np.nan, np.nan, 4])
 
 
@@ -105,8 +94,8 @@ def test_a_file_is_read_at_regular_times_and_new_files_as_well(tmp_path: Path) -
     data = load(path, resample=2, categorical=["how"], time_feature=True)
     assert data.train.x[0].tolist() == [[0, 0, 1, 0], [2, 0, 1, 2], [6, 1, 0, 2]]
     assert data.train.lengths.tolist() == [3, 1]
-    assert data.reading is not None
-    again = Reading.from_plain(data.reading).read(path, labelled=False)
+    assert data.schema is not None
+    again = read_recordings(path, schema=Schema.from_plain(data.schema), labelled=False)
     assert torch.equal(torch.from_numpy(again.values[0]), data.train.x[0])
 
 

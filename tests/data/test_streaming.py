@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from unrolled.data.files import array_pieces, table_pieces
-from unrolled.data.files.reader import Reading
+from unrolled.data.files.reader import fit_schema, read_recordings
+from unrolled.data.files.schema import Schema
 from unrolled.data.files.streaming import OutOfOrderError, read_pieces
 from unrolled.errors import DataError
 
@@ -119,18 +120,16 @@ FORMS = (
 each_form = pytest.mark.parametrize("form", FORMS)
 
 
-def learnt(form: str, folder: Path) -> tuple[Path, Reading]:
-    path, told = written(form, folder)
-    if form == "folder":
-        told = NOTHING
-    return path, Reading.untaught(**{**told, "label": None if form == "folder" else "y"}).learn(
-        path
-    )[0]
+def learnt(form: str, folder: Path) -> tuple[Path, Schema]:
+    path, columns = written(form, folder)
+    chosen: dict[str, Any] = dict(NOTHING if form == "folder" else columns)
+    chosen["label"] = None if form == "folder" else "y"
+    return path, fit_schema(Schema(**chosen), path)[0]
 
 
-def joined(reading: Reading, path: Path) -> list[tuple[str, np.ndarray]]:
+def joined(schema: Schema, path: Path) -> list[tuple[str, np.ndarray]]:
     found: list[tuple[str, list[np.ndarray]]] = []
-    for piece in read_pieces(reading, path):
+    for piece in read_pieces(schema, path):
         if piece.begins:
             found.append((piece.id, []))
         assert found[-1][0] == piece.id
@@ -138,8 +137,8 @@ def joined(reading: Reading, path: Path) -> list[tuple[str, np.ndarray]]:
     return [(name, np.concatenate(parts)) for name, parts in found]
 
 
-def whole(reading: Reading, path: Path) -> list[tuple[str, np.ndarray]]:
-    recordings = reading.read(path, labelled=False)
+def whole(schema: Schema, path: Path) -> list[tuple[str, np.ndarray]]:
+    recordings = read_recordings(path, schema=schema, labelled=False)
     return list(zip(recordings.ids, recordings.values, strict=True))
 
 
@@ -156,20 +155,20 @@ def assert_same(
 def test_pieces_are_those_of_the_whole_file_and_of_what_was_written(
     form: str, tmp_path: Path
 ) -> None:
-    path, reading = learnt(form, tmp_path)
-    found = joined(reading, path)
-    assert_same(found, whole(reading, path))
+    path, schema = learnt(form, tmp_path)
+    found = joined(schema, path)
+    assert_same(found, whole(schema, path))
     for (_, values), (*_, expected) in zip(found, sequences(), strict=True):
         np.testing.assert_array_equal(values, expected)
 
 
 @pytest.mark.parametrize("form", ["long.csv", "long.parquet", "folder", "flat.npz"])
 def test_a_long_sequence_comes_in_several_pieces(form: str, tmp_path: Path) -> None:
-    path, reading = learnt(form, tmp_path)
-    pieces = list(read_pieces(reading, path))
+    path, schema = learnt(form, tmp_path)
+    pieces = list(read_pieces(schema, path))
     if form == "folder":
         pd.DataFrame({"a": range(50), "b": range(50)}).to_csv(path / "long one.csv", index=False)
-        pieces = list(read_pieces(reading, path))
+        pieces = list(read_pieces(schema, path))
     assert any(one.id == other.id for one, other in pairwise(pieces))
 
 
@@ -177,7 +176,7 @@ def test_a_long_sequence_comes_in_several_pieces(form: str, tmp_path: Path) -> N
 def test_rows_that_are_out_of_order_are_left_to_the_reader_of_whole_files(
     order: str, tmp_path: Path
 ) -> None:
-    _, reading = learnt("long.csv", tmp_path)
+    _, schema = learnt("long.csv", tmp_path)
     table = long_table()
     match order:
         case "scattered":
@@ -188,14 +187,14 @@ def test_rows_that_are_out_of_order_are_left_to_the_reader_of_whole_files(
             table = pd.concat([table[:2], table[5:], table[2:3]])
     table.to_csv(tmp_path / "new.csv", index=False)
     with pytest.raises(OutOfOrderError):
-        joined(reading, tmp_path / "new.csv")
-    by_id = dict(whole(reading, tmp_path / "new.csv"))
+        joined(schema, tmp_path / "new.csv")
+    by_id = dict(whole(schema, tmp_path / "new.csv"))
     np.testing.assert_array_equal(by_id[sequences()[0][0]], sequences()[0][2])
 
 
-def outcome(read: Any, reading: Reading, path: Path) -> list[tuple[str, np.ndarray]] | None:
+def outcome(read: Any, schema: Schema, path: Path) -> list[tuple[str, np.ndarray]] | None:
     try:
-        found: list[tuple[str, np.ndarray]] = read(reading, path)
+        found: list[tuple[str, np.ndarray]] = read(schema, path)
     except DataError as error:
         message = str(error)
     else:
@@ -210,7 +209,7 @@ def outcome(read: Any, reading: Reading, path: Path) -> list[tuple[str, np.ndarr
 def test_a_damaged_file_is_refused_or_read_alike_by_both_and_never_a_traceback(
     form: str, data: st.DataObject, tmp_path: Path
 ) -> None:
-    path, reading = learnt(form, tmp_path)
+    path, schema = learnt(form, tmp_path)
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(0, len(content) - 1))
@@ -222,9 +221,9 @@ def test_a_damaged_file_is_refused_or_read_alike_by_both_and_never_a_traceback(
             case _:
                 content[place : place + 1] = data.draw(st.sampled_from([b"_", b'"', b",", b"\n"]))
     path.write_bytes(content)
-    expected = outcome(whole, reading, path)
+    expected = outcome(whole, schema, path)
     try:
-        found = outcome(joined, reading, path)
+        found = outcome(joined, schema, path)
     except OutOfOrderError:
         return
     if not form.endswith("parquet"):  # where pyarrow looks at more when it reads by pieces
@@ -238,9 +237,9 @@ def test_a_damaged_file_is_refused_or_read_alike_by_both_and_never_a_traceback(
 def test_a_folder_with_damaged_files_is_refused_or_read_alike(
     data: st.DataObject, tmp_path: Path
 ) -> None:
-    path, reading = learnt("folder", tmp_path)
+    path, schema = learnt("folder", tmp_path)
     file = data.draw(st.sampled_from(sorted(path.glob("*.csv"))))
     content = file.read_bytes()
     file.write_bytes(content[: data.draw(st.integers(0, len(content)))])
-    outcome(whole, reading, path)
-    outcome(joined, reading, path)
+    outcome(whole, schema, path)
+    outcome(joined, schema, path)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unrolled.data.files.reader import Reading
+from unrolled.data.files.reader import fit_schema, read_recordings
 from unrolled.data.files.recordings import Recordings
+from unrolled.data.files.schema import Schema
 from unrolled.data.files.ts_format import read_ts
 from unrolled.errors import DataError
 
@@ -82,10 +83,10 @@ def make_folder(path: Path, *, labels: str = "file,label\none,a\ntwo.csv,b\n") -
 
 
 def test_a_folder_has_a_sequence_per_file(tmp_path: Path) -> None:
-    reading, found = Reading.untaught(time="t").learn(make_folder(tmp_path))
+    schema, found = fit_schema(Schema(time="t"), make_folder(tmp_path))
     assert (found.ids, found.labels) == (["one", "two"], ["a", "b"])
     assert [value[:, 0].tolist() for value in found.values] == [[4, 5], [6]]
-    assert reading.read(tmp_path, labelled=False).ids == ["one", "two"]
+    assert read_recordings(tmp_path, schema=schema, labelled=False).ids == ["one", "two"]
 
 
 @pytest.mark.parametrize(
@@ -108,9 +109,9 @@ def test_a_bad_folder_is_refused_with_file_and_line(
 ) -> None:
     (make_folder(tmp_path) / file).write_text(text)
     with pytest.raises(DataError, match=message):
-        Reading.untaught(time="t").learn(tmp_path)
+        fit_schema(Schema(time="t"), tmp_path)
 
 
 def test_a_folder_without_files_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no CSV files"):
-        Reading.untaught().learn(tmp_path)
+        fit_schema(Schema(), tmp_path)

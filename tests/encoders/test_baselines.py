@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from unrolled.encoders.blocks.encoder import Sizes
 from unrolled.encoders.identity import Identity
 from unrolled.encoders.majority import Majority
 from unrolled.encoders.summary import Summary, running_summary, summary_features
 
 LENGTHS = torch.tensor([4, 7, 1, 5])
+SIZES = Sizes(input_size=3, num_steps=7)
 
 
 def some_input(offset: float = 0.0) -> torch.Tensor:
@@ -48,15 +50,15 @@ def test_a_constant_feature_has_finite_gradients() -> None:
 
 
 def test_the_majority_encoder_says_the_same_of_everything() -> None:
-    encoder = Majority(input_size=3)
+    encoder = Majority(SIZES)
     assert not encoder(some_input(), LENGTHS).any()
 
 
-@pytest.mark.parametrize("encoder", [Summary(input_size=3), Majority(input_size=3)])
+@pytest.mark.parametrize("encoder", [Summary(SIZES), Majority(SIZES)])
 def test_a_baseline_has_nothing_to_learn(encoder: torch.nn.Module) -> None:
     assert list(encoder.parameters()) == []
 
 
 def test_the_identity_hands_on_what_it_is_given() -> None:
     x = some_input()
-    assert torch.equal(Identity(input_size=3).double()(x, LENGTHS), x)
+    assert torch.equal(Identity(SIZES).double()(x, LENGTHS), x)

@@ -1,5 +1,6 @@
 """The encoders without recurrence, and the block around layers, against independent ones."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -7,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unrolled.encoders.blocks.encoder import Sizes
+from unrolled.encoders.blocks.residual import ResidualStack
 from unrolled.encoders.cnn import CNN
 from unrolled.encoders.lru import LRU
 from unrolled.encoders.mingru import MinGRU
@@ -16,6 +19,7 @@ from unrolled.encoders.transformer import Transformer
 
 B, T, D, H = 3, 9, 4, 8
 LENGTHS = torch.tensor([T, 4, 1])
+SIZES = Sizes(input_size=D, num_steps=T)
 
 
 def some_input() -> Tensor:
@@ -27,7 +31,7 @@ def assert_same(actual: Tensor, expected: Tensor) -> None:
 
 
 def test_the_transformer_is_torchs_with_the_same_weights() -> None:
-    encoder = Transformer(input_size=D, hidden_size=H, num_layers=2, num_heads=2, dropout=0.0)
+    encoder = Transformer(SIZES, hidden_size=H, num_layers=2, num_heads=2, dropout=0.0)
     encoder = encoder.double()
     x = some_input()
     stream = encoder.embedding(x)
@@ -73,7 +77,7 @@ def convolved(x: Tensor, convolution: nn.Conv1d, *, dilation: int) -> Tensor:
 
 
 def test_the_tcn_is_its_convolutions_tap_by_tap() -> None:
-    encoder = TCN(input_size=D, hidden_size=H, num_layers=2, kernel_size=3, dropout=0.0).double()
+    encoder = TCN(SIZES, hidden_size=H, num_layers=2, kernel_size=3, dropout=0.0).double()
     with torch.no_grad():
         for parameter in encoder.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
@@ -89,13 +93,13 @@ def test_the_tcn_is_its_convolutions_tap_by_tap() -> None:
 
 
 def test_tcn_weights_are_length_times_direction() -> None:
-    encoder = TCN(input_size=D, hidden_size=H, num_layers=1, kernel_size=3, dropout=0.0)
+    encoder = TCN(SIZES, hidden_size=H, num_layers=1, kernel_size=3, dropout=0.0)
     names = [name for name, _ in encoder.named_parameters() if "parametrizations" in name]
     assert len(names) == 4  # two for each convolution
 
 
 def test_every_eighth_step_of_the_cnn_is_that_of_three_convolutions_of_stride_two() -> None:
-    encoder = CNN(input_size=D, hidden_size=H, kernel_sizes=[5, 3, 3]).double()
+    encoder = CNN(SIZES, hidden_size=H, kernel_sizes=[5, 3, 3]).double()
     x = torch.randn(2, 40, D, dtype=torch.float64)
     hidden = x.mT
     for convolution in encoder.convolutions:
@@ -110,11 +114,11 @@ def test_every_eighth_step_of_the_cnn_is_that_of_three_convolutions_of_stride_tw
 @pytest.mark.parametrize("kernel_sizes", [[], [3, 0]])
 def test_a_cnn_without_layers_or_windows_is_refused(kernel_sizes: list[int]) -> None:
     with pytest.raises(ValueError, match=r"need kernel_sizes >= 1, one per layer"):
-        CNN(input_size=D, hidden_size=H, kernel_sizes=kernel_sizes)
+        CNN(SIZES, hidden_size=H, kernel_sizes=kernel_sizes)
 
 
 def test_the_mlp_is_a_perceptron_of_the_flattened_sequence() -> None:
-    encoder = MLP(input_size=D, num_steps=T, hidden_size=H, num_layers=2, dropout=0.0).double()
+    encoder = MLP(SIZES, hidden_size=H, num_layers=2, dropout=0.0).double()
     x = some_input()
     hidden = encoder(x, LENGTHS)
     for row, length in enumerate(LENGTHS):
@@ -124,7 +128,9 @@ def test_the_mlp_is_a_perceptron_of_the_flattened_sequence() -> None:
 
 
 def test_the_mlp_refuses_a_sequence_longer_than_its_weights() -> None:
-    encoder = MLP(input_size=D, num_steps=T - 1, hidden_size=H, num_layers=1, dropout=0.0).double()
+    encoder = MLP(
+        Sizes(input_size=D, num_steps=T - 1), hidden_size=H, num_layers=1, dropout=0.0
+    ).double()
     with pytest.raises(ValueError, match=r"weights for 8 steps, got 9 steps"):
         encoder(some_input(), LENGTHS)
     _, state = encoder.read(some_input()[:, :5], None, None)
@@ -133,7 +139,6 @@ def test_the_mlp_refuses_a_sequence_longer_than_its_weights() -> None:
 
 
 BLOCK: dict[str, Any] = {
-    "input_size": D,
     "hidden_size": H,
     "num_layers": 2,
     "residual": True,
@@ -145,7 +150,7 @@ BLOCK: dict[str, Any] = {
 
 
 def test_a_residual_block_is_norm_convolution_layer_mixing_and_a_shortcut() -> None:
-    encoder, x = MinGRU(**BLOCK).double(), some_input()
+    encoder, x = ResidualStack(SIZES, layer=MinGRU, **BLOCK).double(), some_input()
     stream = encoder.embedding(x)
     for block in encoder.blocks:
         normed = functional.layer_norm(stream, (H,), block.norm.weight, block.norm.bias)
@@ -161,7 +166,9 @@ def test_a_residual_block_is_norm_convolution_layer_mixing_and_a_shortcut() -> N
 @pytest.mark.parametrize("residual", [True, False])
 def test_dropout_changes_training_and_is_silent_at_evaluation(residual: bool) -> None:
     bare = {} if residual else {"mixing": False, "conv_size": 0}
-    encoder = MinGRU(**{**BLOCK, "residual": residual, **bare, "dropout": 0.5}).double()
+    encoder = ResidualStack(
+        SIZES, layer=MinGRU, **{**BLOCK, "residual": residual, **bare, "dropout": 0.5}
+    ).double()
     x = some_input()
     assert not torch.equal(encoder.train()(x, LENGTHS), encoder(x, LENGTHS))
     assert torch.equal(encoder.eval()(x, LENGTHS), encoder(x, LENGTHS))
@@ -169,7 +176,7 @@ def test_dropout_changes_training_and_is_silent_at_evaluation(residual: bool) ->
 
 def test_a_single_bare_layer_has_no_dropout() -> None:
     bare = {"residual": False, "mixing": False, "conv_size": 0, "dropout": 0.5, "num_layers": 1}
-    encoder, x = MinGRU(**{**BLOCK, **bare}).double(), some_input()
+    encoder, x = ResidualStack(SIZES, layer=MinGRU, **{**BLOCK, **bare}).double(), some_input()
     assert torch.equal(encoder.train()(x, LENGTHS), encoder.eval()(x, LENGTHS))
 
 
@@ -181,19 +188,19 @@ def test_a_single_bare_layer_has_no_dropout() -> None:
         ({"conv_size": -1}, r"conv_size >= 0.*conv_size=-1"),
         ({"recurrent_lr_scale": 0.0}, r"recurrent_lr_scale > 0"),
         ({"residual": False}, r"need residual=true"),
-        ({"hidden_size": 0}, r"sizes >= 1"),
+        ({"hidden_size": 0}, r"at least one unit, got 0"),
     ],
 )
 def test_a_bad_argument_is_refused_with_rule_and_value(
     changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        MinGRU(**{**BLOCK, **changes})
+        ResidualStack(SIZES, layer=MinGRU, **{**BLOCK, **changes})
 
 
 def test_recurrent_parameters_are_a_group_of_their_own_without_decay() -> None:
-    ring = {"state_size": 5, "r_min": 0.1, "r_max": 0.9, "max_phase": 1.0}
-    encoder = LRU(**{**BLOCK, "recurrent_lr_scale": 0.25}, **ring)
+    lru = partial(LRU, state_size=5, r_min=0.1, r_max=0.9, max_phase=1.0)
+    encoder = ResidualStack(SIZES, layer=lru, **{**BLOCK, "recurrent_lr_scale": 0.25})
     *_, recurrent = encoder.parameter_groups()
     assert recurrent["lr_scale"] == 0.25
     assert not recurrent["decay"]

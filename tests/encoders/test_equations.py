@@ -13,17 +13,18 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
+from unrolled.encoders.blocks.encoder import Sizes
 from unrolled.encoders.blocks.residual import Layer
-from unrolled.encoders.cornn import CoRNNLayer
-from unrolled.encoders.indrnn import IndRNNLayer
-from unrolled.encoders.lem import LEMLayer
-from unrolled.encoders.lmu import LMULayer
-from unrolled.encoders.lmu_fft import LMUFFTLayer
-from unrolled.encoders.lru import LRULayer
-from unrolled.encoders.mingru import MinGRULayer
-from unrolled.encoders.minlstm import MinLSTMLayer
-from unrolled.encoders.s4d import S4DLayer
-from unrolled.encoders.slstm import SLSTMLayer
+from unrolled.encoders.cornn import CoRNN
+from unrolled.encoders.indrnn import IndRNN
+from unrolled.encoders.lem import LEM
+from unrolled.encoders.lmu import LMU
+from unrolled.encoders.lmu_fft import LMUFFT
+from unrolled.encoders.lru import LRU
+from unrolled.encoders.mingru import MinGRU
+from unrolled.encoders.minlstm import MinLSTM
+from unrolled.encoders.s4d import S4D
+from unrolled.encoders.slstm import SLSTM
 
 D, H, T = 3, 4, 7
 Array = Any
@@ -171,29 +172,30 @@ def lmu_fft(x: Array, p: dict[str, Array]) -> Array:
     return out
 
 
-SIZES = {"input_size": D, "hidden_size": H}
+SIZES = {"sizes": Sizes(input_size=D, num_steps=T), "hidden_size": H}
+SQUARE = {"sizes": Sizes(input_size=D, num_steps=T), "hidden_size": D}
 RING = {"r_min": 0.3, "r_max": 0.95, "max_phase": 6.28}
-MEMORY = {"order": 5, "num_steps": T}
+MEMORY = {"order": 5}
 STEP_SIZES = {"dt_min": 0.01, "dt_max": 0.5}
 CASES: dict[str, tuple[Callable[[], Layer], Callable[..., Array]]] = {
-    "mingru": (lambda: MinGRULayer(**SIZES), mingru),
-    "minlstm": (lambda: MinLSTMLayer(**SIZES, forget_bias=1.0), minlstm),
-    "lru": (lambda: LRULayer(**SIZES, state_size=6, **RING), lru),
-    "lru_square": (lambda: LRULayer(input_size=D, hidden_size=D, state_size=6, **RING), lru),
-    "indrnn": (lambda: IndRNNLayer(**SIZES, num_steps=T, amplification=2.0), indrnn),
-    "s4d": (lambda: S4DLayer(**SIZES, state_size=5, **STEP_SIZES), s4d),
+    "mingru": (lambda: MinGRU(**SIZES), mingru),
+    "minlstm": (lambda: MinLSTM(**SIZES, forget_bias=1.0), minlstm),
+    "lru": (lambda: LRU(**SIZES, state_size=6, **RING), lru),
+    "lru_square": (lambda: LRU(**SQUARE, state_size=6, **RING), lru),
+    "indrnn": (lambda: IndRNN(**SIZES, amplification=2.0, last_u_min=0.0), indrnn),
+    "s4d": (lambda: S4D(**SIZES, state_size=5, **STEP_SIZES), s4d),
     "s4d_square": (
-        lambda: S4DLayer(input_size=D, hidden_size=D, state_size=5, **STEP_SIZES),
+        lambda: S4D(**SQUARE, state_size=5, **STEP_SIZES),
         s4d,
     ),
-    "cornn": (lambda: CoRNNLayer(**SIZES, dt=0.3, gamma=2.0, epsilon=4.0), cornn),
-    "lem": (lambda: LEMLayer(**SIZES, dt=0.3), lem),
-    "slstm": (lambda: SLSTMLayer(**SIZES, num_heads=2, forget_bias=1.0), slstm),
-    "lmu": (lambda: LMULayer(**SIZES, memory_size=1, window=None, **MEMORY), lmu),
-    "lmu_signals": (lambda: LMULayer(**SIZES, memory_size=2, window=None, **MEMORY), lmu),
-    "lmu_fft": (lambda: LMUFFTLayer(**SIZES, memory_size=1, window=20.0, **MEMORY), lmu_fft),
+    "cornn": (lambda: CoRNN(**SIZES, dt=0.3, gamma=2.0, epsilon=4.0), cornn),
+    "lem": (lambda: LEM(**SIZES, dt=0.3), lem),
+    "slstm": (lambda: SLSTM(**SIZES, num_heads=2, forget_bias=1.0), slstm),
+    "lmu": (lambda: LMU(**SIZES, memory_size=1, window=None, **MEMORY), lmu),
+    "lmu_signals": (lambda: LMU(**SIZES, memory_size=2, window=None, **MEMORY), lmu),
+    "lmu_fft": (lambda: LMUFFT(**SIZES, memory_size=1, window=20.0, **MEMORY), lmu_fft),
     "lmu_fft_signals": (
-        lambda: LMUFFTLayer(**SIZES, memory_size=2, window=20.0, **MEMORY),
+        lambda: LMUFFT(**SIZES, memory_size=2, window=20.0, **MEMORY),
         lmu_fft,
     ),
 }
@@ -236,7 +238,7 @@ def test_gradcheck(name: str) -> None:
 
 
 def test_the_stabiliser_keeps_gates_finite_that_would_overflow() -> None:
-    layer = SLSTMLayer(**SIZES, num_heads=2, forget_bias=1.0)
+    layer = SLSTM(**SIZES, num_heads=2, forget_bias=1.0)
     x = (1e4 * torch.randn(2, 50, D)).requires_grad_()
     hidden = layer(x)
     hidden.sum().backward()
@@ -246,7 +248,7 @@ def test_the_stabiliser_keeps_gates_finite_that_would_overflow() -> None:
 
 
 def test_lru_eigenvalues_start_on_the_ring() -> None:
-    layer = LRULayer(**SIZES, state_size=500, r_min=0.5, r_max=0.9, max_phase=0.3)
+    layer = LRU(**SIZES, state_size=500, r_min=0.5, r_max=0.9, max_phase=0.3)
     radius, phase = (-layer.log_nu.detach().exp()).exp(), layer.log_theta.detach().exp()
     assert 0.5 <= float(radius.min()) < 0.52
     assert 0.88 < float(radius.max()) <= 0.9
@@ -254,7 +256,9 @@ def test_lru_eigenvalues_start_on_the_ring() -> None:
 
 
 def test_indrnn_weights_beyond_the_bound_act_as_the_bound_and_can_come_back() -> None:
-    layer = IndRNNLayer(input_size=1, hidden_size=1, num_steps=2, amplification=4.0)
+    layer = IndRNN(
+        Sizes(input_size=1, num_steps=2), hidden_size=1, amplification=4.0, last_u_min=0.0
+    )
     with torch.no_grad():
         layer.u.fill_(9.0)
         layer.input.weight.fill_(1.0)

@@ -1,6 +1,7 @@
 """RNN, LSTM and GRU against torch's own stacked modules and against their equations."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from unrolled.encoders.blocks.stacked import Stacked, torch_key
+from unrolled.encoders.blocks.encoder import Sizes
+from unrolled.encoders.blocks.stacked import RecurrentLayer, Stacked, torch_key
 from unrolled.encoders.gru import GRU
 from unrolled.encoders.lstm import LSTM
 from unrolled.encoders.rnn import RNN
@@ -18,7 +20,6 @@ D, H = 3, 6
 LENGTHS = torch.tensor([4, 7, 1, 5])
 
 DEFAULTS: dict[str, Any] = {
-    "input_size": D,
     "hidden_size": H,
     "num_layers": 1,
     "bidirectional": False,
@@ -27,13 +28,9 @@ DEFAULTS: dict[str, Any] = {
     "initialization": "torch",
     "chrono_steps": None,
 }
-CELLS: dict[str, tuple[type[Stacked], dict[str, Any], Callable[..., nn.RNNBase]]] = {
+CELLS: dict[str, tuple[type[RecurrentLayer], dict[str, Any], Callable[..., nn.RNNBase]]] = {
     "tanh": (RNN, {"nonlinearity": "tanh"}, nn.RNN),
-    "relu": (
-        RNN,
-        {"nonlinearity": "relu"},
-        lambda *sizes, **rest: nn.RNN(*sizes, nonlinearity="relu", **rest),
-    ),
+    "relu": (RNN, {"nonlinearity": "relu"}, partial(nn.RNN, nonlinearity="relu")),
     "lstm": (LSTM, {"forget_bias": None}, nn.LSTM),
     "gru": (GRU, {}, nn.GRU),
 }
@@ -42,9 +39,11 @@ each_depth = pytest.mark.parametrize("num_layers", [1, 2, 3])
 each_direction = pytest.mark.parametrize("bidirectional", [False, True], ids=["one_way", "both"])
 
 
-def make(cell: str, **changes: Any) -> Stacked:
-    made, own, _ = CELLS[cell]
-    return made(**{**DEFAULTS, **own, **changes})
+def make(cell: str, *, input_size: int = D, **changes: Any) -> Stacked:
+    layer, settings, _ = CELLS[cell]
+    of_layer = {key: changes.pop(key, value) for key, value in settings.items()}
+    sizes = Sizes(input_size=input_size, num_steps=int(LENGTHS.max()))
+    return Stacked(sizes, layer=partial(layer, **of_layer), **{**DEFAULTS, **changes})
 
 
 def make_torch(cell: str, *, num_layers: int = 1, bidirectional: bool = False) -> nn.RNNBase:

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from unrolled.heads.all_steps import AllSteps
 from unrolled.heads.attention import Attention
+from unrolled.heads.head import Head
 from unrolled.heads.last_step import LastStep
 from unrolled.heads.max import Max
 from unrolled.heads.mean import Mean
-from unrolled.heads.pooled import PooledHead
 
 H, BACKWARD, C = 6, 2, 3
 LENGTHS = torch.tensor([4, 1, 7, 5])
@@ -26,7 +26,7 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-def make(head: type[PooledHead], **changes: Any) -> PooledHead:
+def make(head: type[Head], **changes: Any) -> Head:
     own = {"attention_size": 5} if head is Attention else {}
     return head(**{**DEFAULTS, **own, **changes}).double()
 
@@ -57,9 +57,7 @@ POOLS = {LastStep: last, Mean: mean, Max: maximum, Attention: attention}
 each_head = pytest.mark.parametrize("head_class", POOLS)
 
 
-def in_a_loop(
-    head: PooledHead, hidden: Tensor, pool: Callable[[PooledHead, list[Tensor]], Tensor]
-) -> Tensor:
+def in_a_loop(head: Head, hidden: Tensor, pool: Callable[[Head, list[Tensor]], Tensor]) -> Tensor:
     rows = []
     for sequence, length in zip(hidden, LENGTHS.tolist(), strict=True):
         pooled = pool(head, [sequence[step] for step in range(length)])
@@ -72,14 +70,14 @@ def assert_same(actual: Tensor, expected: Tensor) -> None:
 
 
 @each_head
-def test_logits_are_those_of_a_loop(head_class: type[PooledHead]) -> None:
+def test_logits_are_those_of_a_loop(head_class: type[Head]) -> None:
     head, hidden = make(head_class), some_hidden()
     assert_same(head(hidden, LENGTHS), in_a_loop(head, hidden, POOLS[head_class]))
 
 
 @pytest.mark.parametrize("garbage", [1e30, -1e30, float("inf"), float("nan")])
 @each_head
-def test_nothing_in_the_padding_is_read(head_class: type[PooledHead], garbage: float) -> None:
+def test_nothing_in_the_padding_is_read(head_class: type[Head], garbage: float) -> None:
     head, hidden = make(head_class), some_hidden()
     spoilt = hidden.masked_fill((torch.arange(7) >= LENGTHS[:, None])[:, :, None], garbage)
     assert_same(head(spoilt, LENGTHS), head(hidden, LENGTHS))
@@ -94,20 +92,20 @@ def test_the_last_step_of_a_reader_is_its_own_end() -> None:
 
 
 @pytest.mark.parametrize("head_class", [Mean, Max, Attention])
-def test_a_pool_over_all_steps_is_the_same_for_both_readers(head_class: type[PooledHead]) -> None:
+def test_a_pool_over_all_steps_is_the_same_for_both_readers(head_class: type[Head]) -> None:
     head, hidden = make(head_class, backward_size=BACKWARD), some_hidden()
     assert_same(head(hidden, LENGTHS), in_a_loop(head, hidden, POOLS[head_class]))
 
 
 @each_head
-def test_small_initialization_starts_at_equal_classes(head_class: type[PooledHead]) -> None:
+def test_small_initialization_starts_at_equal_classes(head_class: type[Head]) -> None:
     head = make(head_class, input_size=200, num_classes=100, initialization="small")
     assert head.output.weight.std().item() == pytest.approx(0.01, rel=0.05)
     assert not head.output.bias.any()
 
 
 @each_head
-def test_torch_initialization_is_that_of_a_linear_map(head_class: type[PooledHead]) -> None:
+def test_torch_initialization_is_that_of_a_linear_map(head_class: type[Head]) -> None:
     torch.manual_seed(1)
     head = make(head_class, initialization="torch")
     torch.manual_seed(1)
@@ -115,7 +113,7 @@ def test_torch_initialization_is_that_of_a_linear_map(head_class: type[PooledHea
 
 
 @each_head
-def test_dropout_silences_pooled_features_in_training_only(head_class: type[PooledHead]) -> None:
+def test_dropout_silences_pooled_features_in_training_only(head_class: type[Head]) -> None:
     head, hidden = make(head_class, dropout=0.5), some_hidden()
     with torch.no_grad():
         head.output.weight.copy_(torch.eye(C, H))  # logits are the first pooled features
@@ -135,7 +133,7 @@ def test_dropout_silences_pooled_features_in_training_only(head_class: type[Pool
 )
 @each_head
 def test_a_bad_argument_is_refused_with_rule_and_value(
-    head_class: type[PooledHead], changes: dict[str, Any], message: str
+    head_class: type[Head], changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         make(head_class, **changes)
@@ -200,13 +198,13 @@ def test_a_readout_of_no_step_is_refused(stride: int) -> None:
         strided(stride=stride)
 
 
-def all_heads() -> list[PooledHead]:
+def all_heads() -> list[Head]:
     return [*map(make, POOLS), make(AllSteps, num_steps=9, stride=1)]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("head", all_heads(), ids=lambda head: type(head).__name__)
 @pytest.mark.parametrize("sizes", [[7], [1, 6], [3, 2, 2], [1] * 7])
-def test_chunks_are_folded_into_the_logits_of_the_whole(head: PooledHead, sizes: list[int]) -> None:
+def test_chunks_are_folded_into_the_logits_of_the_whole(head: Head, sizes: list[int]) -> None:
     hidden = 30 * torch.randn(4, 7, H, dtype=torch.float64)  # exp of a score must not run over
     memory = None
     for chunk in hidden.split(sizes, dim=1):
@@ -216,7 +214,7 @@ def test_chunks_are_folded_into_the_logits_of_the_whole(head: PooledHead, sizes:
 
 
 @pytest.mark.parametrize("head_class", POOLS)
-def test_what_is_kept_of_a_sequence_does_not_grow_with_it(head_class: type[PooledHead]) -> None:
+def test_what_is_kept_of_a_sequence_does_not_grow_with_it(head_class: type[Head]) -> None:
     head = make(head_class)
     early = head.fold(torch.randn(2, 5, H).double(), None)
     late = head.fold(torch.randn(2, 50, H).double(), early)

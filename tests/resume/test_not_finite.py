@@ -81,7 +81,7 @@ def test_score_that_is_not_finite_is_never_best_and_blocks_no_later_one(wrong, t
         trainer.callback_metrics = {name: torch.tensor(score)}
         checkpoint.on_validation_end(trainer, trainer.lightning_module)
     assert saved == [0.5, 0.75]
-    assert checkpoint.best["value"] == 0.75
+    assert checkpoint.best.value == 0.75
 
 
 def test_weights_that_are_not_finite_are_never_saved():

@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
-from unrolled.building.instantiation import make, taken
-from unrolled.contracts import Encoder, Head
+from unrolled.building.instantiation import make
+from unrolled.encoders.blocks.encoder import Encoder, Sizes
 from unrolled.errors import ConfigError
+from unrolled.heads.head import Head
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,8 @@ class Network(nn.Module):
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b c"]:
         """Return the logits of prepared sequences."""
-        return self.head(self.encoder(x, lengths), lengths)
+        logits: Tensor = self.head(self.encoder(x, lengths), lengths)
+        return logits
 
 
 def build_network(
@@ -48,7 +50,7 @@ def build_network(
     Raises:
         ConfigError: a setting cannot work, or no network is as small as model.parameter_budget.
     """
-    sizes = {"input_size": num_features, "num_steps": num_steps}
+    sizes = Sizes(input_size=num_features, num_steps=num_steps)
     if config.model.get("parameter_budget") is not None:
         config = _within_budget(config, sizes, num_classes)
     return _network(config, sizes, num_classes)
@@ -60,8 +62,8 @@ def load_weights(network: Network, state_dict: dict[str, Tensor]) -> None:
     network.load_state_dict({name.removeprefix(prefix): t for name, t in state_dict.items()})
 
 
-def _network(config: DictConfig, sizes: dict[str, int], num_classes: int) -> Network:
-    encoder: Encoder = make(config, "model", **taken(config.model, sizes))
+def _network(config: DictConfig, sizes: Sizes, num_classes: int) -> Network:
+    encoder: Encoder = make(config, "model", sizes=sizes)
     head: Head = make(
         config,
         "head",
@@ -72,7 +74,7 @@ def _network(config: DictConfig, sizes: dict[str, int], num_classes: int) -> Net
     return Network(encoder=encoder, head=head)
 
 
-def _within_budget(config: DictConfig, sizes: dict[str, int], num_classes: int) -> DictConfig:
+def _within_budget(config: DictConfig, sizes: Sizes, num_classes: int) -> DictConfig:
     """Return the config with the largest model.hidden_size that model.parameter_budget allows."""
     config = config.copy()
     budget = parse_budget(config.model.parameter_budget)
@@ -83,7 +85,7 @@ def _within_budget(config: DictConfig, sizes: dict[str, int], num_classes: int) 
             network = _network(config, sizes, num_classes)
         return sum(parameter.numel() for parameter in network.parameters())
 
-    heads = config.model.get("num_heads", 1)
+    heads = OmegaConf.select(config.model.get("layer", config.model), "num_heads", default=1)
     config.model.hidden_size = largest_size(count, budget=budget, multiple_of=heads)
     log.info("model.parameter_budget=%s: hidden_size=%s", budget, config.model.hidden_size)
     return config

@@ -2,9 +2,10 @@
 
 import logging
 import math
+from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
-from typing import Any, TypedDict, cast
+from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
@@ -13,17 +14,10 @@ from lightning.pytorch.trainer.states import TrainerFn
 from unrolled.callbacks.finite import StopNotFinite
 from unrolled.callbacks.history import log_newest_scores, sync_history
 from unrolled.callbacks.stop_signals import StopSignals
+from unrolled.lightning_internals import continues_exactly
+from unrolled.runs.result import Best
 
 log = logging.getLogger(__name__)
-
-
-class Best(TypedDict):
-    """When the monitored score was best; all but the first None before the first validation."""
-
-    monitor: str
-    value: float | None
-    epoch: int | None
-    step: int | None
 
 
 class BestAndLast(Checkpoint):
@@ -59,18 +53,18 @@ class BestAndLast(Checkpoint):
         self.every_n_steps = every_n_steps
         self.finite = finite
         self.signals = signals
-        self.best = Best(monitor=monitor, value=None, epoch=None, step=None)
+        self.best = Best(monitor)
         self.scores: dict[str, float] = {}  # all scores of the epoch with the best value
         self._saved_at = monotonic()
         self._saved_step = 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best so far, as plain values."""
-        return {"best": dict(self.best), "scores": dict(self.scores)}
+        return {"best": asdict(self.best), "scores": dict(self.scores)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue from what `state_dict` returned."""
-        self.best = cast("Best", dict(state_dict["best"]))
+        self.best = Best(**state_dict["best"])
         self.scores = dict(state_dict["scores"])
 
     def on_validation_end(
@@ -112,7 +106,7 @@ class BestAndLast(Checkpoint):
         log_newest_scores(trainer, part="train")
         if sum(trainer.num_val_batches) == 0:
             self._save_best(trainer, None)
-        if self.best["epoch"] == trainer.current_epoch:
+        if self.best.epoch == trainer.current_epoch:
             self.scores = {name: float(score) for name, score in trainer.callback_metrics.items()}
         self._save_last(trainer)
 
@@ -126,7 +120,7 @@ class BestAndLast(Checkpoint):
         return trainer.strategy.reduce_boolean_decision(due, all=False)
 
     def _improves(self, value: float) -> bool:
-        best = self.best["value"]
+        best = self.best.value
         if best is None:
             return True
         return value > best if self.mode == "max" else value < best
@@ -154,17 +148,3 @@ class BestAndLast(Checkpoint):
     def _note_save(self, trainer: Trainer) -> None:
         self._saved_at = monotonic()
         self._saved_step = trainer.global_step
-
-
-def continues_exactly(trainer: Trainer) -> bool:
-    """Return whether a checkpoint at the end of this batch continues bit for bit.
-
-    It does where the next thing is a batch with fresh gradients: no batch to accumulate, no
-    validation, no end of the epoch. Lightning does not say so in public.
-    """
-    loop = trainer.fit_loop.epoch_loop
-    fetcher = trainer.fit_loop._data_fetcher
-    assert fetcher is not None
-    return not (
-        loop._should_accumulate() or loop._is_training_done or loop._should_check_val_fx(fetcher)
-    )

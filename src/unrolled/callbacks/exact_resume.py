@@ -6,13 +6,18 @@ from time import perf_counter
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
 from unrolled.callbacks.history import log_newest_scores
+from unrolled.callbacks.stop_reason import has_stopped_early
 from unrolled.classifier.schedules import catch_up
 from unrolled.classifier.training_sums import TrainingSums
 from unrolled.config.values import is_longer
 from unrolled.data.batches import Batches
+from unrolled.lightning_internals import (
+    num_batches_done_in_epoch,
+    resumes_within_epoch,
+    set_max_steps,
+)
 
 log = logging.getLogger(__name__)
 
@@ -77,25 +82,23 @@ class ExactResume(Callback):
         """Hide trainer.max_steps while Lightning restores its loops."""
         self._started_at = perf_counter()
         self._max_steps = trainer.max_steps
-        trainer.fit_loop.epoch_loop.max_steps = -1
+        set_max_steps(trainer, -1)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Restore our state; begin with the batch that comes next."""
-        trainer.fit_loop.epoch_loop.max_steps = self._max_steps
+        set_max_steps(trainer, self._max_steps)
         if self._state is None:
             return
         trainer.callback_metrics.update(self._state["scores"])
         sums = TrainingSums.restored(self._state["sums"], pl_module.device)
         pl_module.training_sums = sums  # type: ignore[assignment]
         longer = is_longer(self._state["identity"], self.identity)
-        trainer.should_stop = _stopped_early(trainer) if longer else self._state["should_stop"]
+        trainer.should_stop = has_stopped_early(trainer) if longer else self._state["should_stop"]
         if self._state["validating"]:
             log_newest_scores(trainer, part="val")
-        loop = trainer.fit_loop.epoch_loop
-        if loop.restarting:  # within an epoch
-            num_done = trainer.fit_loop.batch_idx + 1
+        if resumes_within_epoch(trainer):
+            num_done = num_batches_done_in_epoch(trainer)
             _batches(trainer).first_batch = num_done % int(trainer.num_training_batches)
-
         if longer:
             self._tell_of_length(trainer)
 
@@ -121,13 +124,6 @@ class ExactResume(Callback):
             before,
             groups[0]["lr"],
         )
-
-
-def _stopped_early(trainer: Trainer) -> bool:
-    return any(
-        callback.stopping_reason is not EarlyStoppingReason.NOT_STOPPED
-        for callback in trainer.early_stopping_callbacks
-    )
 
 
 def _batches(trainer: Trainer) -> Batches:

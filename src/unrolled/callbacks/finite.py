@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from unrolled.contracts import Batch
 from unrolled.errors import NotFiniteError
+from unrolled.lightning_internals import gradient_scaler
 
 STEPS_BETWEEN_LOOKS = 50  # on a GPU, where each look waits for everything before it
 MAX_SHOWN_IDS = 20
@@ -47,7 +48,7 @@ class StopNotFinite(Callback):
     ) -> None:
         """Note loss and gradient norm, and look at them when it is time."""
         loss: Tensor = outputs["loss"]
-        if getattr(trainer.precision_plugin, "scaler", None) is None:
+        if gradient_scaler(trainer) is None:
             loss = loss + pl_module.gradient_norm  # type: ignore[operator]
         if loss.device.type == "cpu" and math.isfinite(loss.item()):
             return

@@ -13,6 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from unrolled.callbacks.throughput import Throughput
+from unrolled.config.choices import PROGRESS_STYLES
+from unrolled.lightning_internals import num_batches_done
 
 log = logging.getLogger(__name__)
 
@@ -23,15 +25,13 @@ class RunProgress(ProgressBar):
     """Shows epoch, loss, val accuracy, sequences per second and the time left.
 
     style: bar, lines (one per epoch, also in the log) or auto (a bar on a terminal, else lines).
-    throughput: counts the sequences.
     """
 
-    def __init__(self, *, style: str, throughput: Throughput) -> None:
+    def __init__(self, *, style: str) -> None:
         super().__init__()
-        if style not in ("auto", "bar", "lines"):
+        if style not in PROGRESS_STYLES:
             raise ValueError(f"need callbacks.progress.style auto, bar or lines, got {style!r}")
         self.uses_bar = style == "bar" or (style == "auto" and sys.stdout.isatty())
-        self.throughput = throughput
         self._bar: Progress | None = None
         self._started_at = 0.0
         self._updated_at = 0.0
@@ -40,7 +40,7 @@ class RunProgress(ProgressBar):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the bar."""
         self._started_at = perf_counter()
-        self._num_done_at_start = trainer.fit_loop.total_batch_idx + 1
+        self._num_done_at_start = num_batches_done(trainer)
         if not self.uses_bar:
             return
         self._bar = Progress(
@@ -104,7 +104,7 @@ class RunProgress(ProgressBar):
         num_epochs = "" if trainer.max_epochs in (None, -1) else f"/{trainer.max_epochs}"
         self._bar.update(
             self._bar.task_ids[0],
-            completed=trainer.fit_loop.total_batch_idx + 1,
+            completed=num_batches_done(trainer),
             description=f"epoch {trainer.current_epoch + 1}{num_epochs}",
             scores=f"loss {loss:.4f}{self._scores(trainer)}",
         )
@@ -112,11 +112,16 @@ class RunProgress(ProgressBar):
     def _scores(self, trainer: Trainer) -> str:
         accuracy = trainer.callback_metrics.get("val/accuracy")
         shown = "" if accuracy is None else f", val accuracy {float(accuracy):.4f}"
-        return f"{shown}, {self.throughput.sequences_per_second:,.0f} sequences/s"
+        rates = [
+            f", {callback.sequences_per_second:,.0f} sequences/s"
+            for callback in trainer.callbacks  # type: ignore[attr-defined]
+            if isinstance(callback, Throughput)
+        ]
+        return "".join([shown, *rates])
 
     def _time_left(self, trainer: Trainer) -> str:
-        num_done = trainer.fit_loop.total_batch_idx + 1 - self._num_done_at_start
-        num_left = _num_batches(trainer) - (trainer.fit_loop.total_batch_idx + 1)
+        num_done = num_batches_done(trainer) - self._num_done_at_start
+        num_left = _num_batches(trainer) - (num_batches_done(trainer))
         if not math.isfinite(num_left) or num_done <= 0:
             return "?"
         seconds = (perf_counter() - self._started_at) / num_done * max(num_left, 0)

@@ -8,10 +8,9 @@ from typing import Any
 
 from lightning import Callback
 
-from unrolled.errors import RunInterruptedError
+from unrolled.errors import STOP_SIGNALS, RunInterruptedError
 
-NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")  # the last is what SLURM is told to send
-NUMBERS = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
+NUMBERS = [signal.Signals[name] for name in STOP_SIGNALS]
 
 
 class StopSignals(Callback):

@@ -25,6 +25,7 @@ from unrolled.building.network import Network
 from unrolled.classifier.training_sums import TrainingSums
 from unrolled.classifier.window_averaging import vote_scores
 from unrolled.contracts import Batch
+from unrolled.lightning_internals import setup_train_batches
 
 WEIGHTS = {"lr_scale": 1.0, "decay": True}
 BIASES = {"lr_scale": 1.0, "decay": False}
@@ -77,13 +78,6 @@ class SequenceClassifier(LightningModule):
         """Return logits of standardised sequences."""
         logits: Tensor = self.network(x, lengths)
         return logits
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute; the name of the hook, set 30 times a step, without further checks."""
-        if name == "_current_fx_name":
-            self.__dict__[name] = value
-        else:
-            super().__setattr__(name, value)
 
     # training
 
@@ -158,7 +152,7 @@ class SequenceClassifier(LightningModule):
         for group in optimizer.param_groups:
             group["lr"] *= group.pop("lr_scale")
             group["weight_decay"] *= group.pop("decay")
-        self.trainer.fit_loop.setup_data()  # only now are the batches of an epoch counted
+        setup_train_batches(self.trainer)  # counts the batches of an epoch
         num_steps = int(self.trainer.estimated_stepping_batches)
         steps_per_epoch = int(self.trainer.num_training_batches)
         schedule = self.make_schedule(
@@ -169,7 +163,6 @@ class SequenceClassifier(LightningModule):
     def _parameter_groups(self) -> list[dict[str, Any]]:
         """Return the groups of encoder and head; those treated alike are one, as each costs."""
         head = self.network.head
-        assert isinstance(head, nn.Module)
         groups = [
             *self.network.encoder.parameter_groups(),
             {"params": [p for p in head.parameters() if p.ndim > 1], **WEIGHTS},

@@ -10,7 +10,8 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from unrolled.commands.arguments import take
-from unrolled.errors import ConfigError, DataError
+from unrolled.data.files.paths import require_path
+from unrolled.errors import ConfigError
 from unrolled.runs.durable import write_atomically
 
 COLUMNS = ("id", "time", "label")
@@ -37,10 +38,7 @@ def run(arguments: list[str]) -> None:
     target = Path(output or "my_data.yaml")
     if target.suffix != ".yaml" or target.name != str(target):
         raise ConfigError(f"output={output}: need NAME.yaml, which stands in the working folder")
-    path = Path(name).expanduser().absolute()
-    if not path.exists():
-        raise DataError(f"path={name}: there is no such file ({path})")
-    _inspect(path, known, target)
+    _inspect(require_path("path", name), known, target)
 
 
 def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
@@ -53,7 +51,8 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     )
     from unrolled.data.files.folders import FILE, read_folder
     from unrolled.data.files.guessing import guess
-    from unrolled.data.files.reader import Reading
+    from unrolled.data.files.reader import fit_schema
+    from unrolled.data.files.schema import Schema
     from unrolled.data.files.tabular import read_table
 
     settings: dict[str, Any] = {}
@@ -76,8 +75,8 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
         print("columns:   " + ", ".join(f"{name} {settings[name]!r}" for name in COLUMNS))
         if found.time is not None and found.id is not None:
             print(describe_times(table, id_column=found.id, time_column=found.time))
-    reading = Reading.untaught(**{**settings, "missing": "mean"})
-    _, recordings = reading.learn(path, labels_may_change=True)
+    schema = Schema(**{**settings, "missing": "mean"})
+    _, recordings = fit_schema(schema, path, labels_may_change=True)
     num_missing = sum(int((values != values).sum()) for values in recordings.values)  # NaN
     if num_missing:
         settings["missing"] = "forward"

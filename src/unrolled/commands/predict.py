@@ -43,6 +43,7 @@ def run(arguments: list[str]) -> None:
     if not source_path.exists():
         raise DataError(f"input={source}: there is no such file ({source_path.absolute()})")
     folder = find_run(name, root=Path(root or "outputs"))
+    folder.require_best_checkpoint()
     from unrolled.prediction.predictor import Predictor
 
     predictor = Predictor(folder)

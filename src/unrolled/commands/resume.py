@@ -30,12 +30,11 @@ def run(arguments: list[str]) -> None:
     config = override_keys(before, rest)
     refuse_changes(resolve(before), resolve(config))
     check_config(config)
-    result = folder.result() or {}
-    from unrolled.reports.terminal import show_scores
-
-    if result.get("state") == "done" and not is_longer(before, config):
-        print(f"already complete: {result['num_epochs']} epochs, {result['num_steps']} steps")
+    result = folder.result()
+    if result is not None and result.state == "done" and not is_longer(before, config):
+        print(f"already complete: {result.num_epochs} epochs, {result.num_steps} steps")
     else:
+        folder.require_checkpoint()
         with folder.held():
             _log_into(folder)
             from unrolled.training import experiment
@@ -45,7 +44,9 @@ def run(arguments: list[str]) -> None:
             except RunInterruptedError:
                 print(f"run: {folder.path}", flush=True)
                 raise
-    show_scores(result["scores"])
+    from unrolled.reports.terminal import show_scores
+
+    show_scores(result)
     print(f"run: {folder.path}", flush=True)
 
 

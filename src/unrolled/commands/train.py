@@ -1,58 +1,88 @@
-"""`unrolled train [key=value ...]`: one run, or with -m a sweep; a Hydra application."""
+"""`unrolled train [key=value ...]`: train one run, or with -m every run of a sweep."""
 
-import os
-import sys
 from pathlib import Path
 
-import hydra
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import configure_log
-from hydra.types import RunMode
-from omegaconf import DictConfig, open_dict, read_write
+from hydra.core.utils import run_job
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig
 
 from unrolled.building.instantiation import prepare_source
 from unrolled.commands.arguments import quote_names, take
-from unrolled.config import working_folder
 from unrolled.config.checks import check_config
-from unrolled.config.composition import CONF, compose_config
+from unrolled.config.composition import CONFIG_NAME, compose_job, hydra_in_conf, without_hydra
 from unrolled.config.values import register_resolvers
 from unrolled.errors import ConfigError, RunInterruptedError, SweepError, UnrolledError
 from unrolled.runs.durable import naming_storage
-from unrolled.runs.run_folder import RunFolder
+from unrolled.runs.run_folder import RunFolder, find_run
 from unrolled.sweeps.search import best_overrides
 
-register_resolvers()  # also in a process that another machine starts with `task`
-_errors: list[UnrolledError] = []  # of the job of a single run
+register_resolvers()  # also in a worker on another machine, which imports this for `sweep_job`
 
 
 def run(arguments: list[str]) -> None:
-    """Compose, check, and hand over to Hydra.
+    """Train one run, start a sweep (-m), or print Hydra's help, config or completions.
 
     Raises:
-        UnrolledError: whatever keeps the run from being done.
+        UnrolledError: the run or the sweep failed.
     """
-    working_folder.register()
-    arguments = quote_names(_with_best(arguments))
-    if not any(argument.startswith("-") for argument in arguments):
-        config = compose_config(arguments)
-        if "space" in config.sweep:
-            raise ConfigError("sweep=optuna: a search is many runs; unrolled train -m sweep=optuna")
-        if any(argument.startswith("hydra.run.dir=") for argument in arguments):
-            RunFolder(config.hydra.run.dir).require_free()  # before Hydra writes into it
-        check_config(_without_hydra(config))  # before a folder is made
-        prepare_source(config)
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises rather than exits; cli.py explains
-    completing = "-sc" in arguments or "--shell-completion" in arguments
-    sys.argv = ["unrolled" if completing else "unrolled train", *arguments]
-    _errors.clear()
-    with naming_storage():
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(task)()
-    if _errors:
-        raise _errors[0]
+    parser = get_args_parser()
+    args = parser.parse_args(quote_names(_with_best(arguments)))
+    if args.config_name or args.config_path:
+        raise ConfigError(
+            "--config-name, --config-path: the config is always conf/train.yaml; "
+            "--config-dir=DIR adds a folder of options to it"
+        )
+    reports = args.help or args.hydra_help or args.shell_completion or args.cfg or args.info
+    if not reports and not args.multirun:
+        _train_single(args.overrides, config_dir=args.config_dir)
+        return
+    with hydra_in_conf(args.config_dir) as hydra, naming_storage():
+        if args.help:
+            hydra.app_help(CONFIG_NAME, args_parser=parser, args=args)
+        elif args.hydra_help:
+            hydra.hydra_help(CONFIG_NAME, args_parser=parser, args=args)
+        elif args.shell_completion:
+            hydra.shell_completion(CONFIG_NAME, overrides=args.overrides)
+        elif args.cfg:
+            hydra.show_cfg(CONFIG_NAME, args.overrides, args.cfg, args.package, args.resolve)
+        elif args.info:
+            hydra.show_info(args.info, CONFIG_NAME, args.overrides)
+        else:
+            hydra.multirun(CONFIG_NAME, sweep_job, [*args.overrides, "hydra.mode=MULTIRUN"])
+
+
+def train_here(overrides: list[str]) -> Path:
+    """Train one run, as `unrolled train` does, and return its folder."""
+    return _train_single(quote_names(_with_best(overrides)), config_dir=None)
+
+
+def sweep_job(config: DictConfig) -> float | None:
+    """Carry out one job of a sweep, and return the best value of the monitored score.
+
+    Raises:
+        SweepError: the job failed; its folder records why.
+        KeyboardInterrupt: the job was interrupted, in the sweep's own process.
+    """
+    from unrolled.sweeps.jobs import carry_out
+
+    settings = HydraConfig.get()
+    folder = RunFolder(settings.runtime.output_dir)
+    outcome = carry_out(config, folder, overrides=list(settings.overrides.task))
+    if outcome.state == "interrupted":
+        raise KeyboardInterrupt
+    if outcome.state != "done":
+        raise SweepError(outcome.error)
+    return outcome.value
 
 
 def _with_best(arguments: list[str]) -> list[str]:
-    """Return the arguments with from=SWEEP/best.yaml replaced by what it holds and is not typed."""
+    """Return the arguments with from=SWEEP/best.yaml replaced by the overrides in that file.
+
+    An override that is also typed takes the typed value.
+    """
     path, typed = take(arguments, "from")
     if path is None:
         return arguments
@@ -62,60 +92,54 @@ def _with_best(arguments: list[str]) -> list[str]:
     return [*arguments[:place], *found, *arguments[place + 1 :]]
 
 
-def task(config: DictConfig) -> float | None:
-    """Carry out one job of Hydra's; return the best value of the monitored score."""
+def _train_single(overrides: list[str], *, config_dir: str | None) -> Path:
+    """Compose and check a config, make its run folder as Hydra does, and train in it."""
+    config, loader = compose_job(overrides, config_dir=config_dir)
+    if "space" in config.sweep:
+        raise ConfigError("sweep=optuna: a search is many runs; unrolled train -m sweep=optuna")
+    if config.hydra.mode == RunMode.MULTIRUN:
+        raise ConfigError("hydra.mode=MULTIRUN: a sweep is started with `unrolled train -m`")
+    config.hydra.mode = RunMode.RUN
+    plain = without_hydra(config)
+    check_config(plain)  # before torch is imported and a folder is made
+    HydraConfig.instance().set_config(config)  # hydra.run.dir refers to it
+    folder = RunFolder(config.hydra.run.dir)
+    folder.require_free()
+    if plain.init_from is not None:
+        find_run(plain.init_from, root=Path("outputs")).require_best_checkpoint()
+    prepare_source(plain)
+    context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
+    with naming_storage():
+        done = run_job(
+            _train_job,
+            config,
+            job_dir_key="hydra.run.dir",
+            job_subdir_key=None,
+            hydra_context=context,
+        )
+    if isinstance(done.return_value, UnrolledError):
+        raise done.return_value
+    return folder.path
+
+
+def _train_job(config: DictConfig) -> UnrolledError | None:
+    """Train and test in the folder that Hydra has made, and print the scores.
+
+    An error is returned because Hydra would print a message of its own if it was raised.
+    """
+    from unrolled.reports.terminal import show_scores
+    from unrolled.training import experiment
+
     settings = HydraConfig.get()
     folder = RunFolder(settings.runtime.output_dir)
-    overrides = list(settings.overrides.task)
-    if settings.mode != RunMode.MULTIRUN:
-        try:
-            return train(config, folder, overrides=overrides)
-        except UnrolledError as error:
-            _errors.append(error)  # kept from Hydra, which would add a message of its own
-            return None
-    from unrolled.sweeps.jobs import carry_out
-
-    outcome = carry_out(config, folder, overrides=overrides)
-    if outcome.state == "interrupted":  # in the sweep's own process: it ends the sweep
-        raise KeyboardInterrupt
-    if outcome.state != "done":
-        raise SweepError(outcome.error)
-    return outcome.value
-
-
-def train_here(overrides: list[str]) -> Path:
-    """Carry out one run without Hydra's command line, for notebooks; return its folder."""
-    config = compose_config(quote_names(overrides))
-    HydraConfig.instance().set_config(config)  # names the folder
-    path = Path(config.hydra.run.dir).absolute()
-    with naming_storage():
-        path.mkdir(parents=True, exist_ok=True)
-    with read_write(config.hydra), open_dict(config.hydra):
-        config.hydra.runtime.output_dir = str(path)  # job_logging writes there
-    configure_log(config.hydra.job_logging)
-    train(_without_hydra(config), RunFolder(path), overrides=overrides)
-    return path
-
-
-def train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> float | None:
-    """Train, show the scores, and return the best value of the monitored score."""
-    check_config(config)
-    with folder.claimed():
-        from unrolled.reports.terminal import show_scores
-        from unrolled.training import experiment
-
-        try:
-            result = experiment.train(config, folder, overrides=overrides)
-        except RunInterruptedError:
-            print(f"run: {folder.path}", flush=True)
-            raise
-    show_scores(result["scores"], baselines=result["baselines"])
+    try:
+        with folder.claimed():
+            result = experiment.train(config, folder, overrides=list(settings.overrides.task))
+    except RunInterruptedError as error:
+        print(f"run: {folder.path}", flush=True)
+        return error
+    except UnrolledError as error:
+        return error
+    show_scores(result)
     print(f"run: {folder.path}", flush=True)
-    value: float | None = result["best"]["value"]
-    return value
-
-
-def _without_hydra(config: DictConfig) -> DictConfig:
-    with open_dict(config):
-        config.pop("hydra")
-    return config
+    return None

@@ -15,6 +15,7 @@ FREE = (
     "trainer.enable_progress_bar",
     "trainer.profiler",
     "num_threads",
+    "keep_memory",
     "checkpoint",
     "logger",
     "callbacks.progress",

@@ -2,82 +2,142 @@
 
 import contextlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
+from hydra import version
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from unrolled.config import working_folder
-from unrolled.config.checks import all_keys
+from unrolled.config.keys import all_keys, unknown_key
 from unrolled.config.values import register_resolvers
 from unrolled.errors import ConfigError, did_you_mean
 
 _PACKAGE = Path(__file__).parents[1]
 _CHECKOUT = _PACKAGE.parents[1] / "conf"
 CONF = _CHECKOUT if (_CHECKOUT / "train.yaml").is_file() else _PACKAGE / "conf"
+CONFIG_NAME = "train"
+
+# How Hydra and OmegaConf name a key that does not exist.
+UNKNOWN_KEY = (
+    r"Could not override '([^']+)'",
+    r"Could not override '?([\w/]+)'?\. No match in the defaults",
+    r"Could not delete from config\. '([^']+)' does not exist",
+    r"is not in struct\s+full_key: (\S+)",
+)
 
 
 def compose_config(overrides: list[str]) -> DictConfig:
-    """Return the config of one run, Hydra's own node included.
+    """Return the config of one run, including Hydra's own node.
 
     Raises:
-        ConfigError: an override that does not fit.
+        ConfigError: an override does not fit the config.
     """
-    try:
-        return _compose(overrides)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error, overrides)) from error
+    return compose_job(overrides)[0]
 
 
-def _compose(overrides: list[str]) -> DictConfig:
+def compose_job(
+    overrides: list[str], *, config_dir: str | None = None
+) -> tuple[DictConfig, ConfigLoader]:
+    """Return the config of one run, including Hydra's own node, and the loader that composed it.
+
+    config_dir: a further folder of options, which comes before conf/.
+
+    Raises:
+        ConfigError: an override does not fit the config, or there is no such folder.
+    """
+    with hydra_in_conf(config_dir) as hydra:
+        try:
+            return _compose(hydra, overrides), hydra.config_loader
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ConfigError(explain(error, overrides)) from error
+
+
+@contextlib.contextmanager
+def hydra_in_conf(config_dir: str | None = None) -> Iterator[Hydra]:
+    """Yield a Hydra that composes from conf/, and restore the current one afterwards.
+
+    config_dir: a further folder of options, which comes before conf/.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
     register_resolvers()
     working_folder.register()
+    version.setbase("1.3")
+    search_path = create_config_search_path(str(CONF))
+    if config_dir is not None:
+        if not Path(config_dir).is_dir():
+            raise ConfigError(f"--config-dir={config_dir}: no such folder")
+        search_path.prepend("command-line", f"file://{Path(config_dir).absolute()}")
     before = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
-            return compose("train", overrides=overrides, return_hydra_config=True)
+        yield Hydra.create_main_hydra2(task_name="train", config_search_path=search_path)
     finally:
         GlobalHydra.instance().hydra = before
 
 
+def _compose(hydra: Hydra, overrides: list[str]) -> DictConfig:
+    config = hydra.compose_config(
+        CONFIG_NAME, overrides, run_mode=RunMode.RUN, with_log_configuration=False, from_shell=False
+    )
+    assert isinstance(config, DictConfig)
+    return config
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """Return a copy of a composed config that lacks Hydra's own node."""
+    config = config.copy()
+    with open_dict(config):
+        config.pop("hydra")
+    return config
+
+
 def explain(error: Exception, overrides: list[str]) -> str:
-    """Return what Hydra or OmegaConf found wrong, in few lines, with what may have been meant.
+    """Return what Hydra or OmegaConf rejected, in one or two lines, with a suggestion.
 
-    overrides: what was typed; the keys that exist depend on the options that it chooses.
+    overrides: what the user typed; the keys that exist depend on the options that it chooses.
     """
-    lines = [line.strip() for line in f"{error}\n{error.__cause__ or ''}".splitlines()]
+    raw = f"{error}\n{error.__cause__ or ''}"
+    if match := re.search(r"Could not find '([^']+)'", raw):
+        return _unknown_option(match[1])
+    for pattern in UNKNOWN_KEY:
+        if match := re.search(pattern, raw):
+            key, config = match[1].replace("/", "."), _known_config(overrides)
+            if key not in all_keys(config):
+                return unknown_key(key, config)
+    lines = [line.strip() for line in raw.splitlines()]
     lines = [line for line in lines if line and not line.startswith(("full_key", "object_type"))]
-    text = "\n  ".join(dict.fromkeys(lines))
-    if match := re.search(r"Could not override '([^']+)'", text):
-        word, known = match[1], _known_keys(overrides)
-    elif match := re.search(r"Could not find '([^']+)'", text):
-        group, _, word = match[1].rpartition("/")
-        known = [path.stem for path in (CONF / group).glob("*.yaml") if path.stem[0] != "_"]
-        known += working_folder.names(group)
-        text = f"{group}={word}: no such option; there are {', '.join(sorted(known))}"
-    elif match := re.search(r"Could not override '?([\w/]+)'?\. No match in the defaults", text):
-        word, known = match[1], [path.name for path in CONF.iterdir() if path.is_dir()]
-    else:
-        return text
-    hint = did_you_mean(word, known)
-    if hint:  # what was meant, rather than how Hydra would let one go on
-        text = re.sub(r"\n\s*To append to your config use .*", "", text)
-    return text + hint
+    return "\n  ".join(dict.fromkeys(lines))
 
 
-def _known_keys(overrides: list[str]) -> list[str]:
-    """Return the keys of the options that the overrides choose, or of the default ones."""
+def _unknown_option(path: str) -> str:
+    group, _, word = path.rpartition("/")
+    known = [path.stem for path in (CONF / group).glob("*.yaml") if path.stem[0] != "_"]
+    known += working_folder.names(group)
+    return (
+        f"{group}={word}: no such option; there are {', '.join(sorted(known))}"
+        f"{did_you_mean(word, known)}"
+    )
+
+
+def _known_config(overrides: list[str]) -> DictConfig:
+    """Return the config of the options that the overrides choose, or the default one."""
     options = [word for word in overrides if (CONF / word.partition("=")[0]).is_dir()]
     for choice in (options, []):
-        with contextlib.suppress(HydraException, OmegaConfBaseException):
-            return all_keys(_compose(choice))
-    return []  # conf/ itself is what is wrong
+        with contextlib.suppress(HydraException, OmegaConfBaseException), hydra_in_conf() as hydra:
+            return _compose(hydra, choice)
+    return OmegaConf.create()  # conf/ itself is wrong
 
 
 def override(config: DictConfig, overrides: list[str], *, groups: tuple[str, ...]) -> DictConfig:
@@ -100,9 +160,7 @@ def override(config: DictConfig, overrides: list[str], *, groups: tuple[str, ...
             )
     chosen = [item for item in parsed if OmegaConf.is_dict(config.get(item.key_or_group))]
     for item in chosen:
-        composed = compose_config([item.input_line or ""])
-        with open_dict(composed):
-            composed.pop("hydra")
+        composed = without_hydra(compose_config([item.input_line or ""]))
         resolved = OmegaConf.to_container(composed[item.key_or_group], resolve=True)
         with open_dict(changed):
             changed[item.key_or_group] = resolved
@@ -110,8 +168,7 @@ def override(config: DictConfig, overrides: list[str], *, groups: tuple[str, ...
         if item in chosen:
             continue
         if OmegaConf.select(changed, item.key_or_group, default=_MISSING) is _MISSING:
-            hint = did_you_mean(item.key_or_group, all_keys(config))
-            raise ConfigError(f"{item.key_or_group}: no such key{hint}")
+            raise ConfigError(unknown_key(item.key_or_group, config))
         OmegaConf.update(changed, item.key_or_group, item.value())
     return changed
 

@@ -19,6 +19,7 @@ NOT_IDENTITY = (
     "callbacks.tensorboard_views",
     "callbacks.watchdog",
     "checkpoint",
+    "keep_memory",
     "sweep",
     "data.dir",
     "trainer.enable_progress_bar",
@@ -83,6 +84,11 @@ def identity(config: DictConfig) -> dict[str, Any]:
             node = node.get(parent) or {}
         node.pop(last, None)
     return plain
+
+
+def class_name(node: Mapping[str, Any]) -> str:
+    """Return the name of the class that a node makes, e.g. LSTM; for a stack, that of its layer."""
+    return str(node.get("layer", node)["_target_"]).rpartition(".")[2]
 
 
 def config_hash(config: DictConfig) -> str:

@@ -5,10 +5,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from unrolled.config.choices import LAYOUTS, PERMUTATIONS
 from unrolled.errors import ConfigError, DataError
-
-LAYOUTS = ("rows", "columns", "pixels", "permuted")
-PUBLISHED_PERMUTATIONS = ("torch_5544", "numpy_92916")
 
 
 def permutation(name: int | str, *, size: int) -> Int[Tensor, " size"]:
@@ -28,7 +26,7 @@ def permutation(name: int | str, *, size: int) -> Int[Tensor, " size"]:
     if isinstance(name, int) and name >= 0:
         return torch.randperm(size, generator=torch.Generator().manual_seed(name))
     raise ConfigError(
-        f"data.permutation={name!r}: need a seed >= 0 or one of {', '.join(PUBLISHED_PERMUTATIONS)}"
+        f"data.permutation={name!r}: need a seed >= 0 or one of {', '.join(PERMUTATIONS)}"
     )
 
 

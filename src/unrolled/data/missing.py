@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-MODES = ("refuse", "forward", "mean", "mask")
+from unrolled.config.choices import MISSING_MODES
+from unrolled.contracts import real_steps
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,10 @@ class Filling:
     @classmethod
     def fit(cls, x: Float[Tensor, "n t d"], lengths: Int[Tensor, " n"], *, mode: str) -> "Filling":
         """Return the means of the real steps of x."""
-        assert mode in MODES
+        assert mode in MISSING_MODES
         if mode == "refuse":
             return cls(mode, torch.zeros(x.shape[2]))
-        real = torch.arange(x.shape[1]) < lengths[:, None]
+        real = real_steps(lengths, x.shape[1])
         there = real[:, :, None] & ~x.isnan()
         sums = torch.where(there, x, 0.0).sum(dim=(0, 1), dtype=torch.float64)
         return cls(mode, (sums / there.sum(dim=(0, 1)).clamp(min=1)).to(x.dtype))

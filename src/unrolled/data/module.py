@@ -111,7 +111,7 @@ class SequenceDataModule(LightningDataModule):
         self.filling: Filling | None = None
         self.standardization: Standardization | None = None
         self.window_background: str | None = None
-        self.reading: dict[str, Any] | None = None
+        self.schema: dict[str, Any] | None = None
         self.class_names: list[str] = []
         self.baselines: dict[str, float] = {}  # test accuracy of answers that need no training
         self.votes = False  # whether sequences of one id are windows of a recording with one label
@@ -133,14 +133,14 @@ class SequenceDataModule(LightningDataModule):
         """
         if self._parts is not None:
             return
-        if self.reading is not None:
-            self.source.read_as(self.reading)
+        if self.schema is not None:
+            self.source.use_schema(self.schema)
         if self.preparation.window.labels_may_change:
             self.source.allow_label_changes()
         data = self.source.load()
         check_source(data)
         self.class_names = list(data.class_names)
-        self.reading = data.reading
+        self.schema = data.schema
         self.fingerprint = fingerprint(data)
         parts = self.preparation.divide(data)
         learnt = self.preparation.learn(
@@ -167,7 +167,7 @@ class SequenceDataModule(LightningDataModule):
             "num_features": self.num_features,
             "num_steps": self.num_steps,
             "class_names": self.class_names,
-            "reading": self.reading,
+            "schema": self.schema,
             "window_background": self.window_background,
             "filling": self.filling.as_plain(),
             "standardization": self.standardization.as_lists(),
@@ -175,7 +175,7 @@ class SequenceDataModule(LightningDataModule):
 
     def learnt_from(self, learnt: dict[str, Any]) -> None:
         """Treat the sequences as a run did that had learnt this; call it before `setup`."""
-        self.reading = learnt.get("reading")
+        self.schema = learnt.get("schema")
         self.window_background = learnt.get("window_background")
         self.filling = Filling.from_plain(learnt.get("filling"))
         self.standardization = Standardization.from_lists(learnt["standardization"])

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from unrolled.contracts import Sequences
+from unrolled.contracts import Sequences, real_steps
 from unrolled.errors import DataError
 
 
@@ -28,7 +28,7 @@ def check_sequences(
     _refuse(wrong, sequences.y, sequences.ids, part_name=part_name, rule=rule)
     if bool(torch.isfinite(sequences.x.sum())):
         return  # a sum is finite only if every term is; one pass and no copy
-    real = torch.arange(num_steps) < sequences.lengths[:, None]  # (n, t)
+    real = real_steps(sequences.lengths, num_steps)  # (n, t)
     wrong = ~torch.isfinite(sequences.x) & real[:, :, None]
     if missing_allowed:
         wrong &= ~sequences.x.isnan()

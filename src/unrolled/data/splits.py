@@ -6,9 +6,9 @@ from jaxtyping import Float, Int
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, train_test_split
 from torch import Tensor
 
+from unrolled.config.choices import SPLITS
 from unrolled.errors import ConfigError, DataError
 
-SPLITS = ("stratified", "random", "group", "time", "given")
 NO_GROUPS = "data.split=group needs the column of the groups: data.group=COLUMN"
 
 

@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from unrolled.config.choices import STANDARDIZE_MODES
+from unrolled.contracts import real_steps
 from unrolled.errors import ConfigError
 
 log = logging.getLogger(__name__)
-
-MODES = ("none", "global", "feature")
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,16 @@ class Standardization:
         Raises:
             ConfigError: another mode.
         """
-        if mode not in MODES:
-            raise ConfigError(f"data.standardize={mode!r}: need one of {', '.join(MODES)}")
+        if mode not in STANDARDIZE_MODES:
+            raise ConfigError(
+                f"data.standardize={mode!r}: need one of {', '.join(STANDARDIZE_MODES)}"
+            )
         if mode == "none":
             return cls(mean=torch.zeros(1), scale=torch.ones(1))
         if bool((lengths == x.shape[1]).all()):
             real = x.flatten(0, 1)  # (steps, d), a view
         else:
-            real = x[torch.arange(x.shape[1]) < lengths[:, None]]  # (steps, d)
+            real = x[real_steps(lengths, x.shape[1])]  # (steps, d)
         if mode == "global":
             real = real.reshape(-1, 1)
         mean = real.mean(dim=0, dtype=torch.float64)

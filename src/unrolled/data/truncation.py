@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import torch
 
+from unrolled.config.choices import TRUNCATION_ENDS
 from unrolled.contracts import Sequences
 from unrolled.errors import ConfigError
-
-ENDS = ("head", "tail")
 
 
 def truncate(sequences: Sequences, *, max_length: int | None, end: str) -> Sequences:
@@ -19,8 +18,8 @@ def truncate(sequences: Sequences, *, max_length: int | None, end: str) -> Seque
     Raises:
         ConfigError: another end.
     """
-    if end not in ENDS:
-        raise ConfigError(f"data.truncate={end}: need one of {', '.join(ENDS)}")
+    if end not in TRUNCATION_ENDS:
+        raise ConfigError(f"data.truncate={end}: need one of {', '.join(TRUNCATION_ENDS)}")
     if max_length is None or int(sequences.lengths.max()) <= max_length:
         return sequences
     x, step_y = sequences.x, sequences.step_y

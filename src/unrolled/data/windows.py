@@ -6,10 +6,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from unrolled.contracts import Sequences
+from unrolled.config.choices import WINDOW_LABELS
+from unrolled.contracts import Sequences, real_steps
 from unrolled.errors import ConfigError, DataError, did_you_mean
-
-LABELS = ("refuse", "last", "majority", "any")
 
 
 class Windows:
@@ -31,8 +30,8 @@ class Windows:
     def __init__(
         self, *, size: int | None, stride: int | None, label: str, background: str | None
     ) -> None:
-        if label not in LABELS:
-            raise ConfigError(f"data.window.label={label}: need one of {', '.join(LABELS)}")
+        if label not in WINDOW_LABELS:
+            raise ConfigError(f"data.window.label={label}: need one of {', '.join(WINDOW_LABELS)}")
         if size is None and (stride is not None or label != "refuse" or background is not None):
             raise ConfigError(
                 "data.window.stride, label and background need windows: data.window.size=STEPS"
@@ -70,7 +69,7 @@ class Windows:
         if self.label != "any" or train.step_y is None:
             return None
         if self.background is None:
-            real = torch.arange(train.x.shape[1]) < train.lengths[:, None]
+            real = real_steps(train.lengths, train.x.shape[1])
             return class_names[int(torch.bincount(train.step_y[real]).argmax())]
         if self.background not in class_names:
             raise DataError(

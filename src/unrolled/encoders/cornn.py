@@ -1,21 +1,21 @@
 """Coupled oscillatory recurrent neural network. Rusch & Mishra (2021), ICLR, eq. 3.
 
-In the explicit form of the authors' code: the friction acts on the old velocity.
+It follows the explicit form of the authors' code, in which the friction acts on the old velocity.
 """
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unrolled.encoders.blocks.reader import State
-from unrolled.encoders.blocks.residual import Layer, ResidualStack
+from unrolled.encoders.blocks.encoder import Sizes, State
+from unrolled.encoders.blocks.residual import Layer
 from unrolled.encoders.blocks.unroll import unroll
 
 
-class CoRNNLayer(Layer):
+class CoRNN(Layer):
     """z_t = z + dt (tanh(W [x_t, z, y] + b) - gamma y - epsilon z), y_t = y + dt z_t; h_t = y_t.
 
-    input_size: features per step (d).
+    sizes: sizes of the layer's input; input_size is d.
     hidden_size: oscillators (h).
     dt: time step, > 0.
     gamma: stiffness, > 0.
@@ -23,15 +23,15 @@ class CoRNNLayer(Layer):
     """
 
     def __init__(
-        self, *, input_size: int, hidden_size: int, dt: float, gamma: float, epsilon: float
+        self, sizes: Sizes, *, hidden_size: int, dt: float, gamma: float, epsilon: float
     ) -> None:
         super().__init__()
         if min(dt, gamma, epsilon) <= 0:
             raise ValueError(f"need dt, gamma, epsilon > 0, got {dt}, {gamma}, {epsilon}")
         self.dt, self.gamma, self.epsilon = dt, gamma, epsilon
-        self.input = nn.Linear(input_size, hidden_size)
+        self.input = nn.Linear(sizes.input_size, hidden_size)
         self.recurrent = nn.Linear(2 * hidden_size, hidden_size, bias=False)  # from (z, y)
-        bound = (input_size + 2 * hidden_size) ** -0.5  # theirs is one nn.Linear
+        bound = (sizes.input_size + 2 * hidden_size) ** -0.5  # the authors use a single nn.Linear
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
 
@@ -50,9 +50,3 @@ class CoRNNLayer(Layer):
         wx = self.input(x)
         zero = torch.zeros_like(wx[:, 0])
         return unroll(step, wx, lengths, state or (zero, zero))
-
-
-class CoRNN(ResidualStack):
-    """Layers of CoRNNLayer, whose settings it takes beside those of ResidualStack."""
-
-    layer = CoRNNLayer

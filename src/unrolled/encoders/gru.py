@@ -1,42 +1,26 @@
 """Gated recurrent unit. Cho et al. (2014), Learning phrase representations, section 2.3.
 
-The equations are those of torch.nn.GRU: the reset gate acts after the recurrent product
-(the form that cuDNN computes), where the paper has it act before.
+Departure: the equations are those of torch.nn.GRU, in which the reset gate acts after the recurrent
+product (the form that cuDNN computes). In the paper it acts before.
 """
 
 from torch import nn
 
-from unrolled.encoders.blocks.stacked import Stacked
+from unrolled.encoders.blocks.encoder import Sizes
+from unrolled.encoders.blocks.stacked import RecurrentLayer
 
 
-class GRU(Stacked):
+class GRU(RecurrentLayer, nn.GRU):
     """h_t = (1 - z) * n + z * h_{t-1}, n = tanh(W x_t + b + r * (U h_{t-1} + b')); gates r and z.
 
-    input_size, hidden_size, num_layers, bidirectional, dropout, learn_initial_state,
-        initialization, chrono_steps: see Stacked.
+    sizes: sizes of the layer's input; input_size is d.
+    hidden_size: units (h), >= 1.
     """
 
-    def __init__(
-        self,
-        *,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int,
-        bidirectional: bool,
-        dropout: float,
-        learn_initial_state: bool,
-        initialization: str,
-        chrono_steps: int | None,
-    ) -> None:
-        super().__init__(
-            lambda size: nn.GRU(size, hidden_size, batch_first=True),
-            input_size=input_size,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            bidirectional=bidirectional,
-            dropout=dropout,
-            learn_initial_state=learn_initial_state,
-            initialization=initialization,
-            chrono_steps=chrono_steps,
-            forget_bias=None,
-        )
+    def __init__(self, sizes: Sizes, *, hidden_size: int) -> None:
+        super().__init__(sizes.input_size, hidden_size, batch_first=True)
+
+    def initialize_gates(self, *, chrono_steps: int | None) -> None:
+        """Set the bias of the update gate; in torch the rows of a parameter are r, z, n."""
+        if chrono_steps is not None:
+            self.set_bias(gate=1, value=self.chrono_bias(chrono_steps))

@@ -1,19 +1,19 @@
-"""The steps as they are: with head=all_steps, logistic regression on the whole sequence."""
+"""The steps unchanged: with head=all_steps, logistic regression on the whole sequence."""
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unrolled.encoders.blocks.reader import Reader, State
+from unrolled.encoders.blocks.encoder import Encoder, Sizes, State
 
 
-class Identity(Reader):
+class Identity(Encoder):
     """h_t = x_t.
 
-    input_size: features per step (d); h = d.
+    sizes: sizes that the data determines; input_size is d, and h = d.
     """
 
-    def __init__(self, *, input_size: int) -> None:
-        super().__init__(input_size=input_size, output_size=input_size)
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__(output_size=sizes.input_size)
 
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None

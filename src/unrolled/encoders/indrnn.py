@@ -1,48 +1,51 @@
 """Independently recurrent network. Li et al. (2018), Independently recurrent neural network, eq. 2.
 
-Every unit hears its own past only. The recurrent weights stay within a bound (section 4.1) by
-clipping where they are used, with the gradient passed through, where the authors clip them after
-each step of the optimiser. The block around it is ResidualStack's: layer normalisation before the
-layer, where the paper has batch normalisation behind it.
-"""
+Each unit is connected only to its own past.
 
-from typing import Any
+Departures:
+- The recurrent weights are kept within their bound (section 4.1) by clipping them where they are
+  used, and the gradient passes through unchanged. The authors clip them after each optimizer step.
+- Layer normalization comes before the layer (see blocks/residual.py). The paper has batch
+  normalization after it.
+"""
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unrolled.encoders.blocks.reader import State
-from unrolled.encoders.blocks.residual import Layer, ResidualStack
+from unrolled.encoders.blocks.encoder import Sizes, State
+from unrolled.encoders.blocks.residual import Layer
 from unrolled.encoders.blocks.unroll import unroll
 
 
-class IndRNNLayer(Layer):
+class IndRNN(Layer):
     """h_t = relu(W x_t + u * h_{t-1} + b), |u| <= amplification^(1/T).
 
-    input_size: features per step (d).
+    sizes: sizes of the layer's input; input_size is d, num_steps is T.
     hidden_size: units (h).
-    num_steps: steps of the longest sequence (T), >= 1.
-    amplification: by how much the state may grow over T steps, > 0; 2 in the paper.
+    amplification: factor by which the state may grow over T steps, > 0; 2 in the paper.
+    last_u_min: lower end of the range in which the recurrent weights of the last layer start, up
+        to the bound; in all other layers it is 0. Near 1 the last layer starts with a memory of
+        all steps, as the authors do for long sequences.
     """
 
     def __init__(
-        self, *, input_size: int, hidden_size: int, num_steps: int, amplification: float
+        self, sizes: Sizes, *, hidden_size: int, amplification: float, last_u_min: float
     ) -> None:
         super().__init__()
-        if num_steps < 1 or amplification <= 0:
-            raise ValueError(
-                "need num_steps >= 1 and amplification > 0, "
-                f"got num_steps={num_steps}, amplification={amplification}"
-            )
-        self.bound = amplification ** (1 / num_steps)
-        self.input = nn.Linear(input_size, hidden_size)
+        if amplification <= 0:
+            raise ValueError(f"need amplification > 0, got amplification={amplification}")
+        self.bound = amplification ** (1 / sizes.num_steps)
+        if not 0 <= last_u_min <= self.bound:
+            raise ValueError(f"need 0 <= last_u_min <= {self.bound:.4g}, got {last_u_min}")
+        self.last_u_min = last_u_min
+        self.input = nn.Linear(sizes.input_size, hidden_size)
         self.u = nn.Parameter(self.bound * torch.rand(hidden_size))
 
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return hidden states and the last of them."""
+        """Return the hidden states; the state is the last one."""
         u = self.u + (self.u.clamp(-self.bound, self.bound) - self.u).detach()
 
         def step(wx_t: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -52,25 +55,10 @@ class IndRNNLayer(Layer):
         wx = self.input(x)
         return unroll(step, wx, lengths, state or (torch.zeros_like(wx[:, 0]),))
 
+    def initialize_as_last(self) -> None:
+        """Let the recurrent weights start between last_u_min and the bound."""
+        nn.init.uniform_(self.u, self.last_u_min, self.bound)
+
     def recurrent_parameters(self) -> list[nn.Parameter]:
         """Return the recurrent weights."""
         return [self.u]
-
-
-class IndRNN(ResidualStack):
-    """Layers of IndRNNLayer, whose settings it takes beside those of ResidualStack.
-
-    last_u_min: from where the recurrent weights of the last layer start, up to the bound; 0 in all
-        other layers. Near 1 what is read out begins with a memory of all steps, as the authors
-        have it for long sequences.
-    """
-
-    layer = IndRNNLayer
-
-    def __init__(self, *, last_u_min: float, **settings: Any) -> None:
-        super().__init__(**settings)
-        last = self.blocks[-1].layer
-        assert isinstance(last, IndRNNLayer)
-        if not 0 <= last_u_min <= last.bound:
-            raise ValueError(f"need 0 <= last_u_min <= {last.bound:.4g}, got {last_u_min}")
-        nn.init.uniform_(last.u, last_u_min, last.bound)

@@ -4,28 +4,28 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unrolled.encoders.blocks.reader import State
-from unrolled.encoders.blocks.residual import Layer, ResidualStack
+from unrolled.encoders.blocks.encoder import Sizes, State
+from unrolled.encoders.blocks.residual import Layer
 from unrolled.encoders.blocks.unroll import unroll
 
 
-class LEMLayer(Layer):
+class LEM(Layer):
     """z_t = (1 - a) z + a tanh(W_z y + V_z x_t + b_z), y_t = (1 - c) y + c tanh(W_y z_t + ...).
 
     a = dt sigmoid(W_1 y + V_1 x_t + b_1), c = dt sigmoid(W_2 y + V_2 x_t + b_2), y = y_{t-1};
     h_t = y_t.
 
-    input_size: features per step (d).
+    sizes: sizes of the layer's input; input_size is d.
     hidden_size: units (h).
     dt: largest time step, 0 < dt <= 1.
     """
 
-    def __init__(self, *, input_size: int, hidden_size: int, dt: float) -> None:
+    def __init__(self, sizes: Sizes, *, hidden_size: int, dt: float) -> None:
         super().__init__()
         if not 0 < dt <= 1:
             raise ValueError(f"need 0 < dt <= 1, got dt={dt}")
         self.dt = dt
-        self.input = nn.Linear(input_size, 4 * hidden_size)  # for a, c, z, y
+        self.input = nn.Linear(sizes.input_size, 4 * hidden_size)  # for a, c, z, y
         self.from_y = nn.Linear(hidden_size, 3 * hidden_size, bias=False)  # for a, c, z
         self.from_z = nn.Linear(hidden_size, hidden_size, bias=False)  # for y
         for parameter in self.parameters():
@@ -49,9 +49,3 @@ class LEMLayer(Layer):
         vx = self.input(x)
         zero = vx.new_zeros(len(x), size)
         return unroll(step, vx, lengths, state or (zero, zero))
-
-
-class LEM(ResidualStack):
-    """Layers of LEMLayer, whose settings it takes beside those of ResidualStack."""
-
-    layer = LEMLayer

@@ -1,52 +1,54 @@
 """Legendre memory unit. Voelker, Kajic & Eliasmith (2019), Legendre memory units, eq. 1 to 5.
 
-As in the authors' network for permuted MNIST: A and B are not trained, no biases, the hidden state
-reads the new memory, and what the memory is told starts without feedback (E_h = E_m = 0). Signals
-beyond the one of the paper's equations are KerasLMU's memory_d.
+As in the authors' network for permuted MNIST, A and B are not trained, there are no biases, the
+hidden state reads the new memory, and the feedback into the memory starts at zero (E_h = E_m = 0).
+
+Departures:
+- E_x, W_x and W_h start at random. In the authors' network E_x = 1 and W_x = W_h = 0.
+- The memory may hold more than the one signal of the paper's equations, as memory_d in KerasLMU.
 """
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from unrolled.encoders.blocks.encoder import Sizes, State
 from unrolled.encoders.blocks.legendre import legendre_delay
-from unrolled.encoders.blocks.reader import State
-from unrolled.encoders.blocks.residual import Layer, ResidualStack
+from unrolled.encoders.blocks.residual import Layer
 from unrolled.encoders.blocks.unroll import unroll
 
 
-class LMULayer(Layer):
+class LMU(Layer):
     """u_t = E_x x_t + E_h h + E_m m, m_t = A m + B u_t, h_t = tanh(W_x x_t + W_h h + W_m m_t).
 
-    input_size: features per step (d).
+    sizes: sizes of the layer's input; input_size is d.
     hidden_size: units (h).
-    memory_size: signals u that are remembered, each in a memory of its own, >= 1.
-    order: coefficients that the memory keeps, >= 1.
-    window: steps that it covers, > 0; None: num_steps.
-    num_steps: steps of the longest sequence.
+    memory_size: signals u that are stored, each in its own memory, >= 1.
+    order: coefficients per memory, >= 1.
+    window: steps that a memory covers, > 0; None: steps of the longest sequence.
     """
 
     def __init__(
         self,
+        sizes: Sizes,
         *,
-        input_size: int,
         hidden_size: int,
         memory_size: int,
         order: int,
         window: float | None,
-        num_steps: int,
     ) -> None:
         super().__init__()
-        a, b = legendre_delay(order, num_steps if window is None else window)
+        a, b = legendre_delay(order, sizes.num_steps if window is None else window)
         self.register_buffer("a", a.float(), persistent=False)
         self.register_buffer("b", b.float(), persistent=False)
-        self.e_x = nn.Parameter(torch.empty(memory_size, input_size))
+        self.e_x = nn.Parameter(torch.empty(memory_size, sizes.input_size))
         self.e_h = nn.Parameter(torch.zeros(memory_size, hidden_size))
         self.e_m = nn.Parameter(torch.zeros(memory_size, memory_size * order))
-        self.w_x = nn.Parameter(torch.empty(hidden_size, input_size))
+        self.w_x = nn.Parameter(torch.empty(hidden_size, sizes.input_size))
         self.w_h = nn.Parameter(torch.empty(hidden_size, hidden_size))
         self.w_m = nn.Parameter(torch.empty(hidden_size, memory_size * order))
-        nn.init.uniform_(self.e_x, -((3 / input_size) ** 0.5), (3 / input_size) ** 0.5)  # LeCun
+        bound = (3 / sizes.input_size) ** 0.5  # LeCun
+        nn.init.uniform_(self.e_x, -bound, bound)
         for weight in (self.w_x, self.w_h, self.w_m):
             nn.init.xavier_normal_(weight)
 
@@ -67,9 +69,3 @@ class LMULayer(Layer):
 
         start = (x.new_zeros(len(x), len(self.w_h)), x.new_zeros(len(x), len(self.e_x), len(b)))
         return unroll(step, x @ torch.cat([self.w_x, self.e_x]).T, lengths, state or start)
-
-
-class LMU(ResidualStack):
-    """Layers of LMULayer, whose settings it takes beside those of ResidualStack."""
-
-    layer = LMULayer

@@ -2,9 +2,12 @@
 
 Title: Parallelizing Legendre memory unit training.
 
-The memory is told nothing but the input, so that whole sequences are one convolution with its
-impulse response, by FFT; chunks and steps run the recurrence. Signals beyond the one of the paper's
-equations are KerasLMU's memory_d.
+The memory depends on the input alone. Whole sequences are therefore convolved with the memory's
+impulse response by FFT; chunks and steps run the recurrence.
+
+Departures:
+- The memory may hold more than the one signal of the paper's equations, as memory_d in KerasLMU.
+- The biases of the signals start at 1, so that no rectified signal starts dead.
 """
 
 import torch
@@ -12,40 +15,38 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from unrolled.encoders.blocks.convolution import causal_convolution
+from unrolled.encoders.blocks.encoder import Sizes, State
 from unrolled.encoders.blocks.legendre import legendre_delay
-from unrolled.encoders.blocks.reader import State
-from unrolled.encoders.blocks.residual import Layer, ResidualStack
+from unrolled.encoders.blocks.residual import Layer
 from unrolled.encoders.blocks.unroll import unroll
 
 
-class LMUFFTLayer(Layer):
+class LMUFFT(Layer):
     """u_t = relu(W_u x_t + b_u), m_t = A m_{t-1} + B u_t for each u, h_t = relu(W [m_t, x_t] + b).
 
-    input_size: features per step (d).
+    sizes: sizes of the layer's input; input_size is d.
     hidden_size: units (h).
-    memory_size: signals u that are remembered, each in a memory of its own, >= 1.
-    order: coefficients that the memory keeps, >= 1.
-    window: steps that it covers, > 0; None: num_steps.
-    num_steps: steps of the longest sequence.
+    memory_size: signals u that are stored, each in its own memory, >= 1.
+    order: coefficients per memory, >= 1.
+    window: steps that a memory covers, > 0; None: steps of the longest sequence.
     """
 
     def __init__(
         self,
+        sizes: Sizes,
         *,
-        input_size: int,
         hidden_size: int,
         memory_size: int,
         order: int,
         window: float | None,
-        num_steps: int,
     ) -> None:
         super().__init__()
-        a, b = legendre_delay(order, num_steps if window is None else window)
+        a, b = legendre_delay(order, sizes.num_steps if window is None else window)
         self.register_buffer("a", a.float(), persistent=False)
         self.register_buffer("b", b.float(), persistent=False)
-        self.to_memory = nn.Linear(input_size, memory_size)
-        nn.init.ones_(self.to_memory.bias)  # a departure: the units that write begin alive
-        self.to_hidden = nn.Linear(memory_size * order + input_size, hidden_size)
+        self.to_memory = nn.Linear(sizes.input_size, memory_size)
+        nn.init.ones_(self.to_memory.bias)
+        self.to_hidden = nn.Linear(memory_size * order + sizes.input_size, hidden_size)
 
     def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t h"]:
         """Return the hidden states of whole sequences, by FFT."""
@@ -74,16 +75,10 @@ class LMUFFTLayer(Layer):
         return torch.relu(self.to_hidden(torch.cat([memory, x], dim=-1)))
 
     def _impulse_response(self, num_steps: int) -> Float[Tensor, "t n"]:
-        """Return B, A B, A^2 B ...: each pass doubles how many are known."""
+        """Return B, A B, A^2 B, ...; each pass doubles the number of known terms."""
         power, response = self.get_buffer("a").T, self.get_buffer("b")[None]
-        with torch.autocast(power.device.type, enabled=False):  # high powers need the digits
+        with torch.autocast(power.device.type, enabled=False):  # high powers need full precision
             while len(response) < num_steps:
                 response = torch.cat([response, response @ power])
                 power = power @ power
         return response[:num_steps]
-
-
-class LMUFFT(ResidualStack):
-    """Layers of LMUFFTLayer, whose settings it takes beside those of ResidualStack."""
-
-    layer = LMUFFTLayer

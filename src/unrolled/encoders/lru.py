@@ -1,7 +1,11 @@
 """Linear recurrent unit. Orvieto et al. (2023), Resurrecting recurrent neural networks, section 3.
 
-Complex matrices are kept as two real ones, so that every optimiser and every checkpoint reads them.
-The block around it is ResidualStack's: layer instead of batch normalisation.
+Complex matrices are stored as two real ones, which every optimizer and checkpoint format supports.
+
+Departures:
+- Layer normalization instead of batch normalization (see blocks/residual.py).
+- The GELU after the layer is the exact one, and there is no dropout between GELU and gated linear
+  unit.
 """
 
 import math
@@ -10,25 +14,25 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unrolled.encoders.blocks.reader import State, at_least_single
-from unrolled.encoders.blocks.residual import Layer, ResidualStack
+from unrolled.encoders.blocks.encoder import Sizes, State, at_least_single
+from unrolled.encoders.blocks.residual import Layer
 from unrolled.encoders.blocks.scan import scan
 
 
-class LRULayer(Layer):
+class LRU(Layer):
     """s_t = lambda s_{t-1} + gamma B x_t, y_t = Re(C s_t) + D x_t; lambda on a ring, |lambda| < 1.
 
-    input_size: features per step (d).
-    hidden_size: units (h); D, which is diagonal, exists where h = d.
+    sizes: sizes of the layer's input; input_size is d.
+    hidden_size: units (h); the skip connection D, which is diagonal, exists if h = d.
     state_size: complex units of the state, >= 1.
-    r_min, r_max: the ring on which eigenvalues start, 0 <= r_min < r_max < 1.
-    max_phase: their largest angle, in radians, > 0.
+    r_min, r_max: radii between which the eigenvalues start, 0 <= r_min < r_max < 1.
+    max_phase: largest angle at which they start, in radians, > 0.
     """
 
     def __init__(
         self,
+        sizes: Sizes,
         *,
-        input_size: int,
         hidden_size: int,
         state_size: int,
         r_min: float,
@@ -46,15 +50,17 @@ class LRULayer(Layer):
         self.log_nu = nn.Parameter((-radius.log()).log())  # |lambda| = exp(-exp(log_nu))
         self.log_theta = nn.Parameter(phase.log())
         self.log_gamma = nn.Parameter((1 - radius.square()).sqrt().log())
-        scale_in, scale_out = 1 / math.sqrt(2 * input_size), 1 / math.sqrt(state_size)
-        self.b_parts = nn.Parameter(scale_in * torch.randn(2 * state_size, input_size))  # Re, Im
+        scale_in, scale_out = 1 / math.sqrt(2 * sizes.input_size), 1 / math.sqrt(state_size)
+        b_parts = torch.randn(2 * state_size, sizes.input_size)  # Re, Im
+        self.b_parts = nn.Parameter(scale_in * b_parts)
         self.c_parts = nn.Parameter(scale_out * torch.randn(hidden_size, 2 * state_size))  # Re, -Im
-        self.d = nn.Parameter(torch.randn(hidden_size)) if input_size == hidden_size else None
+        same = sizes.input_size == hidden_size
+        self.d = nn.Parameter(torch.randn(hidden_size)) if same else None
 
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return outputs and the last complex state."""
+        """Return the outputs; the state is the last complex state."""
         eigenvalues = torch.polar((-self.log_nu.exp()).exp(), self.log_theta.exp())
         b = self.log_gamma.exp().repeat(2)[:, None] * self.b_parts
         real, imaginary = at_least_single(x @ b.T).chunk(2, dim=-1)
@@ -63,11 +69,5 @@ class LRULayer(Layer):
         return y if self.d is None else y + self.d * x, last
 
     def recurrent_parameters(self) -> list[nn.Parameter]:
-        """Return the eigenvalues and their normalisation."""
+        """Return the eigenvalues and the normalization of the input."""
         return [self.log_nu, self.log_theta, self.log_gamma]
-
-
-class LRU(ResidualStack):
-    """Layers of LRULayer, whose settings it takes beside those of ResidualStack."""
-
-    layer = LRULayer

@@ -1,19 +1,19 @@
-"""Reads nothing: what the head's bias alone can say, which is how frequent each class is."""
+"""Ignores the input: the head's bias alone learns how frequent each class is."""
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unrolled.encoders.blocks.reader import Reader, State
+from unrolled.encoders.blocks.encoder import Encoder, Sizes, State
 
 
-class Majority(Reader):
-    """h_t = 0, so that the logits are the head's bias: trained, the logarithms of the class shares.
+class Majority(Encoder):
+    """h_t = 0, so that the logits are the head's bias: after training, the log class frequencies.
 
-    input_size: features per step (d), which are not looked at.
+    sizes: sizes that the data determines; not used.
     """
 
-    def __init__(self, *, input_size: int) -> None:
-        super().__init__(input_size=input_size, output_size=1)
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__(output_size=1)
 
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None

@@ -1,7 +1,7 @@
 """Multilayer perceptron over flattened steps, for comparison: no recurrence, no shared weights.
 
-Every step has input weights of its own; h_t is the perceptron of the steps up to t, zeros in the
-place of those to come, so that at a sequence's last step it is that of the whole sequence.
+Each step has its own input weights. h_t is the perceptron of the steps up to t, with zeros in place
+of later steps, so that h_t at a sequence's last step is the perceptron of the whole sequence.
 """
 
 import torch
@@ -9,31 +9,29 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unrolled.encoders.blocks.reader import Reader, State, last_real
+from unrolled.encoders.blocks.encoder import Encoder, Sizes, State, last_real
 
 
-class MLP(Reader):
+class MLP(Encoder):
     """h_t = relu(... W_2 relu(b + sum over s <= t of W_s x_s) ...).
 
-    input_size: features per step (d).
-    num_steps: steps of the longest sequence, >= 1; a longer one is refused.
+    sizes: sizes that the data determines; sequences of more than num_steps steps are refused.
     hidden_size: units of each layer (h), >= 1.
     num_layers: hidden layers, >= 1.
-    dropout: fraction of units silenced between layers, 0 <= dropout < 1.
+    dropout: fraction of units dropped between layers, 0 <= dropout < 1.
     """
 
-    def __init__(
-        self, *, input_size: int, num_steps: int, hidden_size: int, num_layers: int, dropout: float
-    ) -> None:
-        super().__init__(input_size=input_size, output_size=hidden_size)
+    def __init__(self, sizes: Sizes, *, hidden_size: int, num_layers: int, dropout: float) -> None:
+        super().__init__(output_size=hidden_size)
         if num_layers < 1 or not 0 <= dropout < 1:
             raise ValueError(
                 "need num_layers >= 1 and 0 <= dropout < 1, "
                 f"got num_layers={num_layers}, dropout={dropout}"
             )
         self.dropout = dropout
-        first = nn.Linear(num_steps * input_size, hidden_size)  # for its initialisation
-        self.weight = nn.Parameter(first.weight.detach().T.reshape(num_steps, input_size, -1))
+        shape = (sizes.num_steps, sizes.input_size)
+        first = nn.Linear(shape[0] * shape[1], hidden_size)  # for its initialization
+        self.weight = nn.Parameter(first.weight.detach().T.reshape(*shape, -1))
         self.bias = first.bias
         self.layers = nn.ModuleList(
             nn.Linear(hidden_size, hidden_size) for _ in range(num_layers - 1)
@@ -42,7 +40,7 @@ class MLP(Reader):
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return the hidden units so far at every step; the state is the sum and the steps so far.
+        """Return the hidden states; the state is the first layer's sum and the number of steps.
 
         Raises:
             ValueError: a sequence is longer than num_steps.
@@ -67,5 +65,5 @@ class MLP(Reader):
         num_steps = len(self.weight)
         longest = int(last_real(steps, lengths).max()) + 1
         if longest > num_steps:
-            raise ValueError(f"there are weights for {num_steps} steps, got {longest} steps")
-        return self.weight[steps.clamp(max=num_steps - 1)]  # padding may lie beyond
+            raise ValueError(f"model=mlp has weights for {num_steps} steps, got {longest} steps")
+        return self.weight[steps.clamp(max=num_steps - 1)]  # padding may exceed it

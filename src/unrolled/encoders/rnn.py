@@ -1,44 +1,24 @@
-"""Simple recurrent network. Elman (1990), Finding structure in time; torch.nn.RNN's equation."""
+"""Simple recurrent network. Elman (1990), Finding structure in time.
+
+The equation is that of torch.nn.RNN. With ReLU and identity recurrent weights it is the IRNN of Le,
+Jaitly & Hinton (2015), section 3.
+"""
 
 from torch import nn
 
-from unrolled.encoders.blocks.stacked import Stacked
+from unrolled.encoders.blocks.encoder import Sizes
+from unrolled.encoders.blocks.stacked import RecurrentLayer
 
 
-class RNN(Stacked):
+class RNN(RecurrentLayer, nn.RNN):
     """h_t = f(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh), f = tanh or ReLU.
 
-    ReLU with identity recurrent weights is the IRNN of Le, Jaitly & Hinton (2015), section 3.
-
-    input_size, hidden_size, num_layers, bidirectional, dropout, learn_initial_state,
-        initialization, chrono_steps: see Stacked.
+    sizes: sizes of the layer's input; input_size is d.
+    hidden_size: units (h), >= 1.
     nonlinearity: tanh or relu.
     """
 
-    def __init__(
-        self,
-        *,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int,
-        bidirectional: bool,
-        dropout: float,
-        learn_initial_state: bool,
-        initialization: str,
-        chrono_steps: int | None,
-        nonlinearity: str,
-    ) -> None:
+    def __init__(self, sizes: Sizes, *, hidden_size: int, nonlinearity: str) -> None:
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"need nonlinearity tanh or relu, got nonlinearity={nonlinearity!r}")
-        super().__init__(
-            lambda size: nn.RNN(size, hidden_size, nonlinearity=nonlinearity, batch_first=True),
-            input_size=input_size,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            bidirectional=bidirectional,
-            dropout=dropout,
-            learn_initial_state=learn_initial_state,
-            initialization=initialization,
-            chrono_steps=chrono_steps,
-            forget_bias=None,
-        )
+        super().__init__(sizes.input_size, hidden_size, nonlinearity=nonlinearity, batch_first=True)

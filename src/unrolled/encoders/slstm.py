@@ -1,8 +1,13 @@
 """Scalar LSTM with exponential gates. Beck et al. (2024), xLSTM, eq. 8 to 17.
 
-The forget gate is a sigmoid (the paper allows either). A stabiliser m_t (eq. 15 to 17) is taken out
-of both gates' exponents; it cancels in h_t. Before the first step it stands far below any gate,
-so that the first step is taken as it is.
+The forget gate is a sigmoid; the paper allows a sigmoid or an exponential. A stabilizer m_t (eq. 15
+to 17) is subtracted from the exponents of both gates and cancels in h_t. It starts far below any
+gate, so that it does not change the first step.
+
+Departures:
+- The recurrent matrices R start at random. In the authors' code they start at 0.
+- The forget biases start at one value for all units. In the authors' code they follow a power law
+  over the units.
 """
 
 import torch
@@ -10,26 +15,26 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unrolled.encoders.blocks.reader import State
-from unrolled.encoders.blocks.residual import Layer, ResidualStack
+from unrolled.encoders.blocks.encoder import Sizes, State
+from unrolled.encoders.blocks.residual import Layer
 from unrolled.encoders.blocks.unroll import unroll
 
-NOTHING_YET = -1e9  # m before the first step
+FIRST_STABILIZER = -1e9  # m before the first step
 
 
-class SLSTMLayer(Layer):
+class SLSTM(Layer):
     """c_t = f c + i z, n_t = f n + i, h_t = o c_t / n_t, gates of W x_t + R h_{t-1} + b.
 
-    i = exp(.), f, o = sigmoid(.), z = tanh(.); R joins only units of the same head.
+    i = exp(.), f, o = sigmoid(.), z = tanh(.); R connects only units of the same head.
 
-    input_size: features per step (d).
+    sizes: sizes of the layer's input; input_size is d.
     hidden_size: units (h), a multiple of num_heads.
     num_heads: heads, >= 1.
-    forget_bias: bias of the forget gate at the start.
+    forget_bias: initial bias of the forget gate.
     """
 
     def __init__(
-        self, *, input_size: int, hidden_size: int, num_heads: int, forget_bias: float
+        self, sizes: Sizes, *, hidden_size: int, num_heads: int, forget_bias: float
     ) -> None:
         super().__init__()
         if num_heads < 1 or hidden_size % num_heads:
@@ -39,7 +44,7 @@ class SLSTMLayer(Layer):
             )
         head_size = hidden_size // num_heads
         self.num_heads, self.hidden_size = num_heads, hidden_size
-        self.input = nn.Linear(input_size, 4 * hidden_size)  # for i, f, o, z
+        self.input = nn.Linear(sizes.input_size, 4 * hidden_size)  # for i, f, o, z
         nn.init.constant_(self.input.bias[hidden_size : 2 * hidden_size], forget_bias)
         self.recurrent = nn.Parameter(torch.empty(num_heads, 4 * head_size, head_size))
         nn.init.uniform_(self.recurrent, -(head_size**-0.5), head_size**-0.5)
@@ -50,7 +55,7 @@ class SLSTMLayer(Layer):
         """Return h; the state is (h, c, n, m)."""
         own = torch.eye(self.num_heads, device=x.device, dtype=self.recurrent.dtype)
         blocks = torch.unflatten(self.recurrent, 1, (4, -1))  # (heads, gates, h / heads, h / heads)
-        # one dense product a step is faster than one for each head
+        # one dense product per step is faster than one per head
         from_h = torch.einsum("ngqk,nm->mkgnq", blocks, own).reshape(self.hidden_size, -1)
 
         def step(wx_t: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -66,11 +71,5 @@ class SLSTMLayer(Layer):
 
         wx = self.input(x)
         zero = wx.new_zeros(len(x), self.hidden_size)
-        start = (zero, zero, zero, zero + NOTHING_YET)
+        start = (zero, zero, zero, zero + FIRST_STABILIZER)
         return unroll(step, wx, lengths, state or start)
-
-
-class SLSTM(ResidualStack):
-    """Layers of SLSTMLayer, whose settings it takes beside those of ResidualStack."""
-
-    layer = SLSTMLayer

@@ -1,17 +1,17 @@
 """Summary statistics of all steps so far: with a linear readout, logistic regression.
 
-A baseline without memory of order: a recurrent network that does no better has learnt nothing
-that six numbers per feature do not say.
+This baseline ignores the order of the steps. A recurrent network that does no better has found
+nothing beyond six numbers per feature.
 """
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from unrolled.encoders.blocks.reader import Reader, State, last_real
+from unrolled.encoders.blocks.encoder import Encoder, Sizes, State, last_real
 
 STATISTICS = ("mean", "standard deviation", "minimum", "maximum", "first", "last")
-SMALLEST_VARIANCE = 1e-12  # below it the root has no usable gradient
+SMALLEST_VARIANCE = 1e-12  # the gradient of the root is unusable below it
 
 
 def summary_features(x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]) -> Float[Tensor, "b k"]:
@@ -25,17 +25,18 @@ def summary_features(x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]) -> F
 def running_summary(
     x: Float[Tensor, "b t d"], state: State | None
 ) -> tuple[Float[Tensor, "b t k"], tuple[Shaped[Tensor, "b t _"], ...]]:
-    """Return, for each step, the statistics of the steps up to it, and what they are made from.
+    """Return the statistics of the steps up to each step, and the running values behind them.
 
-    The standard deviation is that of the steps themselves (no n - 1), at least 1e-6.
+    The standard deviation is the population's (divided by n), at least 1e-6.
 
-    state: the latter at the last step of an earlier chunk; None: the sequences begin here.
+    state: the running values at the last step of the previous chunk; None: this chunk is the
+        beginning of the sequences.
     """
     if state is None:
         zero = torch.zeros_like(x[:, 0])
         state = (x[:, 0], zero[:, :1], zero, zero, x[:, 0], x[:, 0])
     first, count, total, squares, lowest, highest = state
-    shifted = x - first[:, None]  # around the first value: sums of squares keep their digits
+    shifted = x - first[:, None]  # around the first value, to keep sums of squares precise
     counts = count[:, None] + torch.ones_like(x[:, :, :1]).cumsum(dim=1)  # (b, t, 1)
     totals = total[:, None] + shifted.cumsum(dim=1)
     all_squares = squares[:, None] + shifted.square().cumsum(dim=1)
@@ -48,18 +49,18 @@ def running_summary(
     return summary, (firsts, counts, totals, all_squares, lows, highs)
 
 
-class Summary(Reader):
+class Summary(Encoder):
     """h_t = (mean, deviation, minimum, maximum, first, last of x_1, ..., x_t), feature by feature.
 
-    input_size: features per step (d); h = 6 d.
+    sizes: sizes that the data determines; input_size is d, and h = 6 d.
     """
 
-    def __init__(self, *, input_size: int) -> None:
-        super().__init__(input_size=input_size, output_size=len(STATISTICS) * input_size)
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__(output_size=len(STATISTICS) * sizes.input_size)
 
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return the statistics so far at every step, and what they are made from."""
+        """Return the statistics so far at every step, and their running values."""
         summary, running = running_summary(x, state)
         return summary, tuple(last_real(part, lengths) for part in running)

@@ -1,9 +1,11 @@
 """Temporal convolutional network, for comparison. Bai, Kolter & Koltun (2018), section 3.
 
 Title: An empirical evaluation of generic convolutional and recurrent networks for sequence
-modeling. Dropout silences single values, as in the authors' code. Weights start as torch has them;
-in that code (TCN/tcn.py) so do those of the causal convolutions, since weight_norm recomputes the
-weight into which it writes N(0, 0.01^2), but those of the residual start as N(0, 0.01^2).
+modeling. Dropout drops single values, as in the authors' code.
+
+Departure: all weights have torch's default initialization. In the authors' code (TCN/tcn.py) this
+holds for the causal convolutions, because weight_norm recomputes the weight into which the code
+writes N(0, 0.01^2). The authors' residual weights start as N(0, 0.01^2).
 """
 
 import torch
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
-from unrolled.encoders.blocks.reader import Reader, State, with_past
+from unrolled.encoders.blocks.encoder import Encoder, Sizes, State, with_past
 
 
 class TCNBlock(nn.Module):
@@ -40,7 +42,7 @@ class TCNBlock(nn.Module):
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return the units of this block, and the past that its convolutions go on from."""
+        """Return the units of this block, and the past steps that its convolutions need."""
         hidden, pasts = x, []
         for convolution, past in zip(self.convolutions, state or (None, None), strict=True):
             extended, past = with_past(hidden, lengths, past, num_past=self.num_past)
@@ -50,26 +52,28 @@ class TCNBlock(nn.Module):
         return torch.relu(self.residual(x) + hidden), tuple(pasts)
 
 
-class TCN(Reader):
-    """Blocks with dilation 1, 2, 4, ...: 1 + 2 (kernel_size - 1) (2^num_layers - 1) steps are seen.
+class TCN(Encoder):
+    """Blocks with dilation 1, 2, 4, ...
 
-    input_size: features per step (d).
+    Each step sees 1 + 2 (kernel_size - 1) (2^num_layers - 1) steps.
+
+    sizes: sizes that the data determines; input_size is d.
     hidden_size: units (channels) of each block (h), >= 1.
     num_layers: blocks, >= 1.
     kernel_size: steps that each convolution sees, >= 2.
-    dropout: fraction of values silenced after each convolution, 0 <= dropout < 1.
+    dropout: fraction of values dropped after each convolution, 0 <= dropout < 1.
     """
 
     def __init__(
         self,
+        sizes: Sizes,
         *,
-        input_size: int,
         hidden_size: int,
         num_layers: int,
         kernel_size: int,
         dropout: float,
     ) -> None:
-        super().__init__(input_size=input_size, output_size=hidden_size)
+        super().__init__(output_size=hidden_size)
         if num_layers < 1 or kernel_size < 2 or not 0 <= dropout < 1:
             raise ValueError(
                 "need num_layers >= 1, kernel_size >= 2 and 0 <= dropout < 1, got "
@@ -77,7 +81,7 @@ class TCN(Reader):
             )
         self.blocks = nn.ModuleList(
             TCNBlock(
-                input_size=hidden_size if index else input_size,
+                input_size=hidden_size if index else sizes.input_size,
                 hidden_size=hidden_size,
                 kernel_size=kernel_size,
                 dilation=2**index,

@@ -1,7 +1,13 @@
 """Causal transformer, for comparison. Vaswani et al. (2017), Attention is all you need, section 3.
 
-Normalisation comes before each part (Xiong et al. 2020), GELU instead of ReLU; positions are the
-sinusoids of section 3.5, so that no length is too long. Its state is all keys and values so far.
+Positions are the sinusoids of section 3.5, so that sequences may have any length. The state holds
+the keys and values of all steps so far.
+
+Departures:
+- Normalization comes before attention and MLP instead of after them (Xiong et al. 2020).
+- GELU instead of ReLU in the MLP.
+- No dropout on attention weights, inside the MLP or on the embedding. Dropout follows attention
+  and MLP.
 """
 
 import torch
@@ -10,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unrolled.encoders.blocks.attention import Attention, sinusoids
-from unrolled.encoders.blocks.reader import Reader, State
+from unrolled.encoders.blocks.encoder import Encoder, Sizes, State
 
 
 class TransformerBlock(nn.Module):
@@ -33,27 +39,33 @@ class TransformerBlock(nn.Module):
         positions: Int[Tensor, "b t"],
         past: tuple[Tensor, ...] | None,
     ) -> tuple[Float[Tensor, "b t h"], tuple[Tensor, ...]]:
-        """Return the stream after this block, and keys and values of all steps."""
+        """Return the output of this block, and the keys and values of all steps."""
         found, kept = self.attention(self.attention_norm(x), positions, past)
         x = x + functional.dropout(found, self.dropout, self.training)
         mixed = self.mlp(self.mlp_norm(x))
         return x + functional.dropout(mixed, self.dropout, self.training), kept
 
 
-class Transformer(Reader):
-    """norm(blocks(W x_t + b + position_t)); a step attends to itself and to those before it.
+class Transformer(Encoder):
+    """norm(blocks(W x_t + b + position_t)); a step attends to itself and to earlier steps.
 
-    input_size: features per step (d).
+    sizes: sizes that the data determines; input_size is d.
     hidden_size: units (h), a multiple of num_heads.
     num_layers: blocks, >= 1.
-    num_heads: heads of the attention, >= 1.
-    dropout: fraction of units silenced after each part of a block, 0 <= dropout < 1.
+    num_heads: attention heads, >= 1.
+    dropout: fraction of units dropped after attention and after the MLP, 0 <= dropout < 1.
     """
 
     def __init__(
-        self, *, input_size: int, hidden_size: int, num_layers: int, num_heads: int, dropout: float
+        self,
+        sizes: Sizes,
+        *,
+        hidden_size: int,
+        num_layers: int,
+        num_heads: int,
+        dropout: float,
     ) -> None:
-        super().__init__(input_size=input_size, output_size=hidden_size)
+        super().__init__(output_size=hidden_size)
         if num_layers < 1 or not 0 <= dropout < 1:
             raise ValueError(
                 "need num_layers >= 1 and 0 <= dropout < 1, "
@@ -64,7 +76,7 @@ class Transformer(Reader):
                 "need hidden_size to be a multiple of num_heads, "
                 f"got hidden_size={hidden_size}, num_heads={num_heads}"
             )
-        self.embedding = nn.Linear(input_size, hidden_size)
+        self.embedding = nn.Linear(sizes.input_size, hidden_size)
         self.blocks = nn.ModuleList(
             TransformerBlock(size=hidden_size, num_heads=num_heads, dropout=dropout)
             for _ in range(num_layers)
@@ -74,7 +86,7 @@ class Transformer(Reader):
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return the hidden states; the state is how many there were, and their keys."""
+        """Return the hidden states; the state is the number of steps, and the keys and values."""
         count, *pasts = state or (torch.zeros(len(x), dtype=torch.long, device=x.device),)
         positions = count[:, None] + torch.arange(x.shape[1], device=x.device)  # (b, t)
         places = sinusoids(positions, size=self.output_size, dtype=x.dtype)

@@ -1,6 +1,6 @@
-"""Every step is read out with weights of its own: no step has to be remembered.
+"""Reads every step with its own weights, so that the encoder does not have to remember any.
 
-The readout of the recurrent network in the MNIST-1D paper (Greydanus & Kobak 2024).
+This is the readout of the recurrent network in the MNIST-1D paper (Greydanus & Kobak 2024).
 """
 
 import torch
@@ -8,15 +8,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from unrolled.heads.pooled import PooledHead, real_steps
+from unrolled.contracts import real_steps
+from unrolled.heads.head import Head
 
 
-class AllSteps(PooledHead):
-    """logits = W dropout([h_s, h_2s, ..., h_T]) + b, with 0 for steps behind a sequence's end.
+class AllSteps(Head):
+    """logits = W dropout([h_s, h_2s, ..., h_T]) + b, with 0 for steps after a sequence's end.
 
-    num_steps: T, >= 1; a longer sequence is refused.
-    stride: s, 1 <= stride <= num_steps; with 1 every step is read.
-    The others: see PooledHead.
+    input_size, backward_size, num_classes, dropout, initialization: see Head.
+    num_steps: T, >= 1; longer sequences are refused.
+    stride: s, 1 <= stride <= num_steps; 1 reads every step.
     """
 
     def __init__(
@@ -45,20 +46,24 @@ class AllSteps(PooledHead):
         )
         self.num_steps = num_steps
         self.stride = stride
-        if initialization == "small":  # as many times more inputs, still a first loss of ln c
+        if initialization == "small":  # keeps the first loss near ln c despite more inputs
             with torch.no_grad():
                 self.output.weight.mul_(num_read**-0.5)
 
     def pool(
         self, hidden: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b f"]:
-        """Return the steps of each sequence one after the other, (b, num_steps // stride h)."""
+        """Return the steps that are read, concatenated: f = (num_steps // stride) h.
+
+        Raises:
+            ValueError: a sequence is longer than num_steps.
+        """
         if hidden.shape[1] > self.num_steps:
             raise ValueError(
-                f"head=all_steps reads {self.num_steps} steps, these sequences have "
-                f"{hidden.shape[1]}; head.num_steps={hidden.shape[1]} or data.max_length="
+                f"head=all_steps reads {self.num_steps} steps, but these sequences have "
+                f"{hidden.shape[1]}; use head.num_steps={hidden.shape[1]} or data.max_length="
                 f"{self.num_steps}"
             )
-        real = torch.where(real_steps(hidden, lengths)[:, :, None], hidden, 0.0)
+        real = torch.where(real_steps(lengths, hidden.shape[1])[:, :, None], hidden, 0.0)
         every = functional.pad(real, (0, 0, 0, self.num_steps - hidden.shape[1]))
         return every[:, self.stride - 1 :: self.stride].flatten(1)

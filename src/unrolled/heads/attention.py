@@ -1,16 +1,20 @@
-"""Readout by attention over time. Yang et al. (2016), Hierarchical attention networks, eq. 5-7."""
+"""Reads a weighted mean over time; attention learns the weights.
+
+Yang et al. (2016), Hierarchical attention networks, eq. 5 to 7.
+"""
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from unrolled.heads.pooled import Memory, PooledHead, real_steps
+from unrolled.contracts import real_steps
+from unrolled.heads.head import Head, Memory
 
 
-class Attention(PooledHead):
+class Attention(Head):
     """pool = sum_t a_t h_t with a = softmax_t(q . tanh(W h_t + b)) over real steps.
 
-    input_size, backward_size, num_classes, dropout, initialization: see PooledHead.
+    input_size, backward_size, num_classes, dropout, initialization: see Head.
     attention_size: size of the query q, >= 1.
     """
 
@@ -40,7 +44,7 @@ class Attention(PooledHead):
         self, hidden: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b h"]:
         """Return the attention-weighted mean over real steps."""
-        padding = ~real_steps(hidden, lengths)
+        padding = ~real_steps(lengths, hidden.shape[1])
         scores = self._scores(hidden)
         weights = scores.masked_fill(padding, float("-inf")).softmax(dim=1)  # eq. 6
         real = hidden.masked_fill(padding[:, :, None], 0.0)
@@ -63,7 +67,7 @@ class Attention(PooledHead):
             total, weighted = total + fading * memory[1], weighted + fading * memory[2]
         return largest, total, weighted
 
-    def pool_of(self, memory: Memory) -> Float[Tensor, "b h"]:
+    def pool_memory(self, memory: Memory) -> Float[Tensor, "b h"]:
         """Return the attention-weighted mean over all steps so far."""
         _, total, weighted = memory
         pooled: Tensor = weighted / total

@@ -1,25 +1,27 @@
-"""Readout of the state in which a reader has seen the whole sequence."""
+"""Reads the hidden state that has seen the whole sequence."""
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unrolled.heads.pooled import Memory, PooledHead
+from unrolled.heads.head import Head, Memory
 
 
-class LastStep(PooledHead):
-    """pool = h_T of the left-to-right half at each sequence's own last step T, h_0 of the other.
+class LastStep(Head):
+    """pool = h_T for left-to-right units (T: last real step), h_0 for right-to-left units.
 
-    input_size, backward_size, num_classes, dropout, initialization: see PooledHead.
+    input_size, backward_size, num_classes, dropout, initialization: see Head.
     """
 
     def pool(
         self, hidden: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b h"]:
-        """Return the left-to-right half at the last real step, the right-to-left half at step 0."""
+        """Return left-to-right units at the last real step, right-to-left units at step 0."""
         num, num_steps = hidden.shape[:2]
         rows = torch.arange(0, num * num_steps, num_steps, device=hidden.device) + lengths - 1
-        last = hidden.flatten(0, 1).index_select(0, rows)  # as hidden[:, lengths - 1], but faster
+        last = hidden.flatten(0, 1).index_select(
+            0, rows
+        )  # the same as hidden[arange(b), lengths - 1], but faster
         if self.forward_size == hidden.shape[-1]:
             return last
         halves = last[:, : self.forward_size], hidden[:, 0, self.forward_size :]

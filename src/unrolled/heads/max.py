@@ -1,23 +1,24 @@
-"""Readout of the maximum over time. Collobert et al. (2011), section 3.3.2."""
+"""Reads the maximum over time. Collobert et al. (2011), section 3.3.2."""
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unrolled.heads.pooled import Memory, PooledHead, real_steps
+from unrolled.contracts import real_steps
+from unrolled.heads.head import Head, Memory
 
 
-class Max(PooledHead):
+class Max(Head):
     """pool = max_t h_t over real steps, unit by unit.
 
-    input_size, backward_size, num_classes, dropout, initialization: see PooledHead.
+    input_size, backward_size, num_classes, dropout, initialization: see Head.
     """
 
     def pool(
         self, hidden: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b h"]:
         """Return the maximum over real steps."""
-        padding = ~real_steps(hidden, lengths)[:, :, None]
+        padding = ~real_steps(lengths, hidden.shape[1])[:, :, None]
         return hidden.masked_fill(padding, float("-inf")).amax(dim=1)
 
     def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:

@@ -1,23 +1,24 @@
-"""Readout of the mean over time."""
+"""Reads the mean over time."""
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unrolled.heads.pooled import Memory, PooledHead, real_steps
+from unrolled.contracts import real_steps
+from unrolled.heads.head import Head, Memory
 
 
-class Mean(PooledHead):
+class Mean(Head):
     """pool = (1 / T) sum_t h_t over the T real steps.
 
-    input_size, backward_size, num_classes, dropout, initialization: see PooledHead.
+    input_size, backward_size, num_classes, dropout, initialization: see Head.
     """
 
     def pool(
         self, hidden: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b h"]:
         """Return the mean over real steps."""
-        padding = ~real_steps(hidden, lengths)[:, :, None]
+        padding = ~real_steps(lengths, hidden.shape[1])[:, :, None]
         return hidden.masked_fill(padding, 0.0).sum(dim=1) / lengths[:, None]
 
     def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:
@@ -26,7 +27,7 @@ class Mean(PooledHead):
         steps = torch.full((len(hidden), 1), hidden.shape[1], device=hidden.device)
         return hidden.sum(dim=1) + total, steps + count
 
-    def pool_of(self, memory: Memory) -> Float[Tensor, "b h"]:
+    def pool_memory(self, memory: Memory) -> Float[Tensor, "b h"]:
         """Return the mean of all steps so far."""
         total, count = memory
         mean: Tensor = total / count

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from unrolled.building.network import Network
-from unrolled.contracts import State
 from unrolled.data.files.streaming import Piece
 from unrolled.data.missing import Filling
 from unrolled.data.standardization import Standardization
+from unrolled.encoders.blocks.encoder import State
 from unrolled.errors import DataError
-from unrolled.heads.pooled import Memory, PooledHead
+from unrolled.heads.head import Memory
 
 BLOCK_VALUES = 2**18  # of features, held until their sequences are classified together
 BLOCK_SEQUENCES = 2**12
@@ -27,8 +27,8 @@ CHUNK_STEPS = 2**10
 
 
 def can_be_folded(network: Network) -> bool:
-    """Return whether the encoder reads from left to right alone, and the head goes on folding."""
-    return network.encoder.backward_size == 0 and isinstance(network.head, PooledHead)
+    """Return whether the encoder reads from left to right only, so that it can run in chunks."""
+    return network.encoder.backward_size == 0
 
 
 class LongSequence:
@@ -47,7 +47,6 @@ class LongSequence:
         *,
         name: str,
     ) -> None:
-        assert isinstance(network.head, PooledHead)
         self.encoder = network.encoder
         self.head = network.head
         self.filling = filling

@@ -14,7 +14,8 @@ from torch.nn.utils.rnn import pad_sequence
 from unrolled.building.network import build_network, load_weights
 from unrolled.classifier.window_averaging import vote
 from unrolled.contracts import Sequences
-from unrolled.data.files.reader import Reading
+from unrolled.data.files.reader import read_recordings
+from unrolled.data.files.schema import Schema
 from unrolled.data.files.streaming import OutOfOrderError, Piece, read_pieces, whole_pieces
 from unrolled.data.missing import Filling
 from unrolled.data.sanity_checks import check_sequences
@@ -57,7 +58,7 @@ class Predictor:
         self.num_features: int = preprocessing["num_features"]
         if self.filling.mode == "mask":
             self.num_features //= 2  # the other half says what is missing
-        self.reading = preprocessing.get("reading")
+        self.schema = preprocessing.get("schema")
         self.windows = _windows(self.config)
         self.network = build_network(
             self.config,
@@ -105,25 +106,25 @@ class Predictor:
             DataError: the file cannot be read as the training file was.
             OutOfOrderError: this file has to be read whole; what was yielded is worth nothing.
         """
-        reading = self._reading_of(path)
+        schema = self._schema_of(path)
         pieces = (
-            whole_pieces(reading.read(path, labelled=False))
-            if whole or reading.resample is not None  # its last step is needed first
-            else read_pieces(reading, path)
+            whole_pieces(read_recordings(path, schema=schema, labelled=False))
+            if whole or schema.resample is not None  # its last step is needed first
+            else read_pieces(schema, path)
         )
         return self._predictions(pieces)
 
-    def _reading_of(self, path: Path) -> Reading:
-        if self.reading is not None:
-            return Reading.from_plain(self.reading)
+    def _schema_of(self, path: Path) -> Schema:
+        if self.schema is not None:
+            return Schema.from_plain(self.schema)
         if path.suffix.lower() != ".npz":
             raise DataError(
                 f"{path}: this run was not trained on a file of named columns; it reads NPZ "
                 f"files with an array x, (n, t, {self.num_features})"
             )
-        return Reading.untaught(
-            class_names=self.class_names,
-            feature_names=[str(feature) for feature in range(self.num_features)],
+        return Schema(
+            class_names=tuple(self.class_names),
+            feature_names=tuple(str(feature) for feature in range(self.num_features)),
         )
 
     def _predictions(self, pieces: Iterable[Piece]) -> Iterator[tuple[list[str], Prediction]]:

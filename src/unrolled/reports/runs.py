@@ -10,10 +10,13 @@ from omegaconf import DictConfig
 
 from unrolled.config.values import identity, leaves
 from unrolled.errors import ConfigError
+from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_runs
 
 # What a run is repeated over: runs that differ in nothing else are one setting.
 REPEATED = ("seed", "data.fold")
+
+UNFINISHED = Result(state="unfinished", error="it was killed, or is still running")
 
 
 @dataclass(frozen=True)
@@ -71,21 +74,27 @@ def read_run(folder: RunFolder) -> Run:
     Raises:
         CheckpointError: it is not a run.
     """
-    config, result = folder.config(), folder.result() or {}
-    settings = dict(leaves(identity(config)))
-    best = result.get("best") or {}
+    config, result = folder.config(), folder.result() or UNFINISHED
+    settings = _settings(config)
     return Run(
         path=folder.path,
-        state=result.get("state", "unfinished"),
-        exit_code=result.get("exit_code"),
-        error=result.get("error") or ("" if result else "it was killed, or is still running"),
+        state=result.state,
+        exit_code=None if result is UNFINISHED else result.exit_code,
+        error=result.error or "",
         config=config,
         settings=settings,
-        scores={
-            name: value for name, value in result.get("scores", {}).items() if value is not None
-        },
-        best=best.get("value"),
-        num_parameters=result.get("num_parameters"),
-        seconds=result.get("seconds", {}).get("total", 0.0),
-        data_fingerprint=result.get("data_fingerprint", ""),
+        scores={name: value for name, value in result.scores.items() if value is not None},
+        best=result.best_value,
+        num_parameters=result.num_parameters,
+        seconds=result.seconds.get("total", 0.0),
+        data_fingerprint=result.data_fingerprint or "",
     )
+
+
+def _settings(config: DictConfig) -> dict[str, Any]:
+    """Return what a run computes by dotted key; the class of a stack's layer is the model's."""
+    settings = dict(leaves(identity(config)))
+    if "model.layer._target_" in settings:
+        settings["model._target_"] = settings.pop("model.layer._target_")
+        del settings["model.layer._partial_"]
+    return settings

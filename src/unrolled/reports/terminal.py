@@ -1,23 +1,21 @@
 """Tables for a terminal."""
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from unrolled.config.values import class_name
+from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder
 
-NONE: Mapping[str, float] = {}
 METRICS = ("loss", "accuracy", "f1", "calibration_error")
 
 
-def show_scores(scores: dict[str, float], *, baselines: Mapping[str, float] = NONE) -> None:
-    """Print a row per part with the scores that it has, and below it what needs no training.
-
-    baselines: test accuracy of trivial solutions, by name.
-    """
+def show_scores(result: Result) -> None:
+    """Print a row of scores per split, the best epoch, and the accuracy of the baselines."""
+    scores = result.scores
     table = Table("part", *(name.replace("_", " ") for name in METRICS))
     for part in ("train", "val", "test"):
         values = [scores.get(f"{part}/{metric}") for metric in METRICS]
@@ -29,8 +27,11 @@ def show_scores(scores: dict[str, float], *, baselines: Mapping[str, float] = NO
             table.add_row(name, *("" if value is None else f"{value:.4f}" for value in votes))
     console = Console()
     console.print(table)
+    if result.best is not None and result.best.epoch is not None:
+        reason = result.selection or f"{result.best.monitor} {result.best.value:.4f}"
+        console.print(f"best epoch: {result.best.epoch + 1} of {result.num_epochs} ({reason})")
     if "test/accuracy" in scores:
-        for name, accuracy in baselines.items():
+        for name, accuracy in result.baselines.items():
             console.print(f"test accuracy without training, {name}: {accuracy:.4f}")
 
 
@@ -43,25 +44,20 @@ def show_runs(runs: list[RunFolder], *, root: Path) -> None:
     table = Table("state", "data", "model", "seed", "val acc", "test acc", "parameters", "time")
     table.add_column("run", overflow="fold")
     for folder in runs:
-        result = folder.result() or {}
+        result = folder.result() or Result(state="unfinished")
         config = folder.config()
-        scores = result.get("scores", {})
-        seconds = result.get("seconds", {}).get("total")
+        seconds = result.seconds.get("total")
         table.add_row(
-            result.get("state", "unfinished"),
-            _class_name(config.data.source._target_),
-            _class_name(config.model._target_),
+            result.state,
+            class_name(config.data.source),
+            class_name(config.model),
             str(config.seed),
-            *(_percent(scores.get(f"{part}/accuracy")) for part in ("val", "test")),
-            f"{result['num_parameters']:,}" if "num_parameters" in result else "",
+            *(_percent(result.scores.get(f"{part}/accuracy")) for part in ("val", "test")),
+            "" if result.num_parameters is None else f"{result.num_parameters:,}",
             "" if seconds is None else f"{seconds:.0f} s",
             str(folder.path.relative_to(root.absolute())),
         )
     console.print(table)
-
-
-def _class_name(target: str) -> str:
-    return target.rsplit(".", 1)[-1]
 
 
 def _percent(value: float | None) -> str:

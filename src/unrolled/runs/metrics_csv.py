@@ -17,20 +17,18 @@ class MetricsCSV(Logger):
     """Merges what is logged at one step into one row; test scores have a row of their own.
 
     save_dir: folder of `metrics.csv`.
+    purge_step: step at which a run resumes, >= 1: rows before it are kept, later ones are
+        computed again. None for a new run.
     """
 
-    def __init__(self, *, save_dir: str) -> None:
+    def __init__(self, *, save_dir: str, purge_step: int | None) -> None:
         super().__init__()
         self.path = Path(save_dir) / "metrics.csv"
         self.rows: dict[tuple[int, bool], dict[str, Any]] = {}
+        if purge_step is not None and self.path.is_file():
+            self._read_rows_before(purge_step)
 
-    def continue_before(self, step: int) -> None:
-        """Keep the rows of an interrupted run before a step; later ones are computed again.
-
-        step: at which training continues, >= 0.
-        """
-        if not self.path.is_file():
-            return
+    def _read_rows_before(self, step: int) -> None:
         with self.path.open(newline="") as file:
             for row in csv.DictReader(file):
                 is_test = any(row[name] for name in row if name.startswith("test/"))

@@ -26,7 +26,11 @@ def provenance(overrides: list[str]) -> dict[str, Any]:
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
         "overrides": overrides,
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {
+            "python": platform.python_version(),
+            **_versions(),
+            "torch": str(torch.__version__),  # with its build, for example 2.13.0+cpu
+        },
         "git": _git(PACKAGE),
         "source_hash": source_hash(),
         "hardware": {

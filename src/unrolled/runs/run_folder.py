@@ -30,13 +30,14 @@ from unrolled.errors import CheckpointError, StorageError, did_you_mean
 from unrolled.runs import checkpoint_file
 from unrolled.runs.durable import write_text
 from unrolled.runs.lock import is_helper, locked
+from unrolled.runs.result import Result
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 1  # of result.json and preprocessing.json
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the first where there is libyaml
 
 
@@ -145,6 +146,36 @@ class RunFolder:
         """What to type to continue the run."""
         return f"unrolled resume {shlex.quote(f'run={self.path}')}"
 
+    def require_best_checkpoint(self) -> None:
+        """Refuse a run whose weights cannot be used, without importing torch.
+
+        Raises:
+            CheckpointError: there is no checkpoints/best.ckpt.
+        """
+        if not self.best_checkpoint.is_file():
+            raise CheckpointError(
+                f"{self.path} has no checkpoints/best.ckpt; {self._remedy_without_checkpoint()}"
+            )
+
+    def require_checkpoint(self) -> None:
+        """Refuse a run that cannot be resumed, without importing torch.
+
+        Raises:
+            CheckpointError: there is neither checkpoints/last.ckpt nor checkpoints/best.ckpt.
+        """
+        if not self.last_checkpoint.is_file() and not self.best_checkpoint.is_file():
+            raise CheckpointError(
+                f"{self.path} has no checkpoint to resume from; {self._remedy_without_checkpoint()}"
+            )
+
+    def _remedy_without_checkpoint(self) -> str:
+        if self.last_checkpoint.is_file():
+            return f"to continue the run: {self.resume_command}"
+        return f"to train again: {self._train_command()}"
+
+    def _train_command(self) -> str:
+        return shlex.join(["unrolled", "train", *self.provenance().get("overrides", [])])
+
     # config
 
     def write_config(self, config: DictConfig) -> None:
@@ -173,31 +204,31 @@ class RunFolder:
 
     def write_preprocessing(self, values: dict[str, Any]) -> None:
         """Write what the weights need beside the config."""
-        self._write_json("preprocessing.json", {"format_version": FORMAT_VERSION, **values})
+        self._write_versioned("preprocessing.json", values)
 
     def preprocessing(self) -> dict[str, Any]:
         """Return what the weights need beside the config.
 
         Raises:
-            CheckpointError: it is missing, or a newer version wrote it.
+            CheckpointError: it is missing or damaged, or another format version wrote it.
         """
-        values = self._read_json("preprocessing.json")
+        values = self._read_versioned("preprocessing.json")
         if values is None:
             raise CheckpointError(f"{self.path} has no preprocessing.json: training never started")
-        if values["format_version"] > FORMAT_VERSION:
-            raise CheckpointError(
-                f"{self.path} has format {values['format_version']}, this version reads up to "
-                f"{FORMAT_VERSION}; update unrolled"
-            )
         return values
 
-    def write_result(self, values: dict[str, Any]) -> None:
+    def write_result(self, result: Result) -> None:
         """Write how the run ended."""
-        self._write_json("result.json", {"format_version": FORMAT_VERSION, **values})
+        self._write_versioned("result.json", result.to_json())
 
-    def result(self) -> dict[str, Any] | None:
-        """Return how the run ended, or None if it has not."""
-        return self._read_json("result.json")
+    def result(self) -> Result | None:
+        """Return how the run ended, or None if it has not ended.
+
+        Raises:
+            CheckpointError: the file is damaged, or another format version wrote it.
+        """
+        values = self._read_versioned("result.json")
+        return None if values is None else Result.from_json(values)
 
     def remove_result(self) -> None:
         """Forget how the run ended: it goes on."""
@@ -253,10 +284,25 @@ class RunFolder:
             if path != self.last_checkpoint and self.last_checkpoint.exists():
                 log.warning("%s; continuing from %s", "; ".join(reasons), path)
             return path, checkpoint
-        again = shlex.join(["unrolled", "train", *self.provenance().get("overrides", [])])
         raise CheckpointError(
-            f"nothing to continue from: {'; '.join(reasons)}; to begin again: {again}"
+            f"nothing to continue from: {'; '.join(reasons)}; "
+            f"to train again: {self._train_command()}"
         )
+
+    def _write_versioned(self, name: str, values: dict[str, Any]) -> None:
+        self._write_json(name, {"format_version": FORMAT_VERSION, **values})
+
+    def _read_versioned(self, name: str) -> dict[str, Any] | None:
+        values = self._read_json(name)
+        if values is None:
+            return None
+        if (found := values.pop("format_version", None)) != FORMAT_VERSION:
+            raise CheckpointError(
+                f"{self.path / name} has format version {found}, but this version of unrolled "
+                f"reads format version {FORMAT_VERSION} only; use the version that wrote it, "
+                "which provenance.json names"
+            )
+        return values
 
     def _write_json(self, name: str, values: dict[str, Any]) -> None:
         self._write(name, json.dumps(_plain(values), indent=2, allow_nan=False) + "\n")

@@ -5,9 +5,8 @@ under the same name (an encoder was edited, the data changed) is set aside, and 
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
@@ -15,6 +14,7 @@ from unrolled.config.checks import check_config
 from unrolled.config.values import config_hash
 from unrolled.errors import CheckpointError, RunInterruptedError, UnrolledError
 from unrolled.runs.provenance import source_hash
+from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_run
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Outcome:
     exit_code: int
     error: str
     value: float | None
-    scores: dict[str, float]
+    scores: dict[str, float | None]
     seconds: float
     before: bool
 
@@ -44,9 +44,9 @@ def carry_out(config: DictConfig, folder: RunFolder, *, overrides: list[str]) ->
         check_config(config)
         if config.init_from is not None:
             config.init_from = str(find_run(config.init_from, root=Path("outputs")).path)
-        result = _earlier_result(config, folder, overrides=overrides)
-        before = result is not None and result.pop("before", False)
-        result = result or _train(config, folder, overrides=overrides)
+        result = _earlier_result(config, folder)
+        before = result is not None
+        result = result or _finish(config, folder, overrides=overrides)
     except Exception as error:  # every end is recorded, and the sweep goes on
         log.exception("the job is not done")
         return _failed(config, folder, error)
@@ -55,24 +55,26 @@ def carry_out(config: DictConfig, folder: RunFolder, *, overrides: list[str]) ->
     return _outcome(folder, result, before=before)
 
 
-def _train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> dict[str, Any]:
+def _finish(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
+    """Resume the run in the folder if it has a checkpoint, train a new one if not."""
     from unrolled.training import experiment
 
+    if folder.last_checkpoint.is_file():
+        with folder.held():
+            return experiment.resume(config, folder, overrides=overrides)
     with folder.claimed():
         return experiment.train(config, folder, overrides=overrides)
 
 
-def _earlier_result(
-    config: DictConfig, folder: RunFolder, *, overrides: list[str]
-) -> dict[str, Any] | None:
-    """Return what an earlier start of the sweep found, continued if it was not done.
+def _earlier_result(config: DictConfig, folder: RunFolder) -> Result | None:
+    """Return the result of an earlier start of the sweep that finished this job, or None.
 
-    None if there is none to build upon; the folder is then free.
+    If None, the folder is free for a new run or holds one that can be resumed.
     """
     if not (folder.path / "config.yaml").is_file():
         return None
     result = folder.result()
-    is_done = result is not None and result["state"] == "done"
+    is_done = result is not None and result.state == "done"
     if not _is_same_run(config, folder):
         if is_done or folder.last_checkpoint.is_file():
             log.warning("%s: config, data or source have changed; run again", folder.name)
@@ -80,14 +82,10 @@ def _earlier_result(
         else:
             folder.make_free()
         return None
-    if result is not None and is_done:
-        return {**result, "before": True}
-    if folder.last_checkpoint.is_file():
-        from unrolled.training import experiment
-
-        with folder.held():
-            return experiment.resume(config, folder, overrides=overrides)
-    folder.make_free()
+    if is_done:
+        return result
+    if not folder.last_checkpoint.is_file():
+        folder.make_free()
     return None
 
 
@@ -106,10 +104,9 @@ def _is_same_run(config: DictConfig, folder: RunFolder) -> bool:
 
 
 def _recorded_fingerprint(folder: RunFolder) -> str | None:
-    result = folder.result() or {}
-    if "data_fingerprint" in result:
-        fingerprint: str = result["data_fingerprint"]
-        return fingerprint
+    result = folder.result()
+    if result is not None and result.data_fingerprint is not None:
+        return result.data_fingerprint
     if not folder.last_checkpoint.is_file():
         return None
     from unrolled.training.experiment import recorded_identity
@@ -121,15 +118,15 @@ def _recorded_fingerprint(folder: RunFolder) -> str | None:
     return str(recorded_identity(checkpoint)["data_fingerprint"])
 
 
-def _outcome(folder: RunFolder, result: dict[str, Any], *, before: bool) -> Outcome:
+def _outcome(folder: RunFolder, result: Result, *, before: bool) -> Outcome:
     return Outcome(
         folder=str(folder.path),
-        state=result["state"],
-        exit_code=result["exit_code"],
-        error=result["error"] or "",
-        value=(result.get("best") or {}).get("value"),
-        scores=result["scores"],
-        seconds=result["seconds"]["total"],
+        state=result.state,
+        exit_code=result.exit_code,
+        error=result.error or "",
+        value=result.best_value,
+        scores=result.scores,
+        seconds=result.seconds["total"],
         before=before,
     )
 
@@ -150,13 +147,7 @@ def record_failure(
     folder.path.mkdir(parents=True, exist_ok=True)
     if config is not None and not (folder.path / "config.yaml").is_file():
         folder.write_config(config)
+    result = folder.result() or Result()
     folder.write_result(
-        {
-            **(folder.result() or {}),
-            "state": state,
-            "exit_code": exit_code,
-            "error": error,
-            "scores": {},
-            "seconds": {},
-        }
+        replace(result, state=state, exit_code=exit_code, error=error, scores={}, seconds={})
     )

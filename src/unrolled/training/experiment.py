@@ -1,7 +1,6 @@
 """Trains what a config describes, tests it, leaves a run folder; continues and evaluates runs."""
 
 import logging
-import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -15,22 +14,22 @@ from unrolled.building.instantiation import make
 from unrolled.building.network import load_weights
 from unrolled.callbacks.exact_resume import KEY as STATE_KEY
 from unrolled.callbacks.exact_resume import first_step
+from unrolled.callbacks.stop_reason import stop_reason
 from unrolled.classifier.module import SequenceClassifier
 from unrolled.config.changes import refuse_changes
-from unrolled.config.checks import check_config
-from unrolled.config.values import config_hash, resolve
+from unrolled.config.values import resolve
 from unrolled.data.module import SequenceDataModule
 from unrolled.errors import (
     CheckpointError,
     DataError,
     RunInterruptedError,
-    StorageError,
-    UnrolledError,
 )
 from unrolled.runs.durable import require_space
 from unrolled.runs.provenance import provenance
+from unrolled.runs.recording import recording
+from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_run
-from unrolled.training.hyperparameters import log_hyperparameters
+from unrolled.training.hyperparameters import log_final_scores, log_settings
 from unrolled.training.process import naming_remedies, prepare_process
 from unrolled.training.trainer import Experiment, build, build_trainer, load_classifier
 
@@ -40,16 +39,15 @@ NUM_CHECKPOINTS = 3  # best, last, and the one that is being written
 VALUES_PER_WEIGHT = 3  # itself and Adam's two moments
 
 
-def train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> dict[str, Any]:
-    """Train, test once by the checkpoint that was best on val, and return what result.json says.
+def train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
+    """Train, test the checkpoint that scored best on the validation set, and return the result.
 
-    overrides: what the user typed, for the record.
+    overrides: key=value words of the command line, for provenance.json.
 
     Raises:
-        UnrolledError: what went wrong; result.json then says so too.
+        UnrolledError: the run failed or was interrupted; result.json records the error.
     """
-    check_config(config)
-    prepare_process(num_threads=config.num_threads)
+    prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
     if config.init_from is not None:
         config.init_from = str(find_run(config.init_from, root=Path("outputs")).path)
     folder.write_config(config)
@@ -57,17 +55,17 @@ def train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> dic
     return _carry_out(config, folder, start=None)
 
 
-def resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> dict[str, Any]:
-    """Continue a run from its newest valid checkpoint; return what result.json says in the end.
+def resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
+    """Resume a run from its newest valid checkpoint, and return its result.
 
-    config: the run's own, or with what `resuming` lets change.
-    overrides: what the user typed, for the record.
+    config: of the run, changed at most as `unrolled.config.changes` allows.
+    overrides: key=value words of the command line, for provenance.json.
 
     Raises:
-        CheckpointError: there is nothing to continue from, or config or data are not the run's.
-        UnrolledError: what else went wrong; result.json then says so too.
+        CheckpointError: there is no valid checkpoint, or the config or the data has changed.
+        UnrolledError: the run failed or was interrupted; result.json records the error.
     """
-    prepare_process(num_threads=config.num_threads)
+    prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
     path, checkpoint = folder.newest_checkpoint()
     start = Start(path, first_step(checkpoint), recorded_identity(checkpoint))
     refuse_changes(start.identity, {**start.identity, **resolve(config)})
@@ -76,7 +74,7 @@ def resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> di
     folder.remove_result()
     folder.write_config(config)
     folder.write_provenance(here)
-    log.info("continuing %s at step %d", folder.path, checkpoint["global_step"])
+    log.info("resuming %s at step %d", folder.path, checkpoint["global_step"])
     return _carry_out(config, folder, start=start)
 
 
@@ -95,62 +93,18 @@ class Start:
     identity: dict[str, Any]
 
 
-def _carry_out(config: DictConfig, folder: RunFolder, *, start: Start | None) -> dict[str, Any]:
-    started_at = perf_counter()
-    record: dict[str, Any] = {
-        "state": "failed",
-        "exit_code": 1,
-        "scores": {},
-        "seed": config.seed,
-        "config_hash": config_hash(config),
-        "error": None,
-    }
-    try:
-        with naming_remedies():
-            _train(config, folder, record, start=start)
-        record |= {"state": "done", "exit_code": 0}
-    except RunInterruptedError as error:
-        record |= {"state": "interrupted", "exit_code": error.exit_code, "error": str(error)}
-        if folder.last_checkpoint.is_file():
-            log.warning("%s; to continue: %s", error, folder.resume_command)
-        raise
-    except UnrolledError as error:
-        record |= {"exit_code": error.exit_code, "error": str(error)}
-        raise
-    except SystemExit as error:
-        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning's way to pass it on
-            record |= {"state": "interrupted", "exit_code": 130, "error": "interrupted"}
-            raise KeyboardInterrupt from error
-        record["error"] = f"something called sys.exit({error.code})"
-        raise RuntimeError(record["error"]) from error
-    except KeyboardInterrupt as error:
-        record |= {"state": "interrupted", "exit_code": 130, "error": "interrupted"}
-        raise KeyboardInterrupt from error
-    except BaseException as error:
-        record["error"] = "".join(traceback.format_exception_only(error)).strip()
-        raise
-    finally:
-        record.setdefault("seconds", {})["total"] = perf_counter() - started_at
-        _write_result(folder, record)
-    return record
-
-
-def _write_result(folder: RunFolder, record: dict[str, Any]) -> None:
-    try:
-        folder.write_result(record)
-    except StorageError as error:
-        if record["state"] == "done":
+def _carry_out(config: DictConfig, folder: RunFolder, *, start: Start | None) -> Result:
+    with recording(folder, config=config) as result, naming_remedies():
+        try:
+            _train(config, folder, result, start=start)
+        except RunInterruptedError as error:
+            if folder.last_checkpoint.is_file():
+                log.warning("%s; to resume: %s", error, folder.resume_command)
             raise
-        log.warning("%s", error)  # what ended the run is what has to be told
+    return result
 
 
-def _train(
-    config: DictConfig,
-    folder: RunFolder,
-    record: dict[str, Any],
-    *,
-    start: Start | None,
-) -> None:
+def _train(config: DictConfig, folder: RunFolder, result: Result, *, start: Start | None) -> None:
     experiment = build(config, folder, first_step=0 if start is None else start.first_step)
     data, classifier, trainer = experiment.data, experiment.classifier, experiment.trainer
     if start is not None:
@@ -158,41 +112,42 @@ def _train(
     elif config.init_from is not None:
         _start_from(classifier, RunFolder(config.init_from))
     folder.write_preprocessing(data.learnt())
-    num_parameters = _describe(experiment)
-    require_space(folder.path, needed=NUM_CHECKPOINTS * VALUES_PER_WEIGHT * 4 * num_parameters)
-    record |= {
-        "num_parameters": num_parameters,
-        "num_sequences": data.parts.sizes(),
-        "data_fingerprint": data.fingerprint,
-        "baselines": data.baselines,
-        "seconds": {},
-    }
-    with experiment.signals:
+    result.num_parameters = _describe(experiment)
+    result.num_sequences = data.parts.sizes()
+    result.data_fingerprint = data.fingerprint
+    result.baselines = data.baselines
+    require_space(
+        folder.path, needed=NUM_CHECKPOINTS * VALUES_PER_WEIGHT * 4 * result.num_parameters
+    )
+    log_settings(config, trainer)
+    with experiment.checkpoint.signals:
         try:
             path = None if start is None else start.path
             trainer.fit(classifier, datamodule=data, ckpt_path=path)
         finally:
-            record |= _progress(experiment)
-            record["seconds"]["fit"] = experiment.resume.fit_seconds
+            _record_training(experiment, result)
+        if result.stopped_by is not None:
+            log.info("training ended after epoch %d: %s", result.num_epochs, result.stopped_by)
         if data.parts.val is None:
-            record["selection"] = "none: no val part, the last epoch counts"
+            result.selection = "last epoch: there is no validation set"
         load_weights(classifier.network, folder.best_state_dict())
         test_started_at = perf_counter()
         if config.test and data.parts.test is not None:
-            record["scores"] |= test(trainer, classifier, data)
-            record["confusion"] = classifier.confusion["test"].tolist()
-        record["seconds"]["test"] = perf_counter() - test_started_at
-        log_hyperparameters(config, trainer, record["scores"])
+            result.scores |= test(trainer, classifier, data)
+            result.confusion = classifier.confusion["test"].tolist()
+        result.seconds["test"] = perf_counter() - test_started_at
+        log_final_scores(config, trainer, result.scores)
 
 
-def _progress(experiment: Experiment) -> dict[str, Any]:
-    return {
-        "scores": dict(experiment.checkpoint.scores),
-        "best": dict(experiment.checkpoint.best),
-        "num_epochs": experiment.trainer.current_epoch,
-        "num_steps": experiment.trainer.global_step,
-        "sequences_per_second": experiment.throughput.sequences_per_second,
-    }
+def _record_training(experiment: Experiment, result: Result) -> None:
+    trainer = experiment.trainer
+    result.scores = dict(experiment.checkpoint.scores)
+    result.best = experiment.checkpoint.best
+    result.num_epochs = trainer.current_epoch
+    result.num_steps = trainer.global_step
+    result.stopped_by = stop_reason(trainer)
+    result.sequences_per_second = experiment.throughput.sequences_per_second
+    result.seconds["fit"] = experiment.resume.fit_seconds
 
 
 def _start_from(classifier: SequenceClassifier, other: RunFolder) -> None:
@@ -263,8 +218,7 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
         CheckpointError: the run has no checkpoint.
         DataError: other features or classes than the run was trained on, or no test part.
     """
-    check_config(config)
-    prepare_process(num_threads=config.num_threads)
+    prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
     preprocessing = folder.preprocessing()
     with naming_remedies():
         data: SequenceDataModule = make(config, "data", seed=config.seed)

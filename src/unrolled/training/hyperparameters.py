@@ -1,4 +1,4 @@
-"""What loggers are told of a run's settings, for tables and plots that compare runs."""
+"""Logs the settings of a run, for tables and plots that compare runs."""
 
 from typing import Any
 
@@ -6,14 +6,21 @@ from lightning import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig
 
-from unrolled.config.values import resolve
+from unrolled.config.values import class_name, leaves, resolve
 
 COMPARED = ("model", "head", "data", "loss", "optimizer", "scheduler")
+NOT_COMPARED = ("recipe.", "source.", "window.")  # nodes of these groups
 
 
-def log_hyperparameters(config: DictConfig, trainer: Trainer, scores: dict[str, float]) -> None:
-    """Tell each logger the settings; TensorBoard's hparams view gets the final scores with them."""
+def log_settings(config: DictConfig, trainer: Trainer) -> None:
+    """Give each logger the whole config; TensorBoard's goes to hparams.yaml."""
     settings = resolve(config)
+    for logger in trainer.loggers:
+        logger.log_hyperparams(settings)
+
+
+def log_final_scores(config: DictConfig, trainer: Trainer, scores: dict[str, float | None]) -> None:
+    """Add a row to TensorBoard's HParams view: the compared settings and the final scores."""
     finals = {
         f"hp/{name.replace('/', '_')}": scores[name]
         for name in ("val/accuracy", "val/loss", "test/accuracy", "test/loss")
@@ -21,9 +28,8 @@ def log_hyperparameters(config: DictConfig, trainer: Trainer, scores: dict[str, 
     }
     for logger in trainer.loggers:
         if isinstance(logger, TensorBoardLogger):
-            logger.log_hyperparams(_compared(settings), finals, step=trainer.global_step)
-        else:
-            logger.log_hyperparams(settings)
+            settings = _compared(resolve(config))
+            logger.log_hyperparams(settings, finals, step=trainer.global_step)
         logger.finalize("success")
 
 
@@ -34,22 +40,18 @@ def _compared(settings: dict[str, Any]) -> dict[str, Any]:
     seed. All others begin with `settings.`, which comes after these.
     """
     shown: dict[str, Any] = {
-        "data": _class_name(settings["data"]["source"]),
+        "data": class_name(settings["data"]["source"]),
         "hidden_size": settings["model"].get("hidden_size"),
         "lr": settings["optimizer"]["lr"],
-        "model": _class_name(settings["model"]),
+        "model": class_name(settings["model"]),
         "seed": settings["seed"],
     }
     for group in COMPARED:
         if "_target_" in settings[group]:
-            shown[f"settings.{group}"] = _class_name(settings[group])
+            shown[f"settings.{group}"] = class_name(settings[group])
         shown |= {
             f"settings.{group}.{name}": value
-            for name, value in settings[group].items()
-            if not name.startswith("_") and not isinstance(value, dict)
+            for name, value in leaves(settings[group])
+            if not name.startswith(NOT_COMPARED) and not name.endswith("_")
         }
     return {name: value for name, value in shown.items() if value is not None}
-
-
-def _class_name(node: dict[str, Any]) -> str:
-    return str(node["_target_"]).rpartition(".")[2]

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from lightning import Callback, Trainer
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
@@ -24,9 +25,7 @@ from unrolled.classifier.module import SequenceClassifier
 from unrolled.config.values import resolve
 from unrolled.data.module import SequenceDataModule
 from unrolled.errors import ConfigError
-from unrolled.runs.metrics_csv import MetricsCSV
 from unrolled.runs.run_folder import RunFolder
-from unrolled.training.hot_path import NoProfiler, shorten
 from unrolled.training.process import seed_everything
 
 log = logging.getLogger(__name__)
@@ -34,23 +33,23 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Experiment:
-    """Everything a run is made of."""
+    """The parts of a run, and the callbacks that are read when it ends.
 
-    config: DictConfig
+    checkpoint: holds the best scores, and the callbacks for signals and non-finite numbers.
+    """
+
     data: SequenceDataModule
     classifier: SequenceClassifier
     trainer: Trainer
     checkpoint: BestAndLast
     throughput: Throughput
     resume: ExactResume
-    signals: StopSignals
-    finite: StopNotFinite
 
 
 def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Experiment:
     """Return the experiment that the config describes; data is loaded, weights are fresh.
 
-    first_step: where the history of scores goes on when a run is continued.
+    first_step: from which a resumed run logs scores again; 0 for a new run.
 
     Raises:
         ConfigError: a setting cannot work.
@@ -92,15 +91,12 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
             BatchSeed(seed=config.seed),
             throughput,
             finite,
-            *_callbacks(config, throughput, has_val=data.parts.val is not None),
+            *_callbacks(config, has_val=data.parts.val is not None),
             checkpoint,
         ],
         loggers=_loggers(config, folder, first_step=first_step),
     )
-    shorten(trainer, classifier)
-    return Experiment(
-        config, data, classifier, trainer, checkpoint, throughput, resume, signals, finite
-    )
+    return Experiment(data, classifier, trainer, checkpoint, throughput, resume)
 
 
 def build_classifier(
@@ -143,11 +139,9 @@ def build_trainer(
         raise ConfigError(
             "trainer.accelerator=gpu: torch sees no GPU here; use trainer=cpu or trainer=auto"
         )
-    profiler = {"profiler": NoProfiler()} if config.trainer.profiler is None else {}
     trainer: Trainer = make(
         config,
         "trainer",
-        **profiler,
         callbacks=callbacks,
         logger=loggers,
         plugins=[DurableCheckpointIO()],
@@ -171,30 +165,25 @@ def load_classifier(config: DictConfig, folder: RunFolder) -> SequenceClassifier
 
 
 def _loggers(config: DictConfig, folder: RunFolder, *, first_step: int) -> list[Logger]:
-    """Return the loggers; what an interrupted run logged from first_step on, they drop."""
+    """Return the loggers. One whose config has the key `purge_step` drops the steps from it on."""
     made: list[Logger] = []
-    for name in config.logger:
-        purge = {}
-        if config.logger[name]._target_.endswith(".TensorBoardLogger") and first_step:
-            purge = {"purge_step": first_step}
-        made.append(make(config.logger, name, save_dir=str(folder.path), **purge))
-        if isinstance(made[-1], MetricsCSV) and first_step:
-            made[-1].continue_before(first_step)
+    for name, node in config.logger.items():
+        purge = {"purge_step": first_step or None} if "purge_step" in node else {}
+        made.append(make(config.logger, str(name), save_dir=str(folder.path), **purge))
     return made
 
 
-def _callbacks(config: DictConfig, throughput: Throughput, *, has_val: bool) -> list[Callback]:
+def _callbacks(config: DictConfig, *, has_val: bool) -> list[Callback]:
     made: list[Callback] = []
     for name, node in (config.callbacks or {}).items():
         if node is None:
             continue
         if str(node.get("monitor", "")).startswith("val/") and not has_val:
             log.warning("callbacks.%s is left out: there is no val part", name)
-        elif name == "progress":
-            if config.trainer.enable_progress_bar:
-                made.append(make(config.callbacks, "progress", throughput=throughput))
         else:
             made.append(make(config.callbacks, str(name)))
+    if not config.trainer.enable_progress_bar:  # Lightning then refuses a progress bar
+        made = [callback for callback in made if not isinstance(callback, ProgressBar)]
     return made
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from unrolled.data.files.paths import require_file
 from unrolled.data.files.recordings import Recordings
 from unrolled.errors import DataError
 
@@ -104,8 +105,7 @@ def npz_errors(path: Path) -> Iterator[None]:
     Raises:
         DataError: it is not there, is damaged, or holds objects.
     """
-    if not path.is_file():
-        raise DataError(f"{path.absolute()}: there is no such file; data.path=FILE names another")
+    require_file(path)
     try:
         yield
     except DataError:

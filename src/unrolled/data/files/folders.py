@@ -7,7 +7,7 @@ import pandas as pd
 from unrolled.data.files.tabular import Table, read_table, shown
 from unrolled.errors import DataError
 
-LABELS = "labels.csv"
+LABELS_FILE = "labels.csv"
 FILE = "file"  # column that names the sequence
 
 
@@ -44,10 +44,10 @@ def read_folder(path: Path, *, separator: str | None, label: str, labelled: bool
     sizes = [len(table) for table in tables]
     frame[FILE] = [file.stem for file, num in zip(files, sizes, strict=True) for _ in range(num)]
     if labelled:
-        classes = _classes(path / LABELS, separator=separator, label=label)
+        classes = _classes(path / LABELS_FILE, separator=separator, label=label)
         lacking = [file.name for file in files if file.stem not in classes]
         if lacking:
-            raise DataError(f"{path / LABELS} says nothing of {shown(lacking)}")
+            raise DataError(f"{path / LABELS_FILE} says nothing of {shown(lacking)}")
         frame[label] = frame[FILE].map(classes)
     origins = [(table, row) for table in tables for row in range(len(table))]
     return FolderTable(path, frame, origins)
@@ -59,7 +59,7 @@ def sequence_files(path: Path) -> list[Path]:
     Raises:
         DataError: there is none.
     """
-    files = sorted(file for file in path.glob("*.csv") if file.name != LABELS)
+    files = sorted(file for file in path.glob("*.csv") if file.name != LABELS_FILE)
     if not files:
         raise DataError(f"{path.absolute()} holds no CSV files")
     return files

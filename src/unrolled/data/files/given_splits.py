@@ -6,23 +6,26 @@ from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.tabular import Table, shown
 from unrolled.errors import DataError
 
-WORDS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val"}
-WORDS |= {"dev": "val", "test": "test", "testing": "test"}
+SPLIT_OF_WORD = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 
 
-def parts_of(table: Table, column: str) -> list[str]:
+def splits_of(table: Table, column: str) -> list[str]:
     """Return train, val or test for each row.
 
     Raises:
         DataError: another word stands there.
     """
-    parts = []
+    splits = []
     for row, cell in enumerate(table.text(column)):
-        part = WORDS.get(cell.lower())
-        if part is None:
+        split = SPLIT_OF_WORD.get(cell.lower())
+        if split is None:
             raise DataError(f"{table.place(row, column)}: {cell!r} is none of train, val, test")
-        parts.append(part)
-    return parts
+        splits.append(split)
+    return splits
 
 
 def divide(recordings: Recordings, *, path: str) -> dict[str, Recordings]:
@@ -31,33 +34,33 @@ def divide(recordings: Recordings, *, path: str) -> dict[str, Recordings]:
     Raises:
         DataError: there is no training sequence, or a class that none of them has.
     """
-    assert recordings.parts is not None
-    parts = {}
+    assert recordings.splits is not None
+    splits = {}
     for name in ("train", "val", "test"):
-        rows = [row for row, part in enumerate(recordings.parts) if part == name]
+        rows = [row for row, split in enumerate(recordings.splits) if split == name]
         if rows:
-            parts[name] = recordings.take(rows)
-    if "train" not in parts:
+            splits[name] = recordings.take(rows)
+    if "train" not in splits:
         raise DataError(f"{path}: data.split_column marks no sequence as train")
-    known = parts["train"].every_label()
-    for name, part in parts.items():
-        unknown = part.every_label() - known
+    known = splits["train"].every_label()
+    for name, split in splits.items():
+        unknown = split.every_label() - known
         if unknown:
             raise DataError(f"{path}: no train sequence has the class {shown(unknown)} of {name}")
-    return parts
+    return splits
 
 
-def refuse_shared_groups(parts: Mapping[str, Recordings]) -> None:
+def refuse_shared_groups(splits: Mapping[str, Recordings]) -> None:
     """Refuse a group that stands in two parts.
 
     Raises:
         DataError: names it and them.
     """
-    part_of: dict[str, str] = {}
-    for name, recordings in parts.items():
+    split_of: dict[str, str] = {}
+    for name, recordings in splits.items():
         for group in recordings.groups or ():
-            if part_of.setdefault(group, name) != name:
+            if split_of.setdefault(group, name) != name:
                 raise DataError(
-                    f"group {group!r} of data.group stands in {part_of[group]} and in {name}; "
+                    f"group {group!r} of data.group stands in {split_of[group]} and in {name}; "
                     "a group belongs to one part"
                 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from unrolled.data.files.tabular import MISSING, Table, shown
+from unrolled.data.files.tabular import EMPTY_CELLS, Table, shown
 from unrolled.errors import DataError
 
 NAMES = {
@@ -26,8 +26,8 @@ class Guess:
     id: str | None
     time: str | None
     label: str
-    features: list[str]
-    categorical: list[str]
+    features: tuple[str, ...]
+    categorical: tuple[str, ...]
     left_out: list[str]
 
 
@@ -41,7 +41,7 @@ def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
     """
     table.require(known.values())
     frame = pd.DataFrame({name: table.cells(name) for name in table.columns})
-    missing = frame.map(lambda cell: cell.lower() in MISSING)
+    missing = frame.map(lambda cell: cell.lower() in EMPTY_CELLS)
     numbers = {str(name): _share_of_numbers(frame[name][~missing[name]]) for name in frame}
     label = known["label"] or _named(frame, "label") or _last_of_words(frame, numbers)
     if label is None:
@@ -64,8 +64,8 @@ def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
         id=identity,
         time=time,
         label=label,
-        features=features,
-        categorical=[name for name in words if name not in left_out],
+        features=tuple(features),
+        categorical=tuple(name for name in words if name not in left_out),
         left_out=left_out,
     )
 

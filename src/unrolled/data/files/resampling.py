@@ -1,10 +1,8 @@
 """Recordings at regular times."""
 
-from itertools import pairwise
-
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+from jaxtyping import Bool, Float32, Float64, Integer
 
 from unrolled.data.files.tabular import Table
 from unrolled.errors import ConfigError, DataError
@@ -46,44 +44,27 @@ def interval_in(table: Table, column: str | None, interval: float | str | None) 
 
 
 def resample(
-    values: npt.NDArray[np.float32],
-    times: npt.NDArray[np.float64],
-    bounds: npt.NDArray[np.intp],
+    values: Float32[np.ndarray, "t d"],
+    times: Float64[np.ndarray, " t"],
     *,
     interval: float,
-    held: npt.NDArray[np.bool_],
-) -> tuple[
-    npt.NDArray[np.float32], npt.NDArray[np.float64], npt.NDArray[np.intp], npt.NDArray[np.intp]
-]:
-    """Return the steps of recordings at regular times, from each one's first time to its last.
+    held: Bool[np.ndarray, " d"],
+) -> tuple[Float32[np.ndarray, "t2 d"], Float64[np.ndarray, " t2"], Integer[np.ndarray, " t2"]]:
+    """Return the steps of a sequence at regular times, from its first time to its last.
 
-    A number lies on the line between the steps around it, and is missing where one of them is;
-    what is held keeps the value of the last step. Nothing is said of times beyond the last.
+    Numbers are linearly interpolated, and are missing if one of the two neighbours is missing.
+    Held features keep their last value. Nothing is extrapolated past the last step.
 
-    values: features of all steps, one recording after the other, (steps, d).
-    times: of all steps, increasing within a recording.
-    bounds: where each recording begins, and the end of the last.
+    times: increasing.
     interval: > 0, in the unit of times.
-    held: which features are words rather than numbers, (d,).
+    held: which features are categories rather than numbers.
 
-    The third is the row that each new step was last preceded by; the last are the new bounds.
+    Returns: values, times, and the index of the last old step at or before each new step.
     """
-    new_values, new_times, sources, new_bounds = [], [], [], [0]
-    for start, end in pairwise(bounds):
-        known = times[start:end]
-        num = int((known[-1] - known[0]) / interval + ROUNDING) + 1
-        wanted = np.minimum(known[0] + interval * np.arange(num), known[-1])
-        before = np.searchsorted(known, wanted, side="right") - 1
-        part = values[start:end][before]
-        for feature in np.flatnonzero(~held):
-            part[:, feature] = np.interp(wanted, known, values[start:end, feature])
-        new_values.append(part)
-        new_times.append(wanted)
-        sources.append(before + start)
-        new_bounds.append(new_bounds[-1] + num)
-    return (
-        np.concatenate(new_values),
-        np.concatenate(new_times),
-        np.concatenate(sources),
-        np.array(new_bounds),
-    )
+    num = int((times[-1] - times[0]) / interval + ROUNDING) + 1
+    wanted = np.minimum(times[0] + interval * np.arange(num), times[-1])
+    sources = np.searchsorted(times, wanted, side="right") - 1
+    resampled = values[sources]
+    for feature in np.flatnonzero(~held):
+        resampled[:, feature] = np.interp(wanted, times, values[:, feature])
+    return resampled, wanted, sources

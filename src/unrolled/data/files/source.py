@@ -7,13 +7,17 @@ from typing import Any
 
 import torch
 
+from unrolled.config.choices import FORMS, MISSING_MODES
 from unrolled.contracts import Source, SourceData
 from unrolled.data.files.given_splits import divide, refuse_shared_groups
-from unrolled.data.files.reader import FORMS, Reading
+from unrolled.data.files.paths import require_data_paths
+from unrolled.data.files.reader import fit_schema, read_recordings
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.resampling import parse_interval
-from unrolled.data.missing import MODES
-from unrolled.errors import ConfigError, DataError
+from unrolled.data.files.schema import Schema
+from unrolled.errors import ConfigError
+
+KEYS = {"train": "path", "val": "val_path", "test": "test_path"}  # in conf/data, by split
 
 
 class Files(Source):
@@ -22,7 +26,7 @@ class Files(Source):
     path: the file, or a folder of CSV files; what val_path and test_path do not give is split off.
     val_path, test_path: files, or None.
     form, id, time, time_feature, resample, label, group, split_column, features, categorical,
-        separator: see Reading.
+        separator: see Schema.
     missing: refuse, forward, mean or mask; see Filling.
     """
 
@@ -57,17 +61,17 @@ class Files(Source):
                 raise ConfigError(f"data.{key} needs the column of the times: data.time=COLUMN")
         if resample is not None:
             parse_interval(resample)
-        if missing not in MODES:
-            raise ConfigError(f"data.missing={missing}: need one of {', '.join(MODES)}")
+        if missing not in MISSING_MODES:
+            raise ConfigError(f"data.missing={missing}: need one of {', '.join(MISSING_MODES)}")
         if separator is not None and len(separator) != 1:
             raise ConfigError(f"data.separator={separator!r}: need one character, or null")
         self.paths = {
             name: Path(part).expanduser()
-            for name, part in (("train", path), ("val", val_path), ("test", test_path))
+            for name, part in zip(KEYS, (path, val_path, test_path), strict=True)
             if part is not None
         }
         self.labels_may_change = False
-        self.reading = Reading.untaught(
+        self.schema = Schema(
             form=form,
             id=_name(id),
             time=_name(time),
@@ -83,19 +87,16 @@ class Files(Source):
         )
 
     def prepare(self) -> None:
-        """Look whether the files are there.
+        """Check that the files exist.
 
         Raises:
-            DataError: one is not.
+            DataError: one of them does not.
         """
-        for name, path in self.paths.items():
-            if not path.exists():
-                key = "data.path" if name == "train" else f"data.{name}_path"
-                raise DataError(f"{key}={path}: there is no such file ({path.absolute()})")
+        require_data_paths({KEYS[name]: path for name, path in self.paths.items()})
 
-    def read_as(self, reading: dict[str, Any]) -> None:
-        """Read as a run has learnt to, rather than learn anew; reading: of its SourceData."""
-        self.reading = Reading.from_plain(reading)
+    def use_schema(self, schema: dict[str, Any]) -> None:
+        """Read as a run has learnt to, rather than learn anew; schema: of its SourceData."""
+        self.schema = Schema.from_plain(schema)
 
     def allow_label_changes(self) -> None:
         """Give a class per step where it changes within a sequence."""
@@ -113,16 +114,16 @@ class Files(Source):
         parts = {}
         first_id = 0
         for name, part in recordings.items():
-            parts[name] = part.as_sequences(self.reading.class_names, first_id=first_id)
+            parts[name] = part.as_sequences(self.schema.class_names, first_id=first_id)
             first_id += len(part)
         train = recordings["train"]
         return SourceData(
             train=parts["train"],
             val=parts.get("val"),
             test=parts.get("test"),
-            class_names=self.reading.class_names,
-            missing=self.reading.missing,
-            reading=self.reading.as_plain(),
+            class_names=self.schema.class_names,
+            missing=self.schema.missing,
+            schema=self.schema.as_plain(),
             groups=None if train.groups is None else _numbered(train.groups),
             starts=None
             if train.starts is None
@@ -132,12 +133,13 @@ class Files(Source):
     def _read(self) -> dict[str, Recordings]:
         """Return the recordings of each part, as files and a column give them."""
         path, may_change = self.paths["train"], self.labels_may_change
-        if self.reading.is_learnt:
-            train = self.reading.read(path, labelled=True, labels_may_change=may_change)
+        options = {"labelled": True, "labels_may_change": may_change}
+        if self.schema.is_fitted:
+            train = read_recordings(path, schema=self.schema, **options)
         else:
-            self.reading, train = self.reading.learn(path, labels_may_change=may_change)
-        parts = {"train": train} if train.parts is None else divide(train, path=str(path))
-        others = replace(self.reading, split_column=None)
+            self.schema, train = fit_schema(self.schema, path, labels_may_change=may_change)
+        parts = {"train": train} if train.splits is None else divide(train, path=str(path))
+        others = replace(self.schema, split_column=None)
         for name, path in self.paths.items():
             if name == "train":
                 continue
@@ -145,7 +147,7 @@ class Files(Source):
                 raise ConfigError(
                     f"data.{name}_path={path}: data.split_column gives a {name} part already"
                 )
-            parts[name] = others.read(path, labelled=True, labels_may_change=may_change)
+            parts[name] = read_recordings(path, schema=others, **options)
         return parts
 
 

@@ -13,15 +13,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from unrolled.data.files.annotations import Annotations
 from unrolled.data.files.array_pieces import array_pieces
 from unrolled.data.files.folders import FILE, require_columns, sequence_files
-from unrolled.data.files.reader import Reading
-from unrolled.data.files.recordings import SINCE, Recordings
+from unrolled.data.files.long_form import TIME_FEATURE
+from unrolled.data.files.recordings import Recordings
+from unrolled.data.files.schema import Schema
 from unrolled.data.files.table_pieces import count_rows, table_pieces
 from unrolled.data.files.tabular import Table
 from unrolled.data.files.ts_format import dimension_names, ts_sequences
 from unrolled.data.files.wide_form import from_wide_rows
-from unrolled.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -42,25 +43,25 @@ class OutOfOrderError(Exception):
     """Why a file has to be read whole."""
 
 
-def read_pieces(reading: Reading, path: Path) -> Iterator[Piece]:
-    """Yield the sequences of a file without their labels, as `Reading.read` reads them.
+def read_pieces(schema: Schema, path: Path) -> Iterator[Piece]:
+    """Yield the sequences of a file without their labels, as `read_recordings` reads them.
 
-    reading: learnt.
+    schema: learnt.
 
     Raises:
         DataError: it cannot be read so; names file, line and column.
         OutOfOrderError: it has to be read whole. Pieces that came before are then worth nothing.
     """
-    assert reading.is_learnt
+    assert schema.is_fitted
     if path.is_dir():
-        return _once(_long(_folder_known(reading), _folder_tables(reading, path), path))
+        return _once(_long(_folder_known(schema), _folder_tables(schema, path), path))
     suffix = path.suffix.lower()
     if suffix == ".npz":
-        return _arrays(reading, path)
+        return _arrays(schema, path)
     if suffix == ".ts":
-        return _ts(reading, path)
-    tables = table_pieces(path, separator=reading.separator)
-    return _once((_wide if reading.form == "wide" else _long)(reading, tables, path))
+        return _ts(schema, path)
+    tables = table_pieces(path, separator=schema.separator)
+    return _once((_wide if schema.form == "wide" else _long)(schema, tables, path))
 
 
 def whole_pieces(recordings: Recordings) -> Iterator[Piece]:
@@ -69,98 +70,93 @@ def whole_pieces(recordings: Recordings) -> Iterator[Piece]:
         yield Piece(name, values, begins=True)
 
 
-def _long(reading: Reading, tables: Iterable[Table], path: Path) -> Iterator[Piece]:
+def _long(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece]:
     """Yield the sequences of tables with a row per step."""
-    if reading.id is None:
-        raise DataError(
-            f"{path}: the run was trained on a file whose features have no names (NPZ or .ts); it "
-            f"reads such files"
-        )
+    schema.require_named_columns(path)
+    assert schema.id is not None
     newest: tuple[str, float, bool] | None = None  # id, time, and whether times are numbers
     for table in tables:
-        table.require([reading.id, reading.time, *(reading.features or ())])
-        ids = np.asarray(table.text(reading.id), dtype=object)
+        table.require([schema.id, schema.time, *(schema.features or ())])
+        ids = np.asarray(table.text(schema.id), dtype=object)
         bounds = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
         if len(set(ids)) < len(bounds) - 1:
             raise OutOfOrderError(f"{path}: the rows of a sequence do not stand together")
         goes_on = newest is not None and newest[0] == ids[0]
-        values, names = reading.features_of(table)
-        if reading.time is not None:
-            times = table.times(reading.time)
-            is_number = _is_number(table.cells(reading.time)[0])
+        values, names = schema.encode(table)
+        if schema.time is not None:
+            times = table.times(schema.time)
+            is_number = _is_number(table.cells(schema.time)[0])
             since = np.diff(times, prepend=newest[1] if newest is not None else 0.0)
             begins = np.isin(np.arange(len(ids)), bounds[1:-1] if goes_on else bounds[:-1])
             if (since[~begins] <= 0).any() or (newest is not None and newest[2] != is_number):
-                raise OutOfOrderError(f"{path}: rows are not in the order of {reading.time!r}")
-            if reading.time_feature:
+                raise OutOfOrderError(f"{path}: rows are not in the order of {schema.time!r}")
+            if schema.time_feature:
                 column = np.where(begins, 0.0, since)[:, None].astype(np.float32)
-                values, names = np.hstack([values, column]), [*names, SINCE]
+                values, names = np.hstack([values, column]), [*names, TIME_FEATURE]
             newest = (ids[-1], float(times[-1]), is_number)
         else:
             newest = (ids[-1], 0.0, True)
-        reading.require_features(names, path)
+        schema.require_features(names, path)
         for start, end in pairwise(bounds):
             yield Piece(str(ids[start]), values[start:end], begins=start > 0 or not goes_on)
 
 
-def _wide(reading: Reading, tables: Iterable[Table], path: Path) -> Iterator[Piece]:
+def _wide(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece]:
     """Yield the sequences of tables with a row per sequence."""
-    assert reading.features is not None
+    assert schema.features is not None
     num_rows = 0
-    width = 0 if reading.id else len(str(count_rows(path, separator=reading.separator) - 1))
+    width = 0 if schema.id else len(str(count_rows(path, separator=schema.separator) - 1))
     for table in tables:
-        table.require([reading.id, *reading.features])
+        table.require([schema.id, *schema.features])
         numbers = range(num_rows, num_rows + len(table))
         num_rows += len(table)
+        ids = table.text(schema.id) if schema.id else [f"{n:0{width}d}" for n in numbers]
         recordings = from_wide_rows(
             table,
-            columns=reading.features,
-            ids=table.text(reading.id) if reading.id else [f"{n:0{width}d}" for n in numbers],
-            labels=None,
-            groups=None,
-            parts=None,
-            missing=reading.missing,
+            columns=schema.features,
+            annotations=Annotations(ids=ids),
+            missing=schema.missing,
         )
-        reading.require_features(recordings.feature_names, path)
+        schema.require_features(recordings.feature_names, path)
         yield from whole_pieces(recordings)
 
 
-def _folder_known(reading: Reading) -> Reading:
-    return replace(reading, form="long", id=FILE, label=reading.label or "label")
+def _folder_known(schema: Schema) -> Schema:
+    return replace(schema, form="long", id=FILE, label=schema.label or "label")
 
 
-def _folder_tables(reading: Reading, path: Path) -> Iterator[Table]:
+def _folder_tables(schema: Schema, path: Path) -> Iterator[Table]:
     """Yield the rows of all files of a folder, with the file of each in a column."""
     like = None
     for file in sequence_files(path):
-        for table in table_pieces(file, separator=reading.separator):
+        for table in table_pieces(file, separator=schema.separator):
             like = like or Table(file, table.frame[:0], None)
             require_columns(table, like=like)
             table.frame[FILE] = file.stem
             yield table
 
 
-def _ts(reading: Reading, path: Path) -> Iterator[Piece]:
+def _ts(schema: Schema, path: Path) -> Iterator[Piece]:
     width = len(str(sum(1 for _ in ts_sequences(path, labelled=False)) - 1))
     for number, (values, _) in enumerate(ts_sequences(path, labelled=False)):
         name = f"{number:0{width}d}"
         names = dimension_names(values)
-        yield from _checked(reading, path, Piece(name, values, begins=True), names, step=0)
+        yield from _checked(schema, path, Piece(name, values, begins=True), names, step=0)
 
 
-def _arrays(reading: Reading, path: Path) -> Iterator[Piece]:
+def _arrays(schema: Schema, path: Path) -> Iterator[Piece]:
     step = 0
     for name, values, begins, feature_names in array_pieces(path):
         step = 0 if begins else step
-        yield from _checked(reading, path, Piece(name, values, begins), feature_names, step=step)
+        yield from _checked(schema, path, Piece(name, values, begins), feature_names, step=step)
         step += len(values)
 
 
 def _checked(
-    reading: Reading, path: Path, piece: Piece, feature_names: list[str], *, step: int
+    schema: Schema, path: Path, piece: Piece, feature_names: list[str], *, step: int
 ) -> Iterator[Piece]:
     """Yield the piece if it has the features that were learnt and, if need be, all values."""
-    reading.require_features(feature_names, path)
+    schema.require_features(feature_names, path)
     recordings = Recordings(
         ids=[piece.id],
         values=[piece.values],
@@ -169,7 +165,7 @@ def _checked(
         groups=None,
         starts=None,
     )
-    if reading.missing == "refuse":
+    if schema.missing == "refuse":
         recordings.refuse_missing(path, first_step=step)
     yield piece
 

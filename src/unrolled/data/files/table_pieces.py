@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from unrolled.data.files.csv_rows import csv_names, csv_rows, guess_separator
+from unrolled.data.files.paths import require_file
 from unrolled.data.files.tabular import PARQUET, Table, parquet_errors, with_named_columns
 from unrolled.errors import DataError
 
@@ -44,8 +45,7 @@ def table_pieces(path: Path, *, separator: str | None) -> Iterator[Table]:
     Raises:
         DataError: as `read_table` does, when it comes to the place.
     """
-    if not path.is_file():
-        raise DataError(f"{path.absolute()}: there is no such file; data.path=FILE names another")
+    require_file(path)
     if path.suffix.lower() in PARQUET:
         pieces: Iterator[Table] = _parquet_pieces(path)
     else:

@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from unrolled.data.files.csv_rows import csv_names, csv_rows, guess_separator, named_columns
+from unrolled.data.files.paths import require_file
 from unrolled.errors import DataError, did_you_mean
 
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})  # cells without a value
+EMPTY_CELLS = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})  # cells without a value
 PARQUET = (".parquet", ".pq")
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -70,7 +71,7 @@ class Table:
         """
         cells = self.cells(column)
         for row, cell in enumerate(cells):
-            if cell.lower() in MISSING:
+            if cell.lower() in EMPTY_CELLS:
                 raise DataError(f"{self.place(row, column)}: nothing stands here")
         return cells
 
@@ -84,7 +85,7 @@ class Table:
         series = self.frame[column]
         if not pd.api.types.is_numeric_dtype(series):
             series = pd.Series(self.cells(column), dtype=object)
-            series = series.where(~series.str.lower().isin(MISSING), None)
+            series = series.where(~series.str.lower().isin(EMPTY_CELLS), None)
         values: npt.NDArray[np.float64] = pd.to_numeric(series, errors="coerce").to_numpy(
             dtype=np.float64, na_value=np.nan
         )
@@ -148,8 +149,7 @@ def read_table(path: Path, *, separator: str | None) -> Table:
     Raises:
         DataError: the file is missing, empty, damaged or no table; names file and line.
     """
-    if not path.is_file():
-        raise DataError(f"{path.absolute()}: there is no such file; data.path=FILE names another")
+    require_file(path)
     table = _read_parquet(path) if path.suffix.lower() in PARQUET else _read_csv(path, separator)
     if not len(table):
         raise DataError(f"{path} has column names and no rows")

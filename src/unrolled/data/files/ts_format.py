@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from unrolled.data.files.paths import require_file
 from unrolled.data.files.recordings import Recordings, numbered
 from unrolled.errors import DataError
 
-MISSING = ("?", "NaN", "nan", "")
+MISSING_VALUES = ("?", "NaN", "nan", "")
 
 
 def read_ts(path: Path, *, labelled: bool) -> Recordings:
@@ -104,8 +105,7 @@ def _require_promised(
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the lines of a text file with their numbers."""
-    if not path.is_file():
-        raise DataError(f"{path.absolute()}: there is no such file; data.path=FILE names another")
+    require_file(path)
     number = 0
     try:
         with path.open(encoding="utf-8-sig") as file:
@@ -140,7 +140,7 @@ def _values(path: Path, number: int, dimensions: list[str]) -> npt.NDArray[np.fl
     for dimension, text in enumerate(dimensions):
         cells = [cell.strip() for cell in text.split(",")]
         try:
-            column = np.array([np.nan if cell in MISSING else _number(cell) for cell in cells])
+            column = np.array([_number(cell) for cell in cells])
         except ValueError as error:
             raise DataError(f"{path}, line {number}, dimension {dimension}: {error}") from error
         with np.errstate(over="ignore"):  # is told here
@@ -160,6 +160,8 @@ def _values(path: Path, number: int, dimensions: list[str]) -> npt.NDArray[np.fl
 
 
 def _number(cell: str) -> float:
+    if cell in MISSING_VALUES:
+        return np.nan
     if "_" in cell:  # which Python reads over: 1_0 is not 10
         raise ValueError(f"could not convert string to float: {cell!r}")
     return float(cell)

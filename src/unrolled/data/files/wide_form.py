@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from unrolled.data.files.annotations import Annotations
 from unrolled.data.files.recordings import Recordings, numbered
 from unrolled.data.files.tabular import Table
 from unrolled.errors import DataError
@@ -38,17 +39,14 @@ def from_wide_rows(
     table: Table,
     *,
     columns: Sequence[str],
-    ids: Sequence[str] | None,
-    labels: Sequence[str] | None,
-    groups: Sequence[str] | None,
-    parts: Sequence[str] | None,
+    annotations: Annotations,
     missing: str,
 ) -> Recordings:
     """Return the recordings of a table that has a row per sequence.
 
     columns: those that hold features. A sequence ends where all of its features are empty to the
         end of the row.
-    ids: of each row, or None to number them.
+    annotations: without ids, sequences are numbered.
     missing: refuse, or how missing values are filled later.
 
     Raises:
@@ -57,6 +55,7 @@ def from_wide_rows(
     """
     if not columns:
         raise DataError(f"{table.path} has no column of features")
+    ids = annotations.ids
     names = list(ids) if ids is not None else numbered(len(table))
     seen: dict[str, int] = {}
     for row, name in enumerate(names):
@@ -87,11 +86,11 @@ def from_wide_rows(
     return Recordings(
         ids=names,
         values=[x[row, :length] for row, length in enumerate(lengths)],
-        labels=labels,
+        labels=annotations.labels,
         feature_names=list(features),
-        groups=groups,
+        groups=annotations.groups,
         starts=None,
-        parts=parts,
+        splits=annotations.splits,
     )
 
 

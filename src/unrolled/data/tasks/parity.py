@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from unrolled.contracts import Sequences
+from unrolled.contracts import Sequences, real_steps
 from unrolled.data.tasks.generated import Generated, at_last_step, one_hot
 
 
@@ -19,7 +19,7 @@ class Parity(Generated):
         """Return bits as two features each, and their parity."""
         shape = (len(lengths), int(lengths.max()))
         bits = torch.randint(2, shape, generator=generator)
-        real = torch.arange(shape[1]) < lengths[:, None]
+        real = real_steps(lengths, shape[1])
         return one_hot(bits, num_symbols=2), (bits * real).sum(dim=1) % 2
 
     def trivial(self, part: Sequences) -> Int[Tensor, " n"]:

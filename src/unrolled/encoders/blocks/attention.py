@@ -1,4 +1,4 @@
-"""Causal attention over the steps so far, and where a step stands.
+"""Causal attention over the steps so far, and sinusoidal positions.
 
 Vaswani et al. (2017), Attention is all you need, sections 3.2 and 3.5.
 """
@@ -13,7 +13,7 @@ class Attention(nn.Module):
     """softmax(q k^T / sqrt(h / heads)) v over the steps so far, in each head.
 
     size: units (h), a multiple of num_heads.
-    num_heads: heads.
+    num_heads: attention heads.
     """
 
     def __init__(self, *, size: int, num_heads: int) -> None:
@@ -28,9 +28,11 @@ class Attention(nn.Module):
         positions: Int[Tensor, "b t"],
         past: tuple[Tensor, ...] | None,
     ) -> tuple[Float[Tensor, "b t h"], tuple[Tensor, ...]]:
-        """Return what each step finds, and keys and values of all steps (b, heads, steps, k).
+        """Return the attended values, and the keys and values of all steps, (b, heads, steps, k).
 
-        positions: place of each step in its sequence, from 0; new keys are kept there.
+        positions: position of each step in its sequence, from 0; its key is stored there.
+        past: the keys and values that the call for the previous chunk returned; None: this chunk is
+            the beginning of the sequences.
         """
         parts = self.input(x).view(*x.shape[:2], 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         queries, keys, values = parts.unbind(0)  # (b, heads, t, k)

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from unrolled.encoders.blocks.reader import at_least_single
+from unrolled.encoders.blocks.encoder import at_least_single
 
 
 def causal_convolution(
@@ -12,11 +12,14 @@ def causal_convolution(
 ) -> Float[Tensor, "b t k"]:
     """Return y_t = sum over l = 0..t of kernel_l x_{t-l}, unit by unit.
 
-    x: as many units as the kernel, or one for all of them.
+    x: either k units, or one unit that is convolved with all k kernels.
     """
-    x = at_least_single(x)  # in mixed precision: there is no Fourier transform in bfloat16
-    num = 2 * x.shape[1]  # padded with zeros, so that the end does not reach the beginning
-    rows, kernel_rows = x.mT.contiguous(), kernel.T.contiguous()  # along memory: faster transforms
+    x = at_least_single(x)  # there is no Fourier transform in bfloat16
+    num = 2 * x.shape[1]  # padded with zeros, so that the end does not wrap around
+    rows, kernel_rows = (
+        x.mT.contiguous(),
+        kernel.T.contiguous(),
+    )  # contiguous along time: faster transforms
     product = torch.fft.rfft(rows, n=num) * torch.fft.rfft(kernel_rows, n=num)
     y: Tensor = torch.fft.irfft(product, n=num)[..., : x.shape[1]].mT
     return y

@@ -1,4 +1,4 @@
-"""The Legendre delay: a window of the past as coefficients of Legendre polynomials.
+"""The Legendre delay: a window of the past, stored as coefficients of Legendre polynomials.
 
 Voelker, Kajic & Eliasmith (2019), Legendre memory units, eq. 1 and 2, zero-order hold at dt = 1.
 """
@@ -11,7 +11,7 @@ from torch import Tensor
 def legendre_delay(order: int, window: float) -> tuple[Float[Tensor, "n n"], Float[Tensor, " n"]]:
     """Return A and B of m_t = A m_{t-1} + B u_t, in double precision.
 
-    order: coefficients kept (n), >= 1.
+    order: coefficients (n), >= 1.
     window: length of the window in steps (theta), > 0.
     """
     if order < 1 or window <= 0:

@@ -1,44 +1,62 @@
-"""Layers in a row, each in a residual block or bare: what the hand-written encoders share.
+"""A stack of recurrent layers, each in a residual block or bare.
 
 Pre-norm residual blocks: Xiong et al. (2020), On layer normalization in the transformer
 architecture, figure 1b. Mixing after the layer: GELU and a gated linear unit, as in S4D and the LRU
-(Orvieto et al. 2023). Short convolution before it: Feng et al. (2024), for language.
-Normalisation is over the units of a step: over a batch it would let padding in.
+(Orvieto et al. 2023). Short convolution before the layer: Feng et al. (2024), for language.
+
+Departures:
+- Normalization is over the units of a step (layer normalization). Batch normalization, which some
+  of the papers use, would let padding into the statistics.
+- The GELU is the exact one, and there is no dropout between GELU and gated linear unit. Dropout
+  follows the block.
 """
 
-import inspect
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unrolled.encoders.blocks.reader import Reader, State, decay_groups, with_past
+from unrolled.encoders.blocks.encoder import Encoder, Sizes, State, decay_groups, with_past
 
 
 class Layer(nn.Module, ABC):
-    """One recurrent layer."""
+    """One recurrent layer of a ResidualStack.
+
+    A subclass implements `read`. Its constructor takes the sizes of its input, the units, and the
+    keys of `model.layer` in its config:
+
+        def __init__(self, sizes: Sizes, *, hidden_size: int, dt: float) -> None:
+    """
 
     @abstractmethod
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return hidden states and the state after the last real step, as Reader.read does."""
+        """Return the hidden states of a chunk and the state after it; see `Encoder.read`."""
 
     def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t h"]:
-        """Return the hidden states of whole sequences; a layer may know a faster way than read."""
+        """Return the hidden states of whole sequences; override it with a faster way than read."""
         return self.read(x, None, None)[0]
 
+    def initialize_as_last(self) -> None:
+        """Change the initial weights of the last layer of a stack."""
+
     def recurrent_parameters(self) -> list[nn.Parameter]:
-        """Return what decides how the state decays: trained more slowly, and without decay."""
+        """Return the parameters that determine how the state decays.
+
+        They have a learning rate of their own (`recurrent_lr_scale`) and no weight decay.
+        """
         return []
 
 
 class Block(nn.Module):
-    """x + dropout(mix(layer(conv(norm(x))))), conv and mix optional; bare: dropout(layer(x)).
+    """x + dropout(mix(layer(conv(norm(x))))), or dropout(layer(x)) if residual=False.
 
-    layer: what it is about; in a residual block from size to size units.
+    layer: the recurrent layer; in a residual block its input and output have `size` units.
     size: units of the residual stream (h).
     residual, mixing, conv_size, dropout: see ResidualStack.
     """
@@ -64,14 +82,14 @@ class Block(nn.Module):
         self.dropout = dropout
 
     def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t h"]:
-        """Return the stream after this block, for whole sequences."""
+        """Return the output of this block for whole sequences."""
         inner, _ = self._convolved(x, None, None)
         return self._joined(x, self.layer(inner))
 
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return the same for a chunk, and the state of convolution and layer after it."""
+        """Return the output for a chunk, and the state of convolution and layer after it."""
         past, before = state or (None, None)
         inner, past = self._convolved(x, lengths, past)
         hidden, after = self.layer.read(inner, lengths, before)
@@ -91,39 +109,26 @@ class Block(nn.Module):
         return x + branch if self.residual else branch
 
 
-class ResidualStack(Reader):
-    """embedding, blocks, norm; without `residual` the layers alone, one after the other.
+class ResidualStack(Encoder):
+    """norm(blocks(embedding(x))); with residual=False the layers alone, one after the other.
 
-    A subclass names its `layer`; its signature is this one with its own and the layer's settings.
-
-    input_size: features per step (d).
+    sizes: sizes that the data determines.
+    layer: makes one layer from its sizes and hidden_size, e.g. partial(LEM, dt=1.0).
     hidden_size: units of the stream and of each layer (h), >= 1.
     num_layers: layers, >= 1.
-    residual: whether each layer stands in a residual block.
-    mixing: whether units are mixed after each layer; in residual blocks only.
-    conv_size: steps of a causal convolution before each layer, unit by unit; 0 for none; in
-        residual blocks only.
-    dropout: fraction of units silenced after each block, or between bare layers, 0 <= dropout < 1.
+    residual: whether each layer is wrapped in a residual block.
+    mixing: whether units are mixed after each layer; needs residual=True.
+    conv_size: steps of a causal convolution before each layer, unit by unit; 0 for none; needs
+        residual=True.
+    dropout: fraction of units dropped after each block, or between bare layers, 0 <= dropout < 1.
     recurrent_lr_scale: factor on the learning rate of the recurrent parameters, > 0.
-    settings: of the layer, less input_size and hidden_size.
     """
-
-    layer: ClassVar[type[Layer]]
-    __signature__: ClassVar[inspect.Signature]
-
-    def __init_subclass__(cls) -> None:
-        """Say in the signature what the layer takes: configs are checked against it."""
-        super().__init_subclass__()
-        of_all, of_cls = (inspect.signature(c.__init__).parameters for c in (ResidualStack, cls))
-        stack = {**of_all, **of_cls}
-        settings = inspect.signature(cls.layer).parameters
-        merged = {name: p for name, p in stack.items() if name not in ("self", "settings")}
-        cls.__signature__ = inspect.Signature(list({**settings, **merged}.values()))
 
     def __init__(
         self,
+        sizes: Sizes,
         *,
-        input_size: int,
+        layer: Callable[..., Layer],
         hidden_size: int,
         num_layers: int,
         residual: bool,
@@ -131,9 +136,8 @@ class ResidualStack(Reader):
         conv_size: int,
         dropout: float,
         recurrent_lr_scale: float,
-        **settings: Any,
     ) -> None:
-        super().__init__(input_size=input_size, output_size=hidden_size)
+        super().__init__(output_size=hidden_size)
         if num_layers < 1 or conv_size < 0 or recurrent_lr_scale <= 0:
             raise ValueError(
                 "need num_layers >= 1, conv_size >= 0 and recurrent_lr_scale > 0, got "
@@ -145,19 +149,21 @@ class ResidualStack(Reader):
         if not residual and (mixing or conv_size):
             raise ValueError(f"mixing={mixing} and conv_size={conv_size} need residual=true")
         self.recurrent_lr_scale = recurrent_lr_scale
-        self.embedding = nn.Linear(input_size, hidden_size) if residual else nn.Identity()
-        sizes = [hidden_size if residual else input_size] + [hidden_size] * (num_layers - 1)
-        self.blocks = nn.ModuleList(
+        self.embedding = nn.Linear(sizes.input_size, hidden_size) if residual else nn.Identity()
+        first = hidden_size if residual else sizes.input_size
+        blocks = [
             Block(
-                self.layer(input_size=size, hidden_size=hidden_size, **settings),
-                size=size,
+                layer(replace(sizes, input_size=size), hidden_size=hidden_size),
+                size=hidden_size,
                 residual=residual,
                 mixing=mixing,
                 conv_size=conv_size,
                 dropout=dropout if residual or index + 1 < num_layers else 0.0,
             )
-            for index, size in enumerate(sizes)
-        )
+            for index, size in enumerate([first] + [hidden_size] * (num_layers - 1))
+        ]
+        blocks[-1].layer.initialize_as_last()
+        self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(hidden_size) if residual else nn.Identity()
 
     def forward(
@@ -183,7 +189,7 @@ class ResidualStack(Reader):
         return self.norm(hidden), tuple(states)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return recurrent parameters (slower, no decay), other matrices and other vectors."""
+        """Return matrices, vectors and the recurrent parameters, which are in no other group."""
         layers = [module for module in self.modules() if isinstance(module, Layer)]
         recurrent = [p for layer in layers for p in layer.recurrent_parameters()]
         chosen = {id(p) for p in recurrent}

@@ -2,9 +2,9 @@
 
 Blelloch (1990), Prefix sums and their applications, section 1.4.1. The steps compose:
 (a, b) then (a', b') is (a' a, a' b + b'), which is associative, so that a GPU needs about 2 log2(t)
-passes. A CPU is done sooner with t passes that allocate nothing. The gradient is a scan of the same
-form from the other end, g_t = dL/dh_t + conj(a_{t+1}) g_{t+1}; it is written out, and nothing is
-kept for it but a and h. Only products of a's and sums occur, no logarithm and no quotient: with
+passes. On a CPU, t passes that allocate no memory are faster. The gradient is a scan of the same
+form in reverse, g_t = dL/dh_t + conj(a_{t+1}) g_{t+1}. It is written out and needs only a and h
+from the forward pass. There are only products and sums, no logarithms or quotients, so that with
 |a| <= 1 nothing overflows, however long the sequence.
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch._higher_order_ops.associative_scan import associative_scan
 from torch.autograd.function import once_differentiable
 
-from unrolled.encoders.blocks.reader import at_least_single, last_real
+from unrolled.encoders.blocks.encoder import at_least_single, last_real
 
 
 def scan(
@@ -26,10 +26,11 @@ def scan(
     lengths: Int[Tensor, " b"] | None,
     state: tuple[Inexact[Tensor, "b h"]] | None,
 ) -> tuple[Inexact[Tensor, "b t h"], tuple[Inexact[Tensor, "b h"]]]:
-    """Return h of all steps and, as the state, h at each sequence's last real one.
+    """Return h of all steps and, as the state, h at each sequence's last real step.
 
-    a, b: real or complex, of one type; a may be the same for all steps, (h), or not, (b, t, h).
-    lengths: real steps, 1 <= lengths <= t; None: all of them.
+    a, b: real or complex, of the same type; a is (h) if it is the same for all steps, else
+        (b, t, h).
+    lengths: real steps, 1 <= lengths <= t; None: all steps are real.
     state: h before the first step; None: zero.
     """
     a, b = at_least_single(a), at_least_single(b)  # in mixed precision; see unroll.py
@@ -51,7 +52,7 @@ class _LinearScan(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_hidden: Tensor) -> tuple[Tensor, Tensor]:
         a, hidden = ctx.saved_tensors
-        # conjugates before and after, rather than of a, which may be one row for all steps
+        # conjugating the gradient is cheaper than conjugating a, which may be expanded
         later_a = torch.cat([a[:, 1:], torch.zeros_like(a[:, :1])], dim=1)
         reached = _fastest(a.device)(later_a, grad_hidden.conj().resolve_conj(), reverse=True)
         grad_a = torch.zeros_like(hidden)
@@ -66,9 +67,9 @@ def _fastest(device: torch.device) -> Callable[..., Tensor]:
 def sequential_scan(
     a: Inexact[Tensor, "b t h"], b: Inexact[Tensor, "b t h"], *, reverse: bool
 ) -> Inexact[Tensor, "b t h"]:
-    """Return h_t = a_t h_{t-1} + b_t, one step after the other; reverse: from h_{t+1} instead.
+    """Return h_t = a_t h_{t-1} + b_t, step by step; reverse: from h_{t+1} instead of h_{t-1}.
 
-    The fastest form on a CPU, and the plain reference of the other one.
+    This is the faster form on a CPU, and the plain reference for `logarithmic_scan`.
     """
     hidden = torch.empty_like(b, memory_format=torch.contiguous_format)
     before = torch.zeros_like(b[:, 0])
@@ -81,7 +82,7 @@ def sequential_scan(
 def logarithmic_scan(
     a: Inexact[Tensor, "b t h"], b: Inexact[Tensor, "b t h"], *, reverse: bool
 ) -> Inexact[Tensor, "b t h"]:
-    """Return the same in about 2 log2(t) passes over all steps at once."""
+    """Return the same as `sequential_scan`, in about 2 log2(t) passes over all steps at once."""
     hidden: Tensor = associative_scan(
         _compose, (a.contiguous(), b), dim=1, reverse=reverse, combine_mode="generic"
     )[1]

@@ -1,13 +1,15 @@
-"""Stacks of torch's recurrent modules that treat lengths right, shared by RNN, LSTM and GRU.
+"""A stack of torch's recurrent modules that respects sequence lengths; used by RNN, LSTM and GRU.
 
-Each layer and direction is a torch module of one layer, so that dropout between layers is ours:
-cuDNN's own keeps a state on the GPU that cannot be reseeded per batch without a synchronisation.
-The right-to-left reader gets each sequence reversed within its own length, so that it starts at
-the sequence's end and never in the padding; nothing is packed, and every exporter can follow.
+Each layer and direction is a torch module of one layer, so that dropout between layers is computed
+here: cuDNN's own dropout keeps a state on the GPU that cannot be reseeded per batch without a
+synchronization. The right-to-left direction gets each sequence reversed within its own length, so
+that it starts at the sequence's end and never in the padding. Nothing is packed in training, and
+every exporter can follow.
 """
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -15,11 +17,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from unrolled.encoders.blocks.reader import Reader, State
+from unrolled.encoders.blocks.encoder import Encoder, Sizes, State
+
+RECURRENT_FILLS = {
+    "orthogonal": nn.init.orthogonal_,
+    "identity": nn.init.eye_,
+    "irnn": nn.init.eye_,
+}
 
 
 def reverse_within_length(x: Float[Tensor, "b t f"], lengths: Int[Tensor, " b"]) -> Tensor:
-    """Return x with the real steps of each sequence in reverse order and padding in place."""
+    """Return x with the real steps of each sequence reversed; padding stays where it is."""
     steps = torch.arange(x.shape[1], device=x.device)
     mirrored = lengths[:, None] - 1 - steps  # (b, t)
     source = torch.where(mirrored >= 0, mirrored, steps)
@@ -27,7 +35,7 @@ def reverse_within_length(x: Float[Tensor, "b t f"], lengths: Int[Tensor, " b"])
 
 
 def torch_key(key: str) -> str:
-    """Return where torch's own stacked module keeps the parameter that is called `key` here.
+    """Return the name that the parameter `key` has in torch's own stacked module.
 
     `layers.1.0.weight_hh_l0` is torch's `weight_hh_l1`, `layers.1.1.…` its `weight_hh_l1_reverse`.
     """
@@ -35,32 +43,83 @@ def torch_key(key: str) -> str:
     return name.removesuffix("0") + layer + ("_reverse" if direction == "1" else "")
 
 
-class Stacked(Reader):
-    """Layers of one torch recurrent module, one or two directions each.
+class RecurrentLayer(nn.RNNBase):
+    """One layer and one direction of a Stacked encoder; a subclass is a torch module, too.
 
-    make_layer: builds a one-layer, one-direction, batch-first torch module for an input size.
-    input_size: features per step (d).
-    hidden_size: units per layer and direction, >= 1.
+    Its constructor takes the sizes of its input, the units, and the keys of `model.layer`:
+
+        def __init__(self, sizes: Sizes, *, hidden_size: int) -> None:
+
+    num_states: tensors in its state: 1 (h), or 2 (h and c).
+    """
+
+    num_states: ClassVar[int] = 1
+
+    @torch.no_grad()
+    def initialize(self, initialization: str, *, chrono_steps: int | None) -> None:
+        """Set the initial weights; for the arguments see Stacked."""
+        if initialization != "torch":
+            self._fill(initialization)
+        self.initialize_gates(chrono_steps=chrono_steps)
+
+    def initialize_gates(self, *, chrono_steps: int | None) -> None:
+        """Set the initial biases of the gates; a layer without gates has none to set."""
+
+    def chrono_bias(self, num_steps: int) -> Float[Tensor, " h"]:
+        """Return log u, u ~ U(1, num_steps - 1): such a gate keeps its state for about u steps."""
+        return torch.empty(self.hidden_size).uniform_(1, num_steps - 1).log()
+
+    @torch.no_grad()
+    def set_bias(self, *, gate: int, value: float | Tensor) -> None:
+        """Set the bias of one gate, counted in torch's order."""
+        rows = slice(gate * self.hidden_size, (gate + 1) * self.hidden_size)
+        self.get_parameter("bias_ih_l0")[rows] = value
+        self.get_parameter("bias_hh_l0")[rows] = 0.0  # torch adds the two
+
+    def _fill(self, initialization: str) -> None:
+        fill_recurrent = RECURRENT_FILLS.get(initialization)
+        if fill_recurrent is None:
+            raise ValueError(
+                "need initialization torch, orthogonal, identity or irnn, "
+                f"got initialization={initialization!r}"
+            )
+        for name, parameter in self.named_parameters():
+            if name.startswith("bias_"):
+                parameter.zero_()
+                continue
+            for gate in torch.split(parameter, self.hidden_size):
+                if name.startswith("weight_hh_"):
+                    fill_recurrent(gate)
+                elif initialization == "irnn":
+                    nn.init.normal_(gate, std=0.001)
+                else:
+                    nn.init.xavier_uniform_(gate)
+
+
+class Stacked(Encoder):
+    """Recurrent layers, one or two directions each.
+
+    sizes: sizes that the data determines; input_size is d.
+    layer: makes one layer from its sizes and hidden_size, e.g. partial(LSTM, forget_bias=1.0).
+    hidden_size: units per layer and direction, >= 1; h is twice as large if bidirectional.
     num_layers: layers, >= 1.
-    bidirectional: whether a second reader goes from right to left; h is then twice hidden_size.
-    dropout: fraction of units silenced between layers, 0 <= dropout < 1.
-    learn_initial_state: whether the state before the first step is learnt; it is zero otherwise.
-    initialization: torch (all as torch does it), or the recurrent weights of each gate
+    bidirectional: whether a second direction reads from right to left.
+    dropout: fraction of units dropped between layers, 0 <= dropout < 1.
+    learn_initial_state: whether the state before the first step is trained; otherwise it is zero.
+    initialization: torch (torch's own), or how the recurrent weights of each gate start:
         orthogonal (Saxe et al. 2014) or identity, with input weights after Glorot & Bengio
         (2010) and biases zero; irnn is identity with input weights N(0, 0.001^2) (Le et al. 2015).
-    chrono_steps: None, or how many steps gates are to remember from the start, >= 3: the bias of
-        the gate that keeps (LSTM's forget gate, GRU's update gate) is log u with u ~
-        U(1, chrono_steps - 1), and that of LSTM's input gate its negative, instead of forget_bias
-        (Tallec & Ollivier 2018, section 2). A network without gates stays as it is.
-    forget_bias: bias of the forget gate (Jozefowicz et al. 2015), or None for cells without one
-        and to leave it as `initialization` has it.
+    chrono_steps: None, or the number of steps, >= 3, up to which gates keep their state at the
+        start: the bias of the gate that keeps the state (LSTM's forget gate, GRU's update gate) is
+        log u with u ~ U(1, chrono_steps - 1), and the bias of LSTM's input gate its negative
+        (Tallec & Ollivier 2018, section 2). It has no effect on a layer without gates.
     """
 
     def __init__(
         self,
-        make_layer: Callable[[int], nn.RNNBase],
+        sizes: Sizes,
         *,
-        input_size: int,
+        layer: Callable[..., RecurrentLayer],
         hidden_size: int,
         num_layers: int,
         bidirectional: bool,
@@ -68,7 +127,6 @@ class Stacked(Reader):
         learn_initial_state: bool,
         initialization: str,
         chrono_steps: int | None,
-        forget_bias: float | None,
     ) -> None:
         if hidden_size < 1 or num_layers < 1:
             raise ValueError(
@@ -77,29 +135,26 @@ class Stacked(Reader):
             )
         if chrono_steps is not None and chrono_steps < 3:
             raise ValueError(f"need chrono_steps >= 3, got chrono_steps={chrono_steps}")
-        num_directions = 2 if bidirectional else 1
-        super().__init__(input_size=input_size, output_size=hidden_size * num_directions)
         if not 0 <= dropout < 1:
             raise ValueError(f"need 0 <= dropout < 1, got dropout={dropout}")
-        self.backward_size = hidden_size if bidirectional else 0
+        directions = 2 if bidirectional else 1
+        super().__init__(
+            output_size=hidden_size * directions, backward_size=hidden_size if bidirectional else 0
+        )
         self.dropout = dropout
-        sizes = [input_size] + [self.output_size] * (num_layers - 1)
-        self.layers = nn.ModuleList(
-            nn.ModuleList(make_layer(size) for _ in range(num_directions)) for size in sizes
-        )
-        for module in self.modules():
-            if isinstance(module, nn.RNNBase):
-                _initialize(module, recurrent=initialization)
-                if forget_bias is not None:
-                    _set_bias(module, gate=1, value=torch.tensor(forget_bias))
-                if chrono_steps is not None:
-                    _remember(module, num_steps=chrono_steps)
-        num_states = 2 if any(isinstance(module, nn.LSTM) for module in self.modules()) else 1
-        self.initial_state = (
-            nn.Parameter(torch.zeros(num_layers, num_directions, num_states, hidden_size))
-            if learn_initial_state
-            else None
-        )
+        layers = [
+            [
+                layer(replace(sizes, input_size=size), hidden_size=hidden_size)
+                for _ in range(directions)
+            ]
+            for size in [sizes.input_size] + [self.output_size] * (num_layers - 1)
+        ]
+        self.layers = nn.ModuleList(nn.ModuleList(row) for row in layers)
+        for row in layers:
+            for made in row:
+                made.initialize(initialization, chrono_steps=chrono_steps)
+        shape = (num_layers, directions, layers[0][0].num_states, hidden_size)
+        self.initial_state = nn.Parameter(torch.zeros(shape)) if learn_initial_state else None
 
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
@@ -107,10 +162,12 @@ class Stacked(Reader):
         """Return the hidden states of a chunk, and the state of each layer after it.
 
         Raises:
-            ValueError: a right-to-left reader cannot begin before it has seen the end.
+            ValueError: bidirectional=true, because the second direction starts at the end.
         """
         if self.backward_size:
-            raise ValueError("bidirectional=true reads whole sequences only, no steps or chunks")
+            raise ValueError(
+                "bidirectional=true needs whole sequences; it cannot run in steps or chunks"
+            )
         hidden, states = x, []
         for index, directions in enumerate(self.layers):
             assert isinstance(directions, nn.ModuleList)
@@ -139,7 +196,7 @@ class Stacked(Reader):
         return hidden
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Return weight matrices, which decay, and biases and initial states, which do not."""
+        """Return weight matrices with decay, and biases and initial states without."""
         weights = [p for name, p in self.named_parameters() if ".weight_" in name]
         others = [p for name, p in self.named_parameters() if ".weight_" not in name]
         return [
@@ -158,7 +215,7 @@ class Stacked(Reader):
 
 
 def _to_torch(state: State) -> Tensor | tuple[Tensor, Tensor]:
-    """Return (h,) or (h, c), each (b, h), as torch's one-layer modules take it."""
+    """Return the state (h,) or (h, c), each (b, h), in the form of torch's one-layer modules."""
     parts = [part[None].contiguous() for part in state]
     return (parts[0], parts[1]) if len(parts) == 2 else parts[0]
 
@@ -166,7 +223,7 @@ def _to_torch(state: State) -> Tensor | tuple[Tensor, Tensor]:
 def _read(
     layer: nn.Module, x: Tensor, lengths: Tensor | None, state: Any
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Return what a torch module says at each step, and its state after the last real ones."""
+    """Return the outputs of a torch module, and its state after each last real step."""
     if lengths is None:
         hidden, after = layer(x, state)
     else:
@@ -174,45 +231,3 @@ def _read(
         packed_hidden, after = layer(packed, state)
         hidden, _ = pad_packed_sequence(packed_hidden, batch_first=True, total_length=x.shape[1])
     return hidden, tuple(part[0] for part in (after if isinstance(after, tuple) else (after,)))
-
-
-@torch.no_grad()
-def _initialize(module: nn.RNNBase, *, recurrent: str) -> None:
-    if recurrent == "torch":
-        return
-    fills = {"orthogonal": nn.init.orthogonal_, "identity": nn.init.eye_, "irnn": nn.init.eye_}
-    fill = fills.get(recurrent)
-    if fill is None:
-        raise ValueError(
-            "need initialization torch, orthogonal, identity or irnn, "
-            f"got initialization={recurrent!r}"
-        )
-    for name, parameter in module.named_parameters():
-        if name.startswith("bias_"):
-            parameter.zero_()
-            continue
-        for gate in torch.split(parameter, module.hidden_size):
-            if name.startswith("weight_hh_"):
-                fill(gate)
-            elif recurrent == "irnn":
-                nn.init.normal_(gate, std=0.001)
-            else:
-                nn.init.xavier_uniform_(gate)
-
-
-def _remember(module: nn.RNNBase, *, num_steps: int) -> None:
-    """Let a unit with the bias log u keep its state for about u steps."""
-    if isinstance(module, nn.RNN):
-        return
-    bias = torch.empty(module.hidden_size).uniform_(1, num_steps - 1).log()
-    _set_bias(module, gate=1, value=bias)
-    if isinstance(module, nn.LSTM):
-        _set_bias(module, gate=0, value=-bias)
-
-
-@torch.no_grad()
-def _set_bias(module: nn.RNNBase, *, gate: int, value: Tensor) -> None:
-    """Set the bias of one gate; torch's order is i, f, g, o in an LSTM and r, z, n in a GRU."""
-    rows = slice(gate * module.hidden_size, (gate + 1) * module.hidden_size)
-    module.get_parameter("bias_ih_l0")[rows] = value
-    module.get_parameter("bias_hh_l0")[rows] = 0.0  # torch adds the two

@@ -1,6 +1,7 @@
-"""The loop over time: for recurrences in which a step needs the one before it.
+"""The loop over time, for recurrences in which each step needs the one before it.
 
-In mixed precision too it runs in single precision: in half, a long memory rounds itself away.
+It runs in single precision even in mixed-precision training, because half precision rounds long
+memories away.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unrolled.encoders.blocks.reader import at_least_single, last_real
+from unrolled.encoders.blocks.encoder import at_least_single, last_real
 
 States = tuple[Tensor, ...]
 Step = Callable[[Tensor, States], tuple[Tensor, States]]
@@ -21,11 +22,13 @@ def unroll(
     lengths: Int[Tensor, " b"] | None,
     state: States,
 ) -> tuple[Float[Tensor, "b t h"], States]:
-    """Return what the step says at every step, and the state after each sequence's last real one.
+    """Return the outputs of all steps, and the state after each sequence's last real step.
 
-    step: (input (b, d), state) -> (output (b, h), state). What does not depend on the state
-        (W x_t) is better computed for all steps at once, and handed in as inputs.
-    lengths: real steps, 1 <= lengths <= t; None: all of them. Padding is read too, and forgotten.
+    step: (input (b, d), state) -> (output (b, h), state). Compute terms that do not depend on the
+        state (W x_t) for all steps at once and pass them as inputs.
+    lengths: real steps, 1 <= lengths <= t; None: all steps are real. Padding is read too, but does
+        not change the returned state.
+    state: the state before the first step.
     """
     outputs, states = [], []
     with torch.autocast(inputs.device.type, enabled=False):

@@ -1,30 +1,30 @@
-"""A readout: many steps become one vector, and a linear map turns it into logits."""
+"""The contract of a head: many steps become one vector, and a linear map turns it into logits."""
 
 from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-Memory = tuple[Any, ...]  # tensors, the first axis of each is that of the sequences
+# The memory of a head: tensors whose first axis is the sequence.
+Memory = tuple[Any, ...]
 
 
-def real_steps(hidden: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]) -> Bool[Tensor, "b t"]:
-    """Return which steps are real."""
-    return torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]
-
-
-class PooledHead(nn.Module, ABC):
+class Head(nn.Module, ABC):
     """logits = W dropout(pool(hidden)) + b.
 
-    input_size: features per step (h).
-    backward_size: how many of them, the last ones, come from a right-to-left reader.
+    A subclass implements `pool`. A sequence that is too long for memory is classified in chunks:
+    `fold` reduces the chunks to a memory, and `classify` returns the logits. A subclass whose pool
+    needs less than all steps overrides `fold` and `pool_memory`.
+
+    input_size: hidden units per step (h).
+    backward_size: how many of them, the last ones, come from a right-to-left direction.
     num_classes: classes (c).
-    dropout: fraction of pooled features silenced in training, 0 <= dropout < 1.
-    initialization: small (weights N(0, 0.01^2), bias 0: the first loss is ln c whatever the
-        encoder says) or torch (nn.Linear's own).
+    dropout: fraction of pooled features dropped in training, 0 <= dropout < 1.
+    initialization: small (weights N(0, 0.01^2) and bias 0, so that the first loss is about ln c for
+        any encoder) or torch (nn.Linear's own).
     """
 
     def __init__(
@@ -53,32 +53,32 @@ class PooledHead(nn.Module, ABC):
     @abstractmethod
     def pool(
         self, hidden: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]
-    ) -> Float[Tensor, "b h"]:
-        """Return one vector per sequence, made from its real steps."""
+    ) -> Float[Tensor, "b f"]:
+        """Return one vector per sequence, computed from its real steps only."""
 
     def forward(
         self, hidden: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b c"]:
-        """Return logits."""
+        """Return logits, which depend on real steps only."""
         return self._read_out(self.pool(hidden, lengths))
 
-    # for sequences that are too long to be held: chunk after chunk, all of its steps real
-
     def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:
-        """Return what `classify` needs of all steps so far; a pool may need less than all of them.
+        """Return what `classify` needs of all steps so far; the default keeps all of them.
 
-        memory: of the chunks before; None: the sequences begin here.
+        hidden: the next chunk; all of its steps are real.
+        memory: the memory that the call for the previous chunk returned; None: this chunk is the
+            beginning of the sequences.
         """
         return (hidden if memory is None else torch.cat([memory[0], hidden], dim=1),)
 
-    def pool_of(self, memory: Memory) -> Float[Tensor, "b h"]:
+    def pool_memory(self, memory: Memory) -> Float[Tensor, "b f"]:
         """Return the pool of all steps that were folded into the memory."""
         (hidden,) = memory
         return self.pool(hidden, torch.full((len(hidden),), hidden.shape[1], device=hidden.device))
 
     def classify(self, memory: Memory) -> Float[Tensor, "b c"]:
-        """Return logits of the sequences that were folded into the memory."""
-        return self._read_out(self.pool_of(memory))
+        """Return the logits of the sequences that were folded into the memory."""
+        return self._read_out(self.pool_memory(memory))
 
     def _read_out(self, pooled: Tensor) -> Tensor:
         logits: Tensor = self.output(functional.dropout(pooled, self.dropout, self.training))

@@ -1,0 +1,37 @@
+"""Why training ended before trainer.max_epochs and trainer.max_steps."""
+
+from lightning import Trainer
+from lightning.pytorch.callbacks import EarlyStopping, Timer
+from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
+
+
+def stop_reason(trainer: Trainer) -> str | None:
+    """Return the reason, for example "trainer.max_time reached"; None if nothing stopped it."""
+    if not trainer.should_stop:
+        return None
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, EarlyStopping) and _has_stopped(callback):
+            return f"early stopping: {_explain(callback)}"
+        if isinstance(callback, Timer) and _is_over(callback):
+            return "trainer.max_time reached"
+    return "a callback set trainer.should_stop"
+
+
+def has_stopped_early(trainer: Trainer) -> bool:
+    """Return whether early stopping ended the run, in this process or before a resume."""
+    return any(map(_has_stopped, trainer.early_stopping_callbacks))
+
+
+def _has_stopped(callback: EarlyStopping) -> bool:
+    return callback.stopping_reason is not EarlyStoppingReason.NOT_STOPPED
+
+
+def _is_over(timer: Timer) -> bool:
+    remaining = timer.time_remaining()
+    return remaining is not None and remaining <= 0
+
+
+def _explain(callback: EarlyStopping) -> str:
+    if callback.stopping_reason is EarlyStoppingReason.PATIENCE_EXHAUSTED:
+        return f"{callback.monitor} has not improved for {callback.wait_count} epochs"
+    return f"{callback.stopping_reason_message}"

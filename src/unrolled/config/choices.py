@@ -1,0 +1,34 @@
+"""The allowed words of settings, defined once: the early check and the code both use them."""
+
+# data
+LAYOUTS = ("rows", "columns", "pixels", "permuted")
+PERMUTATIONS = ("torch_5544", "numpy_92916")  # published ones; any other is a seed
+SPLITS = ("stratified", "random", "group", "time", "given")
+STANDARDIZE_MODES = ("none", "global", "feature")
+MISSING_MODES = ("refuse", "forward", "mean", "mask")
+TRUNCATION_ENDS = ("head", "tail")
+WINDOW_LABELS = ("refuse", "last", "majority", "any")
+FORMS = ("long", "wide")
+
+# training
+METRICS = (
+    "val/loss",
+    "val/accuracy",
+    "val/f1",
+    "val/calibration_error",
+    "val/vote_loss",
+    "val/vote_accuracy",
+    "val/vote_f1",
+)
+MONITOR_MODES = ("min", "max")
+PROGRESS_STYLES = ("auto", "bar", "lines")
+KEEP = ("all", "best", "none")  # checkpoints of the finished jobs of a sweep
+
+# Lightning's Trainer
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps", "tpu")
+PRECISIONS = (
+    *("32-true", "64-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true"),
+    *("transformer-engine", "transformer-engine-float16", "32", "64", "16", "bf16", 32, 64, 16),
+)
+CLIP_ALGORITHMS = ("norm", "value")
+PROFILERS = ("simple", "advanced", "pytorch", "xla")

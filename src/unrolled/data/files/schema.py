@@ -1,0 +1,163 @@
+"""The schema of a data set: which columns a file has, and which classes and categories occur."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Float32
+
+from unrolled.data.files.tabular import Table, shown
+from unrolled.errors import DataError
+
+
+@dataclass(frozen=True)
+class Schema:
+    """How to read a file.
+
+    A run stores it in preprocessing.json, so that `predict` reads new files as the training file.
+
+    Settings of the user:
+
+    form: `long` (a row per step), `wide` (a row per sequence), or None to detect it: long if an id
+        occurs more than once.
+    id, time, label, group: column names, or None if the file has no such column.
+    time_feature: whether the time since the previous step becomes an additional feature.
+    split_column: column that assigns each sequence to train, val or test, or None.
+    resample: time between steps, or None to keep the steps of the file; see `resampling`.
+    features: column names in order, or None for all columns that have no other meaning.
+    categorical: features that hold words. Each word becomes a feature that is 0 or 1.
+    separator: of a CSV file, or None to detect it from the first line.
+    missing: `refuse`, or how missing values are filled later; see `unrolled.data.missing`.
+
+    Fitted on the training file, empty before:
+
+    categories: the words of each categorical feature.
+    class_names: (c,).
+    feature_names: (d,).
+    """
+
+    form: str | None = None
+    id: str | None = None
+    time: str | None = None
+    time_feature: bool = False
+    label: str | None = None
+    group: str | None = None
+    split_column: str | None = None
+    resample: float | str | None = None
+    features: tuple[str, ...] | None = None
+    categorical: tuple[str, ...] = ()
+    separator: str | None = None
+    missing: str = "refuse"
+    categories: dict[str, list[str]] = field(default_factory=dict)
+    class_names: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
+
+    def as_plain(self) -> dict[str, Any]:
+        """Return plain values for a JSON file."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, values: dict[str, Any]) -> "Schema":
+        """Return the schema from the values of `as_plain`, also after a round trip through JSON."""
+        tuples = ("features", "categorical", "class_names", "feature_names")
+        found = {name: tuple(values[name]) for name in tuples if values[name] is not None}
+        return cls(**{**values, **found})
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the schema knows the classes and features of a training file."""
+        return bool(self.class_names)
+
+    @property
+    def special_columns(self) -> list[str]:
+        """Columns that are not features."""
+        columns = (self.id, self.time, self.label, self.group, self.split_column)
+        return [name for name in columns if name is not None]
+
+    @property
+    def category_features(self) -> list[str]:
+        """Names of the features that are 0 or 1, one per word of a categorical feature."""
+        return [f"{name}={word}" for name, words in self.categories.items() for word in words]
+
+    def require_named_columns(self, path: Path) -> None:
+        """Check that the training file had named columns, so that a table can be read.
+
+        Raises:
+            DataError: the training file was an NPZ or .ts file.
+        """
+        if self.features is None:
+            raise DataError(
+                f"{path}: the run was trained on an NPZ or .ts file, which has no column names; "
+                f"save this data in the same format"
+            )
+
+    def require_features(self, names: Sequence[str], path: Path) -> None:
+        """Check that a file has the features of the training file in the same order.
+
+        Raises:
+            DataError: names differ; lists both.
+        """
+        if list(names) != list(self.feature_names):
+            raise DataError(
+                f"{path} has the features {shown(names)}; the run was trained on "
+                f"{shown(self.feature_names)}"
+            )
+
+    def require_classes(self, names: set[str], path: Path) -> None:
+        """Check that every class of a file occurs in the training file.
+
+        Raises:
+            DataError: lists the unknown classes.
+        """
+        unknown = sorted(names - set(self.class_names))
+        if unknown:
+            raise DataError(
+                f"{path}: {shown(unknown)} is no class of the training file, which has "
+                f"{shown(self.class_names)}"
+            )
+
+    def encode(self, table: Table) -> tuple[Float32[npt.NDArray[np.float32], "rows d"], list[str]]:
+        """Return the features of every row and their names.
+
+        Raises:
+            DataError: a cell is not a number, a value is missing but missing values are refused, or
+                a word does not occur in the training file.
+        """
+        assert self.features is not None
+        columns: list[npt.NDArray[np.float32]] = []
+        names: list[str] = []
+        for name in self.features:
+            if name in self.categories:
+                columns += self._one_hot(table, name)
+                names += [f"{name}={word}" for word in self.categories[name]]
+            else:
+                columns.append(self._numeric(table, name))
+                names.append(name)
+        return np.stack(columns, axis=1), names
+
+    def _numeric(self, table: Table, name: str) -> npt.NDArray[np.float32]:
+        numbers = table.numbers(name)
+        missing = np.isnan(numbers)
+        if missing.any() and self.missing == "refuse":
+            raise DataError(
+                f"{table.place(int(missing.argmax()), name)}: a value is missing "
+                f"({table.such(missing)}); data.missing=forward, mean or "
+                f"mask fills them"
+            )
+        return numbers.astype(np.float32)
+
+    def _one_hot(self, table: Table, name: str) -> list[npt.NDArray[np.float32]]:
+        """Return a column per known word."""
+        known = self.categories[name]
+        cells = np.asarray(table.text(name), dtype=object)
+        unknown = ~np.isin(cells, np.asarray(known, dtype=object))
+        if unknown.any():
+            row = int(unknown.argmax())
+            raise DataError(
+                f"{table.place(row, name)}: {cells[row]!r} is no category of the training "
+                f"file, which has {shown(known)}"
+            )
+        return [(cells == word).astype(np.float32) for word in known]

@@ -1,0 +1,53 @@
+"""Every use of private or undocumented members of Lightning, for lightning>=2.6.6,<2.7.
+
+`tests/test_layers.py` checks that no other file uses them. Read this file again before you allow
+a newer version in pyproject.toml.
+"""
+
+from lightning import Trainer
+from torch.amp.grad_scaler import GradScaler
+
+
+def setup_train_batches(trainer: Trainer) -> None:
+    """Build the training loader now, so that `trainer.num_training_batches` is known."""
+    trainer.fit_loop.setup_data()
+
+
+def num_batches_done(trainer: Trainer) -> int:
+    """Return the training batches done since the start of the run."""
+    return int(trainer.fit_loop.total_batch_idx) + 1
+
+
+def num_batches_done_in_epoch(trainer: Trainer) -> int:
+    """Return the training batches done in the current epoch."""
+    return trainer.fit_loop.batch_idx + 1
+
+
+def resumes_within_epoch(trainer: Trainer) -> bool:
+    """Return whether training resumes from a checkpoint that was written within an epoch."""
+    return bool(trainer.fit_loop.epoch_loop.restarting)
+
+
+def set_max_steps(trainer: Trainer, max_steps: int) -> None:
+    """Change `trainer.max_steps`; -1 means no limit."""
+    trainer.fit_loop.epoch_loop.max_steps = max_steps
+
+
+def continues_exactly(trainer: Trainer) -> bool:
+    """Return whether training can resume bit for bit from the end of the current batch.
+
+    It can if the next thing to happen is a batch with fresh gradients: no batch to accumulate, no
+    validation, no end of the epoch.
+    """
+    loop = trainer.fit_loop.epoch_loop
+    fetcher = trainer.fit_loop._data_fetcher
+    assert fetcher is not None
+    return not (
+        loop._should_accumulate() or loop._is_training_done or loop._should_check_val_fx(fetcher)
+    )
+
+
+def gradient_scaler(trainer: Trainer) -> GradScaler | None:
+    """Return the scaler of 16-bit training, None for other precisions."""
+    scaler: GradScaler | None = getattr(trainer.precision_plugin, "scaler", None)
+    return scaler
