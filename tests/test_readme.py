@@ -11,7 +11,10 @@ from unrolled.cli import COMMANDS
 from unrolled.config.checks import check_config
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted(ROOT.glob("docs/*.md")),
+]
 TRAIN = re.compile(r"(?:unrolled|scripts/)[ ]?train\b([^`#|\n]*)")
 
 
@@ -54,6 +57,21 @@ def test_every_link_has_a_target(page):
     links = re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text())
 
     assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def anchors_of(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_anchor_is_a_heading(page):
+    links = re.findall(r"\]\((?!http)([^)#]*)#([^)]+)\)", page.read_text())
+
+    wrong = [
+        (link, a) for link, a in links if a not in anchors_of(page.parent / link if link else page)
+    ]
+    assert not wrong
 
 
 def test_the_readme_has_at_most_150_lines():
