@@ -6,7 +6,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import torch
 from lightning import Trainer
 from omegaconf import DictConfig
 
@@ -17,7 +16,7 @@ from unrolled.callbacks.exact_resume import first_step
 from unrolled.callbacks.stop_reason import stop_reason
 from unrolled.classifier.module import SequenceClassifier
 from unrolled.config.changes import refuse_changes
-from unrolled.config.values import resolve
+from unrolled.config.values import class_name, resolve
 from unrolled.data.module import SequenceDataModule
 from unrolled.data.preparation import Fitted
 from unrolled.errors import (
@@ -120,7 +119,7 @@ def _fit_and_test(
     elif config.init_from is not None:
         _start_from(classifier, RunFolder(config.init_from))
     folder.write_preprocessing(data.preprocessing())
-    result.num_parameters = _describe(experiment)
+    result.num_parameters = _describe(config, experiment)
     result.num_sequences = data.parts.sizes()
     result.data_fingerprint = data.fingerprint
     result.baselines = data.baselines
@@ -183,9 +182,9 @@ def _warn_of_other_versions(before: dict[str, str], now: dict[str, str]) -> None
             )
 
 
-def _describe(experiment: Experiment) -> int:
+def _describe(config: DictConfig, experiment: Experiment) -> int:
     """Log the sizes of data and model, and return the number of parameters."""
-    data, classifier = experiment.data, experiment.classifier
+    data = experiment.data
     x, lengths = data.parts.train.x, data.parts.train.lengths
     shortest, longest = int(lengths.min()), int(lengths.max())
     sizes = ", ".join(f"{size:,} {name}" for name, size in data.parts.sizes().items())
@@ -197,15 +196,18 @@ def _describe(experiment: Experiment) -> int:
         x.shape[2],
         data.num_classes,
     )
-    halves = {
-        type(half).__name__: sum(p.numel() for p in half.parameters())
-        for half in (classifier.network.encoder, classifier.network.head)
-        if isinstance(half, torch.nn.Module)
-    }
-    shown = " + ".join(f"{name} {num:,}" for name, num in halves.items())
-    total = sum(halves.values())
-    log.info("model: %s = %s parameters", shown, f"{total:,}")
-    return total
+    network = experiment.classifier.network
+    num_encoder = sum(p.numel() for p in network.encoder.parameters())
+    num_head = sum(p.numel() for p in network.head.parameters())
+    log.info(
+        "model: %s %s + %s %s = %s parameters",
+        class_name(config.model),
+        f"{num_encoder:,}",
+        class_name(config.head),
+        f"{num_head:,}",
+        f"{num_encoder + num_head:,}",
+    )
+    return num_encoder + num_head
 
 
 def test(
