@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from conftest import CONF, compose, options
 from unrolled.building.data import load_data
-from unrolled.building.instantiation import make, taken
+from unrolled.building.network import build_network
 from unrolled.config.rules import RULES, Rule
 from unrolled.config.values import leaves
 
@@ -20,8 +20,8 @@ NO_RULE = {"_partial_"}  # Hydra's own
 
 # Settings without which a value at the border of a rule does not fit the others.
 WITH = {
-    ("model.hidden_size", 1): {"model.num_heads": 1},
-    ("model.r_min", 0.999): {"model.r_max": 0.9999},
+    ("model.hidden_size", 1): {"model.num_heads": 1, "model.layer.num_heads": 1},
+    ("model.layer.r_min", 0.999): {"model.layer.r_max": 0.9999},
     ("data.window.stride", 1): {"data.window.size": 4},
 }
 
@@ -31,7 +31,7 @@ NOT_CONSTRUCTED = ("recipe", "parameter_budget")
 # Their words come from config/choices.py, which the code uses too; some need groups or times.
 NEEDS_MORE_DATA = {"data.split", "data.window.label"}
 
-UNCHECKED = {"model.memory_size"}  # the constructors of lmu and lmu_fft accept 0
+UNCHECKED = {"model.layer.memory_size"}  # the constructors of lmu and lmu_fft accept 0
 
 
 def written_in(path: Path) -> dict[str, Any]:
@@ -114,10 +114,8 @@ def error_of(option: str, key: str, value: Any) -> str | None:
     try:
         if group == "data":
             load_data(config)
-        elif group == "model":
-            make(config, "model", **taken(config.model, {"input_size": 3, "num_steps": 4}))
         else:
-            make(config, "head", input_size=3, backward_size=0, num_classes=2)
+            build_network(config, num_features=3, num_steps=4, num_classes=2)
     except ValueError as error:
         return str(error)
     return None

@@ -244,7 +244,7 @@ RULES = {
     "trainer.use_distributed_sampler": FLAG,
     "trainer.detect_anomaly": FLAG,
     "trainer.profiler": _or_null(_words(choices.PROFILERS)),
-    "trainer.profiler.num_rows": COUNT,
+    "trainer.profiler.max_rows": COUNT,
     "callbacks.progress.style": _words(choices.PROGRESS_STYLES),
     "callbacks.early_stopping.patience": NATURAL,
     "callbacks.early_stopping.min_delta": NOT_NEGATIVE,
