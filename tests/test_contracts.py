@@ -4,6 +4,7 @@ import copy
 import inspect
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from functools import cache
 
 import pytest
@@ -17,7 +18,10 @@ from conftest import compose, options
 from unrolled.building.instantiation import get_object
 from unrolled.classifier.module import SequenceClassifier
 from unrolled.contracts import real_steps
+from unrolled.data.batches import Batching
 from unrolled.data.module import SequenceDataModule
+from unrolled.data.preparation import Preparation
+from unrolled.data.windows import Windows
 from unrolled.encoders.blocks.encoder import Encoder
 from unrolled.runs.run_folder import RunFolder
 from unrolled.training.trainer import build, build_classifier
@@ -253,10 +257,12 @@ def test_a_head_config_has_the_keys_of_its_constructor(each_head: str) -> None:
     )
 
 
-def test_a_data_config_has_the_keys_of_its_constructor(each_data: str) -> None:
+def test_a_data_config_has_the_keys_of_preparation_batching_and_source(each_data: str) -> None:
     node = compose(f"data={each_data}").data
     for_source = set(parameters_of(node.source)) - keys_of(node.source)
-    assert keys_of(node) - for_source | {"seed"} == set(parameters_of(node))
+    known = {field.name for field in (*fields(Preparation), *fields(Batching))}
+    assert keys_of(node) - for_source == known | {"source"}
+    assert set(node.window) == set(inspect.signature(Windows).parameters)
 
 
 def test_a_source_config_has_the_keys_of_its_constructor(each_data: str) -> None:
@@ -283,6 +289,8 @@ def test_an_optimizer_config_has_only_keys_of_its_constructor(each_optimizer: st
 )
 def test_a_constructor_has_no_defaults_of_its_own(group: str, option: str) -> None:
     node = compose(f"{group}={option}")[group]
+    if group == "data":
+        node = node.source
     parameters = [*parameters_of(node).values()]
     if "layer" in node:
         parameters += parameters_of(node.layer).values()

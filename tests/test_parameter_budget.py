@@ -71,7 +71,7 @@ def test_a_budget_draws_no_random_number() -> None:
 
 @pytest.mark.parametrize("budget", ["lots", "0", "70 k", "-1"])
 def test_a_budget_that_is_not_a_number_is_refused_by_the_config_check(budget: str) -> None:
-    with pytest.raises(ConfigError, match=r"parameter_budget.*like 70k"):
+    with pytest.raises(ConfigError, match=r"parameter_budget.*such as 70k"):
         check_config(compose(f"model.parameter_budget='{budget}'"))
 
 

@@ -94,13 +94,13 @@ def by_hand(folder: Path) -> dict[str, np.ndarray]:
         x = torch.tensor(part[["a", "b"]].ffill().to_numpy(dtype=np.float32))
         x = predictor.fitted.standardization(x[None])[0]
         starts = [*range(0, max(len(x) - 6, 0), 4), max(len(x) - 6, 0)]
-        odds = []
+        probabilities = []
         for start in starts:
             window = x[start : start + 6]
             with torch.no_grad():
                 logits = predictor.network(window[None], torch.tensor([len(window)]))
-            odds.append(logits.softmax(dim=1)[0].numpy())
-        means[str(name)] = np.mean(odds, axis=0)
+            probabilities.append(logits.softmax(dim=1)[0].numpy())
+        means[str(name)] = np.mean(probabilities, axis=0)
     return means
 
 
@@ -137,8 +137,8 @@ def test_a_long_recording_is_cut_into_windows_too(
     rows = some_rows(21, seed=1).drop(columns="kind").sort_values(["id", "t"])
     rows.to_csv(tmp_path / "new.csv", index=False)
     ids, prediction = Predictor(RunFolder(folder / "run")).predict_file(tmp_path / "new.csv")
-    for name, odds in zip(ids, prediction.probabilities, strict=True):
-        np.testing.assert_allclose(odds, by_hand[name], rtol=1e-4, atol=1e-7)
+    for name, probabilities in zip(ids, prediction.probabilities, strict=True):
+        np.testing.assert_allclose(probabilities, by_hand[name], rtol=1e-4, atol=1e-7)
 
 
 def test_evaluate_gives_the_same_figures_and_prints_them(

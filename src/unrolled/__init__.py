@@ -36,7 +36,7 @@ def load(run: Path | str) -> "Predictor":
     Raises:
         CheckpointError: there is no such run, or it has no checkpoint.
     """
-    from unrolled.prediction.predictor import Predictor
+    from unrolled.prediction import Predictor
     from unrolled.runs.run_folder import find_run
 
     return Predictor(find_run(str(run), root=Path("outputs")))

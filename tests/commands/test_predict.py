@@ -47,8 +47,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def predict(folder: Path, source: Path, target: Path) -> int:
-    return run(["predict", f"run={folder / 'run'}", f"input={source}", f"output={target}"])
+def predict(folder: Path, source: Path, target: Path, *more: str) -> int:
+    words = [f"run={folder / 'run'}", f"input={source}", f"output={target}", *more]
+    return run(["predict", *words])
 
 
 def test_there_is_a_row_per_sequence_with_a_probability_per_class(
@@ -144,6 +145,10 @@ def test_a_cell_that_is_no_number_is_told_with_its_place(
         (["run=x", "input=a.csv", "output=a.txt"], "output=a.txt: need a name that ends in .csv"),
         (["run=x", "input=a.csv", "output=a.csv"], "output=a.csv is the input"),
         (["run=x", "input=a.csv", "output=b.csv", "c=1"], "predict takes run=DIR"),
+        (
+            ["run=x", "input=a", "output=b.csv", "overwrite=1"],
+            "overwrite=1: need true or false",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused(
@@ -151,6 +156,34 @@ def test_what_cannot_be_meant_is_refused(
 ) -> None:
     assert run(["predict", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_an_existing_output_is_replaced_only_on_request(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    some_rows(10, seed=1).drop(columns="kind").to_csv(tmp_path / "new.csv", index=False)
+    output = tmp_path / "out.csv"
+    output.write_text("mine")
+
+    assert predict(folder, tmp_path / "new.csv", output) == 2
+
+    assert "exists; type overwrite=true to replace it" in capsys.readouterr().err
+    assert output.read_text() == "mine"
+    assert predict(folder, tmp_path / "new.csv", output, "overwrite=true") == 0
+    assert len(pd.read_csv(output)) == 10
+
+
+def test_an_output_that_is_a_symbolic_link_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    some_rows(10, seed=1).drop(columns="kind").to_csv(tmp_path / "new.csv", index=False)
+    (tmp_path / "precious.csv").write_text("mine")
+    (tmp_path / "out.csv").symlink_to(tmp_path / "precious.csv")
+
+    assert predict(folder, tmp_path / "new.csv", tmp_path / "out.csv", "overwrite=true") == 2
+
+    assert "is a symbolic link to" in capsys.readouterr().err
+    assert (tmp_path / "precious.csv").read_text() == "mine"
 
 
 def test_a_labelled_file_is_evaluated_with_the_classes_of_the_run(

@@ -104,7 +104,9 @@ def test_a_file_that_is_out_of_order_is_read_whole_and_says_so(
     outputs = []
     for name in (folder / "some.csv", tmp_path / "new.csv"):
         words = [f"run={folder / 'run'}", f"input={name}", f"output={tmp_path / 'out.csv'}"]
-        assert run(["predict", *words]) == 0
+        assert run(["predict", *words, "overwrite=true"]) == 0
         outputs.append(pd.read_csv(tmp_path / "out.csv"))
-    assert "rows of a sequence do not stand together; the file is read" in capsys.readouterr().err
+    assert (
+        "rows of a sequence are not consecutive; the whole file is read" in capsys.readouterr().err
+    )
     pd.testing.assert_frame_equal(*outputs, rtol=1e-5)

@@ -327,7 +327,7 @@ def test_a_mirror_behind_a_proxy_counts_as_reachable(monkeypatch):
 def test_the_command_line_says_so_with_exit_code_3(monkeypatch, capsys):
     monkeypatch.setattr(MNIST, "mirrors", ("http://127.0.0.1:9/",))
 
-    assert run(["train", "data=mnist_rows"]) == 3
+    assert run(["train", "data=mnist"]) == 3
     assert "data=digits needs no download" in capsys.readouterr().err
 
 
@@ -382,6 +382,6 @@ def test_the_real_fashion_files_are_the_published_ones(real_files):
 
 @pytest.mark.mnist
 def test_val_is_the_last_5000_of_a_seeded_shuffle(real_files, train_in):
-    record = train_in("data=mnist_rows", "debug=fast", "model.hidden_size=8").record
+    record = train_in("data=mnist", "debug=fast", "model.hidden_size=8").record
 
     assert record["num_sequences"] == {"train": 55000, "val": 5000, "test": 10000}

@@ -1,7 +1,10 @@
-"""`unrolled predict run=DIR input=FILE output=FILE`: a row per sequence, with its classes' odds.
+"""`unrolled predict run=DIR input=FILE output=FILE [overwrite=true]`: classify new sequences.
 
-run=latest is the newest run with a checkpoint under outputs, or under root=DIR; the input is read
-as the run's training file was; the output ends in .csv or .parquet.
+The output has a row per sequence: its id, the predicted class and the probability of each class.
+Its name ends in .csv or .parquet. An existing output is kept unless you type overwrite=true.
+
+run=latest is the newest run with a checkpoint under outputs, or under root=DIR. The input is read
+in the same way as the training file of the run.
 """
 
 import sys
@@ -21,15 +24,18 @@ FORMATS = (".csv", ".parquet")
 
 
 def run(arguments: list[str]) -> None:
-    """Predict; the file is read as the run's training file was.
+    """Check the arguments, predict, and print how many sequences each class has.
 
     Raises:
-        UnrolledError: no such run, or a file that does not fit it.
+        UnrolledError: there is no such run, the file does not fit it, or the output exists.
     """
     name, rest = take(arguments, "run")
     root, rest = take(rest, "root")
     source, rest = take(rest, "input")
     target, rest = take(rest, "output")
+    overwrite, rest = take(rest, "overwrite")
+    if overwrite not in (None, "true", "false"):
+        raise ConfigError(f"overwrite={overwrite}: need true or false")
     if rest or name is None or source is None or target is None:
         raise ConfigError(
             f"predict takes run=DIR (or run=latest) input=FILE output=FILE, got {arguments}"
@@ -39,6 +45,12 @@ def run(arguments: list[str]) -> None:
         raise ConfigError(f"output={target}: need a name that ends in {' or '.join(FORMATS)}")
     if output.resolve() == Path(source).expanduser().resolve():
         raise ConfigError(f"output={target} is the input")
+    if output.is_symlink():
+        raise ConfigError(
+            f"output={target} is a symbolic link to {output.resolve()}; type the path of the file"
+        )
+    if output.exists() and overwrite != "true":
+        raise ConfigError(f"output={target} exists; type overwrite=true to replace it")
     source_path = Path(source).expanduser()
     if not source_path.exists():
         raise DataError(f"input={source}: there is no such file ({source_path.absolute()})")
@@ -60,18 +72,18 @@ def run(arguments: list[str]) -> None:
 
 
 def _predict_in_order(predictor: "Predictor", source: Path, output: Path) -> "Counter[str]":
-    """Predict piece by piece, or from the whole file if its rows are out of order."""
-    from unrolled.data.files.streaming import OutOfOrderError
+    """Predict block by block, or from the whole file if its rows are out of order."""
+    from unrolled.data.files.piece import OutOfOrderError
 
     try:
         return _predict(predictor, source, output, whole=False)
     except OutOfOrderError as reason:
-        print(f"note: {reason}; the file is read into memory as a whole", file=sys.stderr)
+        print(f"note: {reason}; the whole file is read into memory", file=sys.stderr)
         return _predict(predictor, source, output, whole=True)
 
 
 def _predict(predictor: "Predictor", source: Path, output: Path, *, whole: bool) -> "Counter[str]":
-    """Write predictions as they come, and return how many there are of each class."""
+    """Write the predictions block by block, and return the number of sequences of each class."""
     from unrolled.prediction.growing_table import growing_table
 
     counts: Counter[str] = Counter()

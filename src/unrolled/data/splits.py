@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, train_test_split
 from torch import Tensor
 
 from unrolled.config.choices import SPLITS
@@ -56,6 +55,8 @@ def hold_out(
         return order[:-num_held], order[-num_held:]
     if split != "stratified":
         raise ConfigError(f"data.split={split!r}: need one of {', '.join(SPLITS)}")
+    from sklearn.model_selection import train_test_split  # late: prediction does without
+
     try:
         kept, held = train_test_split(
             np.arange(len(y)), test_size=num_held, stratify=y.numpy(), random_state=seed
@@ -88,6 +89,8 @@ def fold_out(
         ConfigError: another split, or the data has no groups.
         DataError: fewer sequences or groups than folds, or a class is too small to be stratified.
     """
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+
     kinds = {"stratified": StratifiedKFold, "random": KFold, "group": GroupKFold}
     if split not in kinds:
         raise ConfigError(f"data.split={split!r}: folds need one of {', '.join(kinds)}")

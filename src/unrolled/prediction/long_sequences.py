@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from unrolled.building.network import Network
-from unrolled.data.files.streaming import Piece
+from unrolled.data.files.piece import Piece
 from unrolled.data.preparation import Fitted
 from unrolled.encoders.blocks.encoder import State
 from unrolled.errors import DataError

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from unrolled.building.network import build_network, load_weights
 from unrolled.building.preparation import build_preparation
 from unrolled.contracts import Sequences
-from unrolled.data.files.reader import read_recordings
-from unrolled.data.files.schema import Schema
-from unrolled.data.files.streaming import OutOfOrderError, Piece, read_pieces, whole_pieces
+from unrolled.data.files.piece import OutOfOrderError, Piece
 from unrolled.data.preparation import Fitted
 from unrolled.data.sanity_checks import check_sequences
 from unrolled.data.windows import average_windows
@@ -29,6 +28,9 @@ from unrolled.prediction.long_sequences import (
     network_errors_as_data_errors,
 )
 from unrolled.runs.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from unrolled.data.files.schema import Schema
 
 
 @dataclass(frozen=True)
@@ -94,14 +96,18 @@ class Predictor:
     def predict_by_pieces(
         self, path: Path, *, whole: bool = False
     ) -> Iterator[tuple[list[str], Prediction]]:
-        """Yield the same for some sequences after the other; a file of any size can be read so.
+        """Yield ids and predictions block by block, so that a file of any size can be read.
 
         whole: whether the file is read into memory first.
 
         Raises:
             DataError: the file cannot be read as the training file was.
-            OutOfOrderError: this file has to be read whole; what was yielded is worth nothing.
+            OutOfOrderError: the file must be read whole. Discard the blocks yielded so far.
         """
+        # imported here because pandas takes longer to import than a network to load
+        from unrolled.data.files.reader import read_recordings
+        from unrolled.data.files.streaming import read_pieces, whole_pieces
+
         schema = self._schema_of(path)
         pieces = (
             whole_pieces(read_recordings(path, schema=schema, labelled=False))
@@ -110,7 +116,9 @@ class Predictor:
         )
         return self._predictions(pieces)
 
-    def _schema_of(self, path: Path) -> Schema:
+    def _schema_of(self, path: Path) -> "Schema":
+        from unrolled.data.files.schema import Schema
+
         if self.fitted.schema is not None:
             return Schema.from_plain(self.fitted.schema)
         if path.suffix.lower() != ".npz":

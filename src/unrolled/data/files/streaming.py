@@ -7,41 +7,23 @@ the end of the file. This takes 8 bytes of memory per sequence.
 
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from unrolled.data.files.annotations import Annotations
 from unrolled.data.files.array_pieces import array_pieces
 from unrolled.data.files.folders import FILE, require_columns, sequence_files
 from unrolled.data.files.long_form import TIME_FEATURE
+from unrolled.data.files.piece import OutOfOrderError, Piece
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.table_pieces import count_rows, table_pieces
 from unrolled.data.files.tabular import Table
 from unrolled.data.files.ts_format import dimension_names, ts_sequences
 from unrolled.data.files.wide_form import from_wide_rows
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Consecutive steps of one sequence; NaN marks a missing value.
-
-    id: name of the sequence.
-    values: features, (t, d), t >= 1.
-    begins: whether this is the first piece of the sequence.
-    """
-
-    id: str
-    values: npt.NDArray[np.float32]
-    begins: bool
-
-
-class OutOfOrderError(Exception):
-    """Raised if a file must be read whole; the message gives the reason."""
 
 
 def read_pieces(schema: Schema, path: Path) -> Iterator[Piece]:
