@@ -31,7 +31,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from unrolled.config.checks import check_config
 from unrolled.errors import ConfigError
 from unrolled.sweeps.ending import ending_in_a_table
-from unrolled.sweeps.forked_launcher import ForkedLauncher, tell
+from unrolled.sweeps.forked_launcher import ForkedLauncher, describe
 from unrolled.sweeps.search import make_study, running_trial, write_best
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class OptunaSweeper(Sweeper):
         """Yield number, state, value and a line for each job that has ended."""
         if isinstance(self.launcher, ForkedLauncher):
             for number, outcome in self.launcher.stream(jobs):
-                yield number, outcome.state, outcome.value, tell(outcome)
+                yield number, outcome.state, outcome.value, describe(outcome)
             return
         first = 0
         while batch := list(islice(jobs, self.settings.sweep.trials_at_once)):
