@@ -13,7 +13,9 @@ from unrolled.reports.baselines import LINEAR, MAJORITY, fit_baselines, known_ba
 
 @pytest.fixture(scope="module")
 def config():
-    return compose("data=digits", "seed=3")
+    source = {"num_train": 60, "num_val": 20, "num_test": 40, "num_steps": 5, "num_features": 2}
+    words = [f"data.source.{name}={value}" for name, value in source.items()]
+    return compose("data=random", "data.source.num_classes=3", *words, "seed=3")
 
 
 def test_majority_is_the_largest_class_of_train(config):

@@ -162,7 +162,7 @@ def test_a_narrow_terminal_shows_scores_and_reasons_whole(folder, capsys, monkey
     assert {"0.01", "96.00", "3", "93.52"} <= set(line.split()), "no number is broken"
     assert "loss is nan" in text
     assert "…" not in text
-    told = " ".join(text[text.index("no room for: ") :].split())
+    told = " ".join(text[text.index("columns not shown: ") :].split())
     assert "worst to best" in told
     assert "model.layer.nonlinearity" in told, "the model's name tells the rows apart"
     assert "Paired differences: each less Digits LSTM\n" in re.sub(" +\n", "\n", text)

@@ -9,7 +9,7 @@ optuna = pytest.importorskip("optuna")
 
 from unrolled.errors import ConfigError  # noqa: E402
 from unrolled.sweeps.optuna_sweeper import distribution  # noqa: E402
-from unrolled.sweeps.search import best_overrides  # noqa: E402
+from unrolled.sweeps.search import best_overrides, open_study  # noqa: E402
 
 SEARCH = (
     "sweep=optuna",
@@ -21,8 +21,8 @@ SEARCH = (
 
 
 def trials(sweep):
-    study = optuna.load_study(study_name="search", storage=f"sqlite:///{sweep.folder}/study.db")
-    return study.trials
+    with open_study(sweep.folder, pruner=optuna.pruners.NopPruner()) as study:
+        return study.trials
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,7 @@ def test_the_best_is_written_down_and_can_be_confirmed(search, new_sweep):
     best = yaml.safe_load((search.folder / "best.yaml").read_text())
     values = [trial.value for trial in trials(search)]
     assert best["value"] == min(values)
+    assert f"best: trial-{values.index(min(values))}, " in search.output, "the folder's name"
 
     confirmed = new_sweep(f"from={search.folder}/best.yaml")
     place = f"hydra.sweep.dir={confirmed.folder}"
@@ -102,6 +103,7 @@ def test_trial_that_does_badly_is_given_up(new_sweep):
     for trial in given_up:
         result = json.loads((sweep.folder / f"trial-{trial.number}" / "result.json").read_text())
         assert result["num_epochs"] == len(trial.intermediate_values) < 6
+        assert result["stopped_by"] == "pruned"
 
 
 @pytest.mark.parametrize(

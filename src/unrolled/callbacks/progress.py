@@ -44,9 +44,9 @@ class RunProgress(ProgressBar):
         if not self.uses_bar:
             return
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.fields[scores]}"),
+            TextColumn("{task.fields[scores]}", markup=False),
             TimeRemainingColumn(),
             TextColumn("left"),
         )

@@ -14,6 +14,9 @@ def stop_reason(trainer: Trainer) -> str | None:
             return f"early stopping: {_explain(callback, trainer)}"
         if isinstance(callback, Timer) and _is_over(callback):
             return "trainer.max_time reached"
+        reason = getattr(callback, "stop_reason", None)  # for example of Pruning
+        if reason is not None:
+            return str(reason)
     return "a callback set trainer.should_stop"
 
 

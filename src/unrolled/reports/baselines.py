@@ -1,26 +1,25 @@
-"""What a recurrent network has to beat: the largest class, and a linear model on summaries.
+"""Baselines of a report: the majority class, and a linear model on summaries.
 
-The linear model is multinomial logistic regression (scikit-learn, C = 1) on mean, deviation,
-minimum, maximum, first and last value of each feature, standardised: it knows nothing of order.
+The linear model is multinomial logistic regression (scikit-learn, C = 1) on mean, standard
+deviation, minimum, maximum, first and last value of each feature, standardized. It does not see
+the order of the time steps.
 """
 
 import hashlib
 import json
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
 from omegaconf import DictConfig
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from unrolled.building.data import load_data
 from unrolled.config.values import resolve
-from unrolled.contracts import Sequences
-from unrolled.encoders.summary import summary_features
 from unrolled.runs.durable import write_text
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from unrolled.contracts import Sequences
 
 MAJORITY = "majority class"
 LINEAR = "logistic regression on summaries"
@@ -30,11 +29,19 @@ Scores = dict[str, dict[str, float]]  # baseline -> metric -> accuracy, 0 to 1
 
 
 def fit_baselines(config: DictConfig) -> Scores:
-    """Return the accuracy of both baselines on val, and on test if the config lets it be read.
+    """Return the accuracy of both baselines on val, and on test if config.test is true.
 
     Raises:
-        UnrolledError: the data is not to be had.
+        UnrolledError: the data cannot be loaded.
     """
+    # loaded late: a cached score needs neither torch nor scikit-learn
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from unrolled.building.data import load_data
+
     data = load_data(config)
     train = data.parts.train
     majority = int(train.y.bincount().argmax())
@@ -56,8 +63,8 @@ def fit_baselines(config: DictConfig) -> Scores:
 def known_baselines(config: DictConfig, *, data_fingerprint: str, cache: Path | None) -> Scores:
     """Return `fit_baselines` of the data, from the cache if it was fitted before.
 
-    data_fingerprint: of what the source gives; other data is another entry.
-    cache: a JSON file, which is made or added to; None to fit in any case.
+    data_fingerprint: hash of the data that the source loads.
+    cache: a JSON file, created or extended; None to fit without a cache.
     """
     plain = resolve(config)
     what = json.dumps([plain["data"], plain["test"], data_fingerprint], sort_keys=True)
@@ -72,5 +79,7 @@ def known_baselines(config: DictConfig, *, data_fingerprint: str, cache: Path | 
     return known[key]
 
 
-def _features(part: Sequences) -> np.ndarray:
+def _features(part: "Sequences") -> "np.ndarray":
+    from unrolled.encoders.summary import summary_features
+
     return summary_features(part.x, part.lengths).double().numpy()

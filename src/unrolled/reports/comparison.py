@@ -6,8 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from unrolled.errors import ConfigError, did_you_mean
+from unrolled.reports.console import clean
 from unrolled.reports.runs import REPEATED, Run
-from unrolled.reports.statistics import Summary, is_loss, paired_difference, summarize
+from unrolled.reports.statistics import (
+    Summary,
+    is_loss,
+    paired_difference,
+    summarize,
+    summarize_scores,
+)
 
 PREFERRED_METRICS = ("test/accuracy", "val/accuracy")
 ALWAYS_SHOWN = ("data.source._target_", "model._target_")
@@ -54,7 +61,7 @@ class Difference:
 class Comparison:
     """Rows, the best first unless sorted otherwise.
 
-    columns: dotted keys in which the rows differ, recipe included, under the name that is shown.
+    columns: headings of the dotted keys in which the rows differ.
     repeats: how often the settings were repeated, in words.
     """
 
@@ -136,26 +143,14 @@ def _full_key(runs: Sequence[Run], key: str, *, others: Sequence[str] = ()) -> s
 
 
 def _columns(examples: Sequence[Run], *, only: Sequence[str]) -> dict[str, str]:
-    """Return the keys to show and their headings; values that two keys share are shown once."""
+    """Return the keys to show, each with its heading."""
     if only:
         return {key: _column(key) for key in only}
     keys = dict.fromkeys(key for run in examples for key in run.settings if key not in REPEATED)
     values = {key: tuple(repr(run.settings.get(key)) for run in examples) for key in keys}
     differing = [key for key in keys if len(set(values[key])) > 1]
-    effective = {(key.rsplit(".", 1)[-1], values[key]) for key in differing if not _is_recipe(key)}
-    shown = [
-        key
-        for key in differing
-        if not _is_recipe(key)
-        or ((key.rsplit(".", 1)[-1], values[key]) not in effective and key.startswith("recipe."))
-    ]
-    ordered = dict.fromkeys([key for key in ALWAYS_SHOWN if key in keys] + shown)
+    ordered = dict.fromkeys([key for key in ALWAYS_SHOWN if key in keys] + differing)
     return {key: _column(key) for key in ordered}
-
-
-def _is_recipe(key: str) -> bool:
-    """Return whether a key proposes what another one (optimizer.lr) takes up."""
-    return "recipe" in key.split(".")[:-1]
 
 
 def _column(key: str) -> str:
@@ -165,7 +160,8 @@ def _column(key: str) -> str:
 def _shown(key: str, value: Any) -> str:
     if value is None:
         return "-"
-    return str(value).rsplit(".", 1)[-1] if key.endswith("._target_") else str(value)
+    text = clean(str(value))
+    return text.rsplit(".", 1)[-1] if key.endswith("._target_") else text
 
 
 def _row(runs: Sequence[Run], columns: Mapping[str, str]) -> Row:
@@ -175,7 +171,9 @@ def _row(runs: Sequence[Run], columns: Mapping[str, str]) -> Row:
         key={name: _shown(key, runs[0].settings.get(key)) for key, name in columns.items()},
         runs=tuple(runs),
         scores={
-            metric: summarize([run.scores[metric] for run in done if metric in run.scores])
+            metric: summarize_scores(
+                [run.scores[metric] for run in done if metric in run.scores], metric=metric
+            )
             for metric in metrics
         },
         num_failed=len(runs) - len(done),
@@ -231,7 +229,10 @@ def _baselines(
             yield Baseline(
                 name=name,
                 key=dict(zip((columns[key] for key in data_keys), shown, strict=True)),
-                scores={metric: summarize(scores) for metric, scores in by_metric.items()},
+                scores={
+                    metric: summarize_scores(scores, metric=metric)
+                    for metric, scores in by_metric.items()
+                },
             )
 
 
@@ -243,7 +244,7 @@ def _differences(rows: Sequence[Row], metric: str) -> Iterable[Difference]:
     for row in rows:
         if row is reference:
             continue
-        summary = paired_difference(_by_repeat(row, metric), theirs)
+        summary = paired_difference(_by_repeat(row, metric), theirs, metric=metric)
         if summary is not None and summary.n > 1:
             yield Difference(key=row.key, reference=reference.key, summary=summary)
 

@@ -13,10 +13,9 @@ from pathlib import Path
 
 from unrolled.reports.comparison import Comparison, Difference
 from unrolled.reports.runs import Run
-from unrolled.reports.statistics import Summary
+from unrolled.reports.statistics import Summary, is_proportion
 from unrolled.runs.durable import write_text
 
-SHARES = ("accuracy", "f1", "calibration_error")  # shown in %
 NOTHING = ""
 NOT_DONE = "Not done"
 LATEX_ESCAPES = str.maketrans(
@@ -185,13 +184,13 @@ def _paired(differences: Sequence[Difference], metric: str) -> Sheet:
 
 
 def _reference(differences: Sequence[Difference]) -> str:
-    """Return as many of the reference's values, from the first on, as tell it from the others."""
+    """Return the first values of the reference, as many as no other row shares."""
     values = list(differences[0].reference.values())
-    num = 1
-    while num < len(values) and any(
-        list(d.key.values())[:num] == values[:num] for d in differences
-    ):
-        num += 1
+    others = [list(difference.key.values()) for difference in differences]
+    lengths = range(1, len(values))
+    num = next(
+        (n for n in lengths if all(other[:n] != values[:n] for other in others)), len(values)
+    )
     return " ".join(_short(value) for value in values[:num])
 
 
@@ -242,11 +241,11 @@ def _short(value: str) -> str:
 
 
 def _heading(metric: str) -> str:
-    return f"{metric} in %" if metric.endswith(SHARES) else metric
+    return f"{metric} in %" if is_proportion(metric) else metric
 
 
 def _number(value: float, metric: str) -> str:
-    return f"{100 * value:.2f}" if metric.endswith(SHARES) else f"{value:.4f}"
+    return f"{100 * value:.2f}" if is_proportion(metric) else f"{value:.4f}"
 
 
 def _note(comparison: Comparison) -> str:

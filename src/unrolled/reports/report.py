@@ -1,24 +1,19 @@
-"""Reads runs, compares them, shows the table, and writes it."""
+"""Reads runs, compares them, and prints and writes the table."""
 
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
 from unrolled.errors import ConfigError, UnrolledError
 from unrolled.reports.comparison import Comparison, compare, select
+from unrolled.reports.console import NEVER_DROPPED, Column, fitting_table, make_console
 from unrolled.reports.formats import Sheet, sheets, write_tables
 from unrolled.reports.runs import Run, read_runs
 
 log = logging.getLogger(__name__)
 
-WIDE = 250  # characters, where nobody looks at a terminal
-WHOLE = 20  # characters; what is no longer, such as 96.00 ± 1.00, is not broken
-# Columns that a narrow terminal does without, the first of these first.
+LONGEST_SCORE = 20  # characters; longer text that contains " to " is no score
+# Columns that a narrow terminal can do without; the first is dropped first.
 DISPENSABLE = (
     "worst to best",
     "val/loss",
@@ -38,11 +33,11 @@ def report(
     with_baselines: bool,
     folder: Path | None,
 ) -> Comparison:
-    """Show the runs in and under some places as a table, and return it.
+    """Print the runs in and under some folders as a table, and return it.
 
     metric, sort, group: see `compare`.
     conditions: keys and values that a run must have.
-    folder: where the table is written; None for nowhere.
+    folder: where the table is written; None to write no table.
 
     Raises:
         ConfigError: no run, or a metric or key that no run has.
@@ -77,67 +72,57 @@ def report(
 
 
 def show(comparison: Comparison) -> None:
-    """Print the sheets; what a narrow terminal has no room for is left out, and named."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDE)
-    left_out: dict[str, None] = {}
+    """Print the tables. Columns that do not fit into a narrow terminal are dropped and named."""
+    console = make_console()
+    dropped: dict[str, None] = {}
     for sheet in sheets(comparison):
-        table, missing = _fitting(sheet, console, settings=comparison.columns)
-        left_out |= dict.fromkeys(missing)
+        columns = prioritized(sheet, settings=comparison.columns)
+        table, missing = fitting_table(columns, console, title=sheet.title)
+        dropped |= dict.fromkeys(missing)
         console.print(table)
-    if left_out:
-        names = ", ".join(left_out)
-        console.print(f"no room for: {names}; the files and a wider terminal have them")
+    if dropped:
+        names = ", ".join(dropped)
+        console.print(f"columns not shown: {names}; see the files, or use a wider terminal")
     console.print(f"mean ± standard deviation over {comparison.repeats}", soft_wrap=True)
 
 
-def _fitting(sheet: Sheet, console: Console, *, settings: Sequence[str]) -> tuple[Table, list[str]]:
-    """Return the sheet as a table as wide as the console, and the columns it has no room for.
+def prioritized(sheet: Sheet, *, settings: Sequence[str]) -> list[Column]:
+    """Return the columns of a sheet, with the priority of each.
 
-    settings: the columns that are left out first where all rows have the same, and then where the
-        others tell the rows apart without them, as a model's name does without its sizes.
+    settings: headers of the columns that show settings. Those that are the same in all rows are
+        dropped first, then those without which the rows still differ (for example the sizes of a
+        model next to its name).
     """
-    columns = dict(enumerate(zip(*sheet.rows, strict=True)))
-    same = [
-        n
-        for n in columns
-        if sheet.header[n] in settings and len(sheet.rows) > 1 and len(set(columns[n])) == 1
+    cells = dict(zip(sheet.header, zip(*sheet.rows, strict=True), strict=False))
+    redundant = _redundant({name: cells[name] for name in settings if name in cells})
+
+    def priority(name: str) -> int:
+        if name in settings and len(cells[name]) > 1 and len(set(cells[name])) == 1:
+            return 0
+        if name in redundant and name.startswith("model."):
+            return 1
+        if name in DISPENSABLE:
+            return 2 + DISPENSABLE.index(name)
+        return 2 + len(DISPENSABLE) if name in redundant else NEVER_DROPPED
+
+    return [
+        Column(name, values, priority=priority(name), is_whole=_is_whole(values))
+        for name, values in cells.items()
     ]
-    telling = [n for n in columns if sheet.header[n] in settings and n not in same]
-    implied: list[int] = []
-    for number in reversed(telling):
-        rest = [n for n in telling if n not in (number, *implied)]
-        if len({tuple(row[n] for n in rest) for row in sheet.rows}) == len(sheet.rows):
-            implied.append(number)
-    of_models = [n for n in implied if sheet.header[n].startswith("model.")]
-    names = [n for name in DISPENSABLE for n in columns if sheet.header[n] == name]
-    unbounded = console.options.update(width=sys.maxsize)
-    left_out: list[int] = []
-    for number in dict.fromkeys([*same, *of_models, *names, *implied]):
-        table = _table(sheet, [n for n in columns if n not in left_out], min_width=0)
-        if console.measure(table, options=unbounded).maximum <= console.width:
-            break
-        left_out.append(number)
-    shown = [n for n in columns if n not in left_out]
-    table = _table(sheet, shown, min_width=WHOLE)
-    if console.measure(table, options=unbounded).minimum > console.width:  # it would be cut
-        table = _table(sheet, shown, min_width=0)
-    return table, [sheet.header[n] for n in sorted(left_out)]
 
 
-def _table(sheet: Sheet, shown: Sequence[int], *, min_width: int) -> Table:
-    """Return some columns of a sheet; scores and intervals are not broken below min_width."""
-    table = Table(title=sheet.title, title_justify="left", box=box.SIMPLE_HEAD)
-    for n in shown:
-        cells = [row[n] for row in sheet.rows]
-        longest = max(map(len, cells))
-        is_score = any(" ± " in cell or " to " in cell for cell in cells)
-        table.add_column(
-            sheet.header[n],
-            overflow="fold",
-            min_width=longest if is_score and longest <= min_width else None,
-        )
-    for row in sheet.rows:
-        table.add_row(*(row[n] for n in shown))
-    return table
+def _redundant(cells: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return the settings without which the rows still differ, the last ones first."""
+    kept = {name: values for name, values in cells.items() if len(set(values)) > 1}
+    redundant = set()
+    for name in reversed(list(kept)):
+        rest = [values for other, values in kept.items() if other != name]
+        if len(set(zip(*rest, strict=True))) == len(kept[name]):
+            redundant.add(name)
+            del kept[name]
+    return redundant
+
+
+def _is_whole(cells: Sequence[str]) -> bool:
+    is_score = any(" ± " in cell or " to " in cell for cell in cells)
+    return is_score and max(map(len, cells)) <= LONGEST_SCORE

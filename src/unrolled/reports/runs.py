@@ -1,20 +1,38 @@
 """Run folders as rows: what was set, how it ended, what was scored."""
 
 import json
-from collections.abc import Iterable
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from unrolled.config.values import identity, leaves
-from unrolled.errors import ConfigError
+from unrolled.errors import ConfigError, UnrolledError
+from unrolled.reports.console import clean
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_runs
 
+log = logging.getLogger(__name__)
+
 # What a run is repeated over: runs that differ in nothing else are one setting.
 REPEATED = ("seed", "data.fold")
+
+# What reading a damaged folder raises, or one of another program that has a config.yaml.
+UNREADABLE = (
+    UnrolledError,
+    OmegaConfBaseException,
+    yaml.YAMLError,
+    OSError,
+    AssertionError,
+    AttributeError,
+    KeyError,
+    TypeError,
+)
 
 UNFINISHED = Result(state="unfinished", error="it was killed, or is still running")
 
@@ -53,11 +71,13 @@ class Run:
         return json.dumps(kept, sort_keys=True, default=str)
 
 
-def read_runs(places: Iterable[Path]) -> list[Run]:
-    """Return the runs in and under some folders, by path, each once.
+def read_runs(places: Sequence[Path]) -> list[Run]:
+    """Return the runs in and under some folders, sorted by path, each once.
+
+    A folder that cannot be read is logged and skipped.
 
     Raises:
-        ConfigError: a folder without a run.
+        ConfigError: a folder without a run, or no run can be read.
     """
     found: dict[Path, RunFolder] = {}
     for place in places:
@@ -65,7 +85,20 @@ def read_runs(places: Iterable[Path]) -> list[Run]:
         if not folders:
             raise ConfigError(f"no run in or under {place}; `unrolled list` shows runs")
         found |= {folder.path: folder for folder in folders}
-    return [read_run(found[path]) for path in sorted(found)]
+    runs = []
+    for path in sorted(found):
+        try:
+            runs.append(read_run(found[path]))
+        except UNREADABLE as error:
+            log.warning("%s", skipped(found[path], error))
+    if not runs:
+        raise ConfigError(f"no run in or under {', '.join(map(str, places))} can be read")
+    return runs
+
+
+def skipped(folder: RunFolder, error: Exception) -> str:
+    """Return the line that names a run folder that cannot be read."""
+    return " ".join(clean(f"skipped {folder.path}: {error}").split())
 
 
 def read_run(folder: RunFolder) -> Run:
@@ -80,7 +113,7 @@ def read_run(folder: RunFolder) -> Run:
         path=folder.path,
         state=result.state,
         exit_code=None if result is UNFINISHED else result.exit_code,
-        error=result.error or "",
+        error=clean(result.error or ""),
         config=config,
         settings=settings,
         scores={name: value for name, value in result.scores.items() if value is not None},
@@ -92,8 +125,14 @@ def read_run(folder: RunFolder) -> Run:
 
 
 def _settings(config: DictConfig) -> dict[str, Any]:
-    """Return what a run computes by dotted key; the class of a stack's layer is the model's."""
-    settings = dict(leaves(identity(config)))
+    """Return the settings that determine the result, by dotted key.
+
+    Recipes are left out: a run uses them only through other settings, such as optimizer.lr. The
+    class of a stack is that of its layer.
+    """
+    settings = {
+        key: value for key, value in leaves(identity(config)) if "recipe" not in key.split(".")[:-1]
+    }
     if "model.layer._target_" in settings:
         settings["model._target_"] = settings.pop("model.layer._target_")
         del settings["model.layer._partial_"]

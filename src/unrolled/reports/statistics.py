@@ -13,6 +13,7 @@ from typing import Any
 from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
+PROPORTIONS = ("accuracy", "f1", "calibration_error")  # scores between 0 and 1, printed in %
 
 
 @dataclass(frozen=True)
@@ -32,22 +33,47 @@ class Summary:
     largest: float
 
 
-def summarize(values: Sequence[float]) -> Summary:
-    """Return the summary of at least one value; the order of the values does not matter."""
+def summarize(
+    values: Sequence[float], *, lowest: float = -math.inf, highest: float = math.inf
+) -> Summary:
+    """Return the summary of at least one value; the order of the values does not matter.
+
+    lowest, highest: bounds of the mean; the interval is cut off there.
+    """
     n, mean = len(values), statistics.fmean(values)
     if n == 1:
         return Summary(1, mean, None, None, None, mean, mean)
     deviation = statistics.stdev(values)
     half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * deviation / math.sqrt(n)  # Student's t
-    return Summary(n, mean, deviation, mean - half, mean + half, min(values), max(values))
+    low, high = max(mean - half, lowest), min(mean + half, highest)
+    return Summary(n, mean, deviation, low, high, min(values), max(values))
 
 
-def paired_difference(ours: Mapping[Any, float], theirs: Mapping[Any, float]) -> Summary | None:
-    """Return the summary of ours - theirs over the seeds that both have; None if there are none."""
+def summarize_scores(values: Sequence[float], *, metric: str) -> Summary:
+    """Return the summary of scores; the interval of a proportion stays between 0 and 1."""
+    if is_proportion(metric):
+        return summarize(values, lowest=0.0, highest=1.0)
+    return summarize(values)
+
+
+def paired_difference(
+    ours: Mapping[Any, float], theirs: Mapping[Any, float], *, metric: str
+) -> Summary | None:
+    """Return the summary of ours - theirs over the seeds that both have; None if there are none.
+
+    The interval of differences between proportions stays between -1 and 1.
+    """
     shared = ours.keys() & theirs.keys()
-    return summarize([ours[key] - theirs[key] for key in shared]) if shared else None
+    bound = 1.0 if is_proportion(metric) else math.inf
+    differences = [ours[key] - theirs[key] for key in shared]
+    return summarize(differences, lowest=-bound, highest=bound) if shared else None
 
 
 def is_loss(metric: str) -> bool:
-    """Return whether less of it is better."""
+    """Return whether a lower score is better."""
     return metric.endswith(("loss", "error"))
+
+
+def is_proportion(metric: str) -> bool:
+    """Return whether a score is a proportion, such as val/accuracy."""
+    return metric.endswith(PROPORTIONS)

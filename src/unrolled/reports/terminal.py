@@ -1,63 +1,96 @@
 """Tables for a terminal."""
 
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from unrolled.config.values import class_name
+from unrolled.reports.console import (
+    NEVER_DROPPED,
+    Column,
+    clean,
+    fitting_table,
+    make_console,
+)
+from unrolled.reports.runs import UNREADABLE, skipped
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder
 
 METRICS = ("loss", "accuracy", "f1", "calibration_error")
+HEADERS = ("state", "data", "model", "seed", "val acc", "test acc", "parameters", "time", "run")
+# Columns of `unrolled list` that a narrow terminal can do without; the lowest is dropped first.
+# Data and model are part of the folder's name.
+PRIORITIES = {"parameters": 0, "time": 1, "data": 2, "model": 3, "seed": 4, "val acc": 5}
 
 
 def show_scores(result: Result) -> None:
     """Print a row of scores per split, the best epoch, and the accuracy of the baselines."""
     scores = result.scores
-    table = Table("part", *(name.replace("_", " ") for name in METRICS))
-    for part in ("train", "val", "test"):
-        values = [scores.get(f"{part}/{metric}") for metric in METRICS]
+    table = Table("split", *(name.replace("_", " ") for name in METRICS))
+    for split in ("train", "val", "test"):
+        values = [scores.get(f"{split}/{metric}") for metric in METRICS]
         if any(value is not None for value in values):
-            table.add_row(part, *("" if value is None else f"{value:.4f}" for value in values))
-        votes = [scores.get(f"{part}/vote_{metric}") for metric in METRICS]
-        if any(value is not None for value in votes):  # of all windows of a recording
-            name = f"{part}, by recording"
-            table.add_row(name, *("" if value is None else f"{value:.4f}" for value in votes))
-    console = Console()
+            table.add_row(split, *("" if value is None else f"{value:.4f}" for value in values))
+        averaged = [scores.get(f"{split}/vote_{metric}") for metric in METRICS]
+        if any(value is not None for value in averaged):  # of all windows of a recording
+            name = f"{split}, by recording"
+            table.add_row(name, *("" if value is None else f"{value:.4f}" for value in averaged))
+    console = make_console()
     console.print(table)
     if result.best is not None and result.best.epoch is not None:
         reason = result.selection or f"{result.best.monitor} {result.best.value:.4f}"
-        console.print(f"best epoch: {result.best.epoch + 1} of {result.num_epochs} ({reason})")
+        console.print(
+            f"best epoch: {result.best.epoch + 1} of {result.num_epochs} ({clean(reason)})"
+        )
     if "test/accuracy" in scores:
         for name, accuracy in result.baselines.items():
-            console.print(f"test accuracy without training, {name}: {accuracy:.4f}")
+            console.print(f"test accuracy of the baseline {clean(name)}: {accuracy:.4f}")
 
 
-def show_runs(runs: list[RunFolder], *, root: Path) -> None:
-    """Print a row per run: how it ended, what it was, how well it did."""
-    console = Console() if sys.stdout.isatty() else Console(width=250)  # nothing cut in a file
+def show_runs(runs: Sequence[RunFolder], *, root: Path) -> None:
+    """Print a line per run: state, data, model, scores and folder.
+
+    A folder that cannot be read is named below the table.
+    """
+    console = make_console()
     if not runs:
-        console.print(f"no runs under {root}; `unrolled train` makes one")
+        console.print(f"no runs under {root}; start one with `unrolled train`", soft_wrap=True)
         return
-    table = Table("state", "data", "model", "seed", "val acc", "test acc", "parameters", "time")
-    table.add_column("run", overflow="fold")
+    rows, problems = [], []
     for folder in runs:
-        result = folder.result() or Result(state="unfinished")
-        config = folder.config()
-        seconds = result.seconds.get("total")
-        table.add_row(
-            result.state,
-            class_name(config.data.source),
-            class_name(config.model),
-            str(config.seed),
-            *(_percent(result.scores.get(f"{part}/accuracy")) for part in ("val", "test")),
-            "" if result.num_parameters is None else f"{result.num_parameters:,}",
-            "" if seconds is None else f"{seconds:.0f} s",
-            str(folder.path.relative_to(root.absolute())),
-        )
-    console.print(table)
+        try:
+            rows.append(_row(folder, root=root))
+        except UNREADABLE as error:
+            problems.append(skipped(folder, error))
+    if rows:
+        columns = [
+            Column(header, cells, priority=PRIORITIES.get(header, NEVER_DROPPED), is_whole=True)
+            for header, cells in zip(HEADERS, zip(*rows, strict=True), strict=True)
+        ]
+        table, _ = fitting_table(columns, console)
+        console.print(table)
+    for problem in problems:
+        console.print(problem, soft_wrap=True)
+
+
+def _row(folder: RunFolder, *, root: Path) -> tuple[str, ...]:
+    result = folder.result() or Result(state="unfinished")
+    config = folder.config()
+    seconds = result.seconds.get("total")
+    overrides = folder.provenance().get("overrides", [])
+    is_debug = any(str(word).lstrip("+").startswith("debug=") for word in overrides)
+    cells = (
+        f"{result.state} (debug)" if is_debug else result.state,
+        class_name(config.data.source),
+        class_name(config.model),
+        str(config.seed),
+        *(_percent(result.scores.get(f"{split}/accuracy")) for split in ("val", "test")),
+        "" if result.num_parameters is None else f"{result.num_parameters:,}",
+        "" if seconds is None else f"{seconds:.0f} s",
+        str(folder.path.relative_to(root.absolute())),
+    )
+    return tuple(clean(cell).replace("\n", " ") for cell in cells)
 
 
 def _percent(value: float | None) -> str:

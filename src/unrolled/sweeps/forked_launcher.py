@@ -1,18 +1,16 @@
-"""Jobs side by side, each a process forked from this one, which has torch and Lightning loaded.
+"""Runs jobs in parallel, each in a process forked from this one, which has loaded torch.
 
-A fork takes milliseconds where a new interpreter takes seconds to import. A job that raises, exits,
-is killed or runs out of memory ends its own process only. This process computes nothing and never
-touches a GPU, so that its children can.
+A fork takes milliseconds, while a new interpreter imports torch and Lightning for seconds. A job
+that raises, exits, is killed or runs out of memory ends its own process only. This process computes
+nothing and never uses a GPU, so that its children can.
 """
 
 import contextlib
-import ctypes
 import logging
 import multiprocessing
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -21,28 +19,28 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from unrolled.errors import ConfigError, RunInterruptedError, UnrolledError
+from unrolled.errors import STOP_SIGNALS, ConfigError, RunInterruptedError, UnrolledError
+from unrolled.reports.console import clean
 from unrolled.runs.run_folder import RunFolder
-from unrolled.sweeps.jobs import Outcome, carry_out, record_failure
+from unrolled.sweeps.forked_job import run_forked
+from unrolled.sweeps.jobs import Outcome, record_failure
 from unrolled.sweeps.sharing import load_modules, share
 
 log = logging.getLogger(__name__)
 
-NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")  # the last is what SLURM is told to send
-STOP_SIGNALS = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
+SIGNALS = [signal.Signals[name] for name in STOP_SIGNALS]
 
 
 @dataclass
 class Job:
-    """A process at work, and the slot that it takes."""
+    """A running process, and the slot that it occupies."""
 
     number: int
     overrides: list[str]
@@ -54,11 +52,11 @@ class Job:
 
 
 class ForkedLauncher(Launcher):
-    """Starts as many jobs at once as cores and GPU memory allow, the next when one ends.
+    """Runs as many jobs at once as cores and GPU memory allow, and starts the next when one ends.
 
-    jobs_at_once: >= 1, or None for as many as there are cores for their threads.
-    gpu_gigabytes: free memory of a GPU that one job is counted with, > 0; jobs are spread over the
-        GPUs that there are. Without a GPU it means nothing.
+    jobs_at_once: >= 1, or None for the number of cores divided by num_threads.
+    gpu_gigabytes: free GPU memory that one job needs, > 0; jobs are spread over all GPUs. Not used
+        without a GPU.
     """
 
     def __init__(self, *, jobs_at_once: int | None, gpu_gigabytes: float) -> None:
@@ -75,38 +73,44 @@ class ForkedLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Remember what Hydra gives to every launcher; what a job does is known here."""
+        """Store what Hydra passes to every launcher."""
         self.hydra_context = hydra_context
         self.config = config
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Carry out the jobs; a job that fails is told, and the others go on.
+        """Run the jobs. A job that fails is logged, and the others continue.
 
         Raises:
-            RunInterruptedError: a signal ended the sweep; the jobs have saved what they had.
+            RunInterruptedError: a signal ended the sweep; the jobs have written their checkpoints.
         """
         jobs = [list(overrides) for overrides in job_overrides]
         if len({tuple(job) for job in jobs}) < len(jobs):
-            raise ConfigError("the same job stands twice in the sweep; name each value once")
+            raise ConfigError("the sweep contains the same job twice; type each value once")
         common = set.intersection(*map(set, jobs)) if len(jobs) > 1 else set()
         returns: dict[int, JobReturn] = {}
         try:
             for number, outcome in self.stream(jobs):
                 name = " ".join(word for word in jobs[number] if word not in common)
-                log.info("[%d/%d] %s: %s", len(returns) + 1, len(jobs), name, tell(outcome))
+                log.info("[%d/%d] %s: %s", len(returns) + 1, len(jobs), name, describe(outcome))
                 returns[number] = job_return(jobs[number], outcome)
         finally:
-            left = [job for number, job in enumerate(jobs) if number not in returns]
-            lines = [f"not run: {' '.join(job)}" for job in left]
-            print("".join(f"{line}\n" for line in lines), end="", file=sys.stderr)
+            if len(returns) < len(jobs):
+                num_left = len(jobs) - len(returns)
+                log.warning(
+                    "%d of %d jobs did not run; to continue, repeat the command with "
+                    "hydra.sweep.dir=%s",
+                    num_left,
+                    len(jobs),
+                    Path(self.config.hydra.sweep.dir).absolute(),
+                )
         return [returns[number] for number in sorted(returns)]
 
     def stream(self, jobs: Iterable[list[str]]) -> Iterator[tuple[int, Outcome]]:
-        """Start each job when there is room, and yield its number and outcome when it ends.
+        """Start each job when a slot is free, and yield its number and outcome when it ends.
 
-        jobs: their overrides; the next is asked for when it can be started.
+        jobs: the overrides of each; the next item is taken when a slot is free.
 
         Raises:
             RunInterruptedError: a signal came; the jobs that ran have been yielded.
@@ -118,7 +122,7 @@ class ForkedLauncher(Launcher):
         queue, free = enumerate(jobs), list(reversed(range(slots)))
         log.info("%s: %d at once", self.config.hydra.sweep.dir, slots)
         self._received = None
-        before = {number: signal.signal(number, self._pass_on) for number in STOP_SIGNALS}
+        before = {number: signal.signal(number, self._pass_on) for number in SIGNALS}
         try:
             stopping = exhausted = False
             while True:
@@ -129,7 +133,7 @@ class ForkedLauncher(Launcher):
                         break
                     slot = free.pop()
                     gpu = None if gpus is None else gpus[slot % len(gpus)]
-                    if number == 0:  # what this one needs, most of the others do
+                    if number == 0:  # most of the others need the same
                         self._share(overrides)
                     self._running.append(self._start(number, overrides, slot, slots, gpu))
                 if not self._running:
@@ -142,7 +146,7 @@ class ForkedLauncher(Launcher):
                         stopping = True
                         self._signal_all(signal.SIGTERM)
         finally:
-            for job in self._running:  # something of ours went wrong
+            for job in self._running:  # this process failed
                 job.process.kill()
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -162,7 +166,7 @@ class ForkedLauncher(Launcher):
         return gpus or None, self.jobs_at_once or min(by_cores, by_memory)
 
     def _share(self, overrides: list[str]) -> None:
-        """Load here what a job needs; a job that cannot be composed tells so itself."""
+        """Load what a job needs. A config that cannot be composed is reported by its job."""
         with contextlib.suppress(HydraException, OmegaConfBaseException):
             share(self.hydra_context.config_loader.load_sweep_config(self.config, overrides))
 
@@ -171,68 +175,23 @@ class ForkedLauncher(Launcher):
     ) -> Job:
         ours, theirs = multiprocessing.Pipe(duplex=False)
         process = multiprocessing.get_context("fork").Process(
-            target=self._child, args=(theirs, number, overrides, slots, gpu, os.getpid())
+            target=run_forked,
+            args=(theirs, self.hydra_context, self.config, overrides),
+            kwargs={"number": number, "slots": slots, "gpu": gpu, "parent": os.getpid()},
         )
         process.start()
         theirs.close()
         return Job(number, overrides, slot, process, ours)
 
-    def _child(
-        self,
-        connection: Connection,
-        number: int,
-        overrides: list[str],
-        slots: int,
-        gpu: str | None,
-        parent: int,
-    ) -> None:
-        """Carry out one job: the process that this is called in has no other purpose."""
-        os.setpgid(0, 0)  # Ctrl-C reaches the sweep, which passes it on
-        for name in STOP_SIGNALS:
-            signal.signal(name, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        if not _dies_with(parent):
-            return
-        if gpu is not None:
-            os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-        import torch
-
-        torch.set_num_threads(max((os.cpu_count() or 1) // slots, 1))  # unless num_threads is set
-        setup_globals()
-        try:
-            config = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
-        except (HydraException, OmegaConfBaseException) as error:
-            reason, code = f"{error}", ConfigError.exit_code
-            connection.send(Outcome("", "failed", code, reason, None, {}, 0.0, before=False))
-            return
-        with open_dict(config):
-            config.hydra.job.id = config.hydra.job.num = number
-        folder = job_folder(config)
-        folder.path.mkdir(parents=True, exist_ok=True)
-        connection.send(str(folder.path))
-        _write_output_to(folder.path / "output.log")
-        job_overrides = list(config.hydra.overrides.task)
-
-        def task(config: DictConfig) -> None:
-            connection.send(carry_out(config, folder, overrides=job_overrides))
-
-        run_job(
-            hydra_context=self.hydra_context,
-            task_function=task,
-            config=config,
-            job_dir_key="hydra.sweep.dir",
-            job_subdir_key="hydra.sweep.subdir",
-        )
-
     def _ended(self) -> list[Job]:
         """Wait until a job has ended; return those that have."""
         sentinels = {job.process.sentinel: job for job in self._running}
-        # what a job says is read while it runs, or a full pipe would keep it from ending
-        talking = {job.connection: job for job in self._running if not job.connection.closed}
+        # messages are read while the job runs: it could not end with a full pipe
+        messages = {job.connection: job for job in self._running if not job.connection.closed}
         ended = []
-        for item in wait([*sentinels, *talking]):
+        for item in wait([*sentinels, *messages]):
             if isinstance(item, Connection):
-                _listen(talking[item])
+                _listen(messages[item])
             else:
                 ended.append(sentinels[item])  # type: ignore[index]
         return ended
@@ -257,20 +216,12 @@ class ForkedLauncher(Launcher):
                 os.kill(job.process.pid or 0, number)
 
 
-def job_folder(config: DictConfig) -> RunFolder:
-    """Return the folder of a job whose config Hydra has composed."""
-    from hydra.core.hydra_config import HydraConfig
-
-    HydraConfig.instance().set_config(config)
-    return RunFolder(Path(config.hydra.sweep.dir) / config.hydra.sweep.subdir)
-
-
-class ToldJob(JobReturn):
-    """A job whose failure has been told already: Hydra would say it again, of the first only."""
+class LoggedJob(JobReturn):
+    """A job whose failure has been logged. Hydra would log the first failure again."""
 
     @property
     def return_value(self) -> Any:
-        """Return what the job found.
+        """Return the value of the job.
 
         Raises:
             UnrolledError: it failed.
@@ -285,8 +236,8 @@ class ToldJob(JobReturn):
 
 
 def job_return(overrides: list[str], outcome: Outcome) -> JobReturn:
-    """Return a job's outcome as Hydra knows it."""
-    result = ToldJob(overrides=overrides)
+    """Return the outcome of a job in the form that Hydra expects."""
+    result = LoggedJob(overrides=overrides)
     if outcome.state == "done":
         result.return_value, result.status = outcome.value, JobStatus.COMPLETED
     else:
@@ -294,10 +245,10 @@ def job_return(overrides: list[str], outcome: Outcome) -> JobReturn:
     return result
 
 
-def tell(outcome: Outcome) -> str:
-    """Return how a job ended, in a line."""
+def describe(outcome: Outcome) -> str:
+    """Return a line that describes how a job ended."""
     if outcome.state != "done":
-        reason = " ".join(outcome.error.split())
+        reason = " ".join(clean(outcome.error).split())
         return f"{outcome.state.upper()} ({outcome.exit_code}): {reason}; see {outcome.folder}"
     shown = [
         f"{name} {outcome.scores[name]:.4f}"
@@ -320,43 +271,27 @@ def _listen(job: Job) -> None:
 
 
 def _died(job: Job, code: int) -> Outcome:
-    """Record the end of a job that could not do so itself."""
+    """Write the result of a job whose process died."""
     if code < 0:
         reason = f"killed by {signal.Signals(-code).name}"
         if -code == signal.SIGKILL:
-            reason += " (by somebody, or by the system because memory ran out)"
-        state = "interrupted" if -code in STOP_SIGNALS else "failed"
+            reason += " (by a user, or by the system because memory ran out)"
+        state = "interrupted" if -code in SIGNALS else "failed"
         code = 128 - code
     else:
         state, reason = "failed", f"its process ended with code {code} and no result"
         code = code or 1
     if job.folder is None:
-        return Outcome("", state, code, reason, None, {}, 0.0, before=False)
-    with contextlib.suppress(UnrolledError):  # an unwritable disk is told by the sweep's table
+        return Outcome.failed(reason, exit_code=code, state=state)
+    with contextlib.suppress(UnrolledError):  # on a disk that cannot be written
         record_failure(job.folder, config=None, state=state, exit_code=code, error=reason)
         with (job.folder.path / "train.log").open("a", encoding="utf-8") as file:
             file.write(f"{reason}\n")
-    return Outcome(str(job.folder.path), state, code, reason, None, {}, 0.0, before=False)
-
-
-def _dies_with(parent: int) -> bool:
-    """Let the system kill this process when its parent is gone; False if that has happened."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    return os.getppid() == parent
-
-
-def _write_output_to(path: Path) -> None:
-    """Let everything that this process prints go to a file."""
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    for number in (1, 2):
-        os.dup2(file, number)
-    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
-    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    return Outcome.failed(reason, exit_code=code, state=state, folder=job.folder.path)
 
 
 def _free_gpu_gigabytes() -> dict[str, float]:
-    """Return the free memory of each GPU by index, without waking the driver in this process."""
+    """Return the free memory of each GPU by index, without loading the driver into this process."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     command = ["nvidia-smi", "--query-gpu=index,memory.free", "--format=csv,noheader,nounits"]
     try:

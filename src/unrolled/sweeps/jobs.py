@@ -1,7 +1,7 @@
-"""One job of a sweep: done before, continued, or begun; and never without a record.
+"""One job of a sweep: it was done before, is resumed, or starts; its result is always written.
 
-A job is the run that its config, the data and our source describe. A folder that holds another one
-under the same name (an encoder was edited, the data changed) is set aside, and the job begins.
+A job is identified by its config, the data and the source code. If a folder holds another run under
+the same name (an encoder was edited, the data changed), that run is set aside and the job starts.
 """
 
 import logging
@@ -22,10 +22,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended; it travels from the job's process to that of the sweep.
+    """How a job ended. The job's process sends it to the process of the sweep.
 
-    value: best value of the monitored score; None without one.
-    before: whether an earlier start of the sweep had done it.
+    value: best value of the monitored score, for example 0.31; None without one.
+    before: whether an earlier start of the sweep had finished it.
     """
 
     folder: str
@@ -37,9 +37,30 @@ class Outcome:
     seconds: float
     before: bool
 
+    @classmethod
+    def failed(
+        cls, error: str, *, exit_code: int, state: str = "failed", folder: Path | None = None
+    ) -> "Outcome":
+        """Return the outcome of a job that was not finished.
+
+        error: the reason, as the table prints it.
+        state: failed or interrupted.
+        folder: of the job; None if it has none, because its config could not be composed.
+        """
+        return cls(
+            folder="" if folder is None else str(folder),
+            state=state,
+            exit_code=exit_code,
+            error=error,
+            value=None,
+            scores={},
+            seconds=0.0,
+            before=False,
+        )
+
 
 def carry_out(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Outcome:
-    """Do what is left to be done of a job, and return how it ended; no error is raised."""
+    """Finish a job, and return how it ended. No error is raised."""
     try:
         check_config(config)
         if config.init_from is not None:
@@ -47,8 +68,8 @@ def carry_out(config: DictConfig, folder: RunFolder, *, overrides: list[str]) ->
         result = _earlier_result(config, folder)
         before = result is not None
         result = result or _finish(config, folder, overrides=overrides)
-    except Exception as error:  # every end is recorded, and the sweep goes on
-        log.exception("the job is not done")
+    except Exception as error:  # recorded; the sweep continues
+        log.exception("the job failed")
         return _failed(config, folder, error)
     if config.sweep.keep != "all":
         folder.drop_checkpoints(keep_best=config.sweep.keep == "best")
@@ -96,7 +117,7 @@ def _is_same_run(config: DictConfig, folder: RunFolder) -> bool:
     if folder.provenance().get("source_hash") != source_hash():
         return False
     recorded = _recorded_fingerprint(folder)
-    if recorded is None:  # it never got as far as the data
+    if recorded is None:  # it ended before the data was loaded
         return True
     from unrolled.building.data import load_data
 
@@ -113,7 +134,7 @@ def _recorded_fingerprint(folder: RunFolder) -> str | None:
 
     try:
         _, checkpoint = folder.newest_checkpoint()
-    except CheckpointError:  # damaged: it begins again
+    except CheckpointError:  # damaged: the job starts again
         return ""
     return str(recorded_identity(checkpoint)["data_fingerprint"])
 
@@ -137,7 +158,7 @@ def _failed(config: DictConfig, folder: RunFolder, error: Exception) -> Outcome:
     reason = str(error) if isinstance(error, UnrolledError) else f"{type(error).__name__}: {error}"
     if folder.result() is None and not isinstance(error, CheckpointError):  # not another's folder
         record_failure(folder, config=config, state=state, exit_code=code, error=reason)
-    return Outcome(str(folder.path), state, code, reason, None, {}, 0.0, before=False)
+    return Outcome.failed(reason, exit_code=code, state=state, folder=folder.path)
 
 
 def record_failure(

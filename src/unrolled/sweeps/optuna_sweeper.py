@@ -31,7 +31,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from unrolled.config.checks import check_config
 from unrolled.errors import ConfigError
 from unrolled.sweeps.ending import ending_in_a_table
-from unrolled.sweeps.forked_launcher import ForkedLauncher, tell
+from unrolled.sweeps.forked_launcher import ForkedLauncher, describe
 from unrolled.sweeps.search import make_study, running_trial, write_best
 
 if TYPE_CHECKING:
@@ -71,17 +71,17 @@ class OptunaSweeper(Sweeper):
         check_config(example)  # what no trial can do is told before the first
         folder = Path(self.settings.hydra.sweep.dir).absolute()
         monitor = self.settings.monitor
-        study = make_study(
+        with make_study(
             folder,
             direction="minimize" if monitor.mode == "min" else "maximize",
             definition={"fixed": _kept(fixed), "space": space, "monitor": dict(monitor)},
-        )
-        OmegaConf.save(self.settings, folder / "multirun.yaml")
-        with ending_in_a_table(self.settings, metric=monitor.metric, tolerant=True):
-            try:
-                self._search(study, fixed, distributions)
-            finally:
-                _write_best(study, folder, fixed=fixed, metric=monitor.metric)
+        ) as study:
+            OmegaConf.save(self.settings, folder / "multirun.yaml")
+            with ending_in_a_table(self.settings, metric=monitor.metric, tolerant=True):
+                try:
+                    self._search(study, fixed, distributions)
+                finally:
+                    _write_best(study, folder, fixed=fixed, metric=monitor.metric)
 
     def _space(self, arguments: list[str]) -> tuple[list[str], dict[str, str]]:
         """Return what stays as it is, and what is searched: key -> values, as they are typed."""
@@ -118,9 +118,8 @@ class OptunaSweeper(Sweeper):
         for number, state, value, told in self._carry_out(jobs()):
             trial = trials[number]
             chosen = " ".join(f"{key}={value}" for key, value in trial.params.items())
-            log.info(
-                "[%d/%d] %s: %s", trial.number + 1, self.settings.sweep.num_trials, chosen, told
-            )
+            position = f"{trial.number + 1}/{self.settings.sweep.num_trials}"
+            log.info("[%s] trial-%d %s: %s", position, trial.number, chosen, told)
             if state != "interrupted":  # else it is gone on with when the search is
                 _tell(study, trial, value if state == "done" else None)
 
@@ -148,7 +147,7 @@ class OptunaSweeper(Sweeper):
         """Yield number, state, value and a line for each job that has ended."""
         if isinstance(self.launcher, ForkedLauncher):
             for number, outcome in self.launcher.stream(jobs):
-                yield number, outcome.state, outcome.value, tell(outcome)
+                yield number, outcome.state, outcome.value, describe(outcome)
             return
         first = 0
         while batch := list(islice(jobs, self.settings.sweep.trials_at_once)):
@@ -247,4 +246,4 @@ def _write_best(study: "Study", folder: Path, *, fixed: list[str], metric: str) 
     chosen = [f"{key}={quoted(value)}" for key, value in best.params.items()]
     assert best.value is not None
     write_best(folder, metric=metric, value=best.value, overrides=[*_kept(fixed), *chosen])
-    log.info("best: trial %d, %s %.6g: %s", best.number + 1, metric, best.value, " ".join(chosen))
+    log.info("best: trial-%d, %s %.6g: %s", best.number, metric, best.value, " ".join(chosen))

@@ -5,6 +5,8 @@ best.yaml  the best trial as overrides, for `unrolled train from=best.yaml`
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,17 +18,19 @@ from unrolled.runs.durable import write_text
 if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.pruners import BasePruner
+    from optuna.storages import RDBStorage
 
 STUDY_NAME = "search"
 SECONDS_TO_WAIT = 60  # for another process that writes
 
 
+@contextmanager
 def make_study(
     folder: Path, *, direction: Literal["minimize", "maximize"], definition: dict[str, Any]
-) -> "Study":
-    """Return the study of a folder, made if there is none.
+) -> "Iterator[Study]":
+    """Open the study of a folder, which is created if there is none.
 
-    definition: plain values that say what is searched; it stays what it was.
+    definition: plain values that describe the search; they are the same at every start.
 
     Raises:
         ConfigError: Optuna is not installed, or the folder holds another search.
@@ -37,25 +41,28 @@ def make_study(
         raise ConfigError("sweep=optuna needs Optuna: pip install 'unrolled[search]'") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
-    study = optuna.create_study(
-        storage=_storage(folder), study_name=STUDY_NAME, direction=direction, load_if_exists=True
-    )
-    wanted = json.dumps(definition, sort_keys=True)
-    found = study.user_attrs.get("definition", wanted)
-    if found != wanted:
-        raise ConfigError(
-            f"{folder} holds another search ({found}); choose another hydra.sweep.dir, "
-            f"or search as before, not {wanted}"
+    with _storage(folder) as storage:
+        study = optuna.create_study(
+            storage=storage, study_name=STUDY_NAME, direction=direction, load_if_exists=True
         )
-    study.set_user_attr("definition", wanted)
-    return study
+        wanted = json.dumps(definition, sort_keys=True)
+        found = study.user_attrs.get("definition", wanted)
+        if found != wanted:
+            raise ConfigError(
+                f"{folder} holds another search ({found}); choose another hydra.sweep.dir, "
+                f"or search as before, not {wanted}"
+            )
+        study.set_user_attr("definition", wanted)
+        yield study
 
 
-def open_study(folder: Path, *, pruner: "BasePruner") -> "Study":
-    """Return the study of a folder in which a search runs."""
+@contextmanager
+def open_study(folder: Path, *, pruner: "BasePruner") -> "Iterator[Study]":
+    """Open the study of a folder in which a search runs."""
     import optuna
 
-    return optuna.load_study(study_name=STUDY_NAME, storage=_storage(folder), pruner=pruner)
+    with _storage(folder) as storage:
+        yield optuna.load_study(study_name=STUDY_NAME, storage=storage, pruner=pruner)
 
 
 def running_trial(study: "Study", number: int) -> "Trial | None":
@@ -88,12 +95,19 @@ def best_overrides(path: Path) -> list[str]:
     return [str(override) for override in best["overrides"]]
 
 
-def _storage(folder: Path) -> Any:
+@contextmanager
+def _storage(folder: Path) -> "Iterator[RDBStorage]":
+    """Open study.db, and close every connection to it at the end."""
     from optuna.storages import RDBStorage
     from sqlalchemy.pool import NullPool
 
-    # no connection stays open: one must not be carried through a fork
-    return RDBStorage(
+    # no connection stays open between two queries: a fork must not share one
+    storage = RDBStorage(
         f"sqlite:///{folder / 'study.db'}",
         engine_kwargs={"poolclass": NullPool, "connect_args": {"timeout": SECONDS_TO_WAIT}},
     )
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
