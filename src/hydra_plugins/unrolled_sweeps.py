@@ -1,19 +1,19 @@
-"""Where Hydra looks for launchers and sweepers: it takes those that this module defines."""
+"""Launchers and sweepers for Hydra, which searches the package hydra_plugins for them."""
 
 from unrolled.sweeps import forked_launcher, grid_sweeper, local_ray, optuna_sweeper
 
 
 class ForkedLauncher(forked_launcher.ForkedLauncher):
-    """Jobs side by side, forked from a process that is warm."""
+    """Runs jobs in parallel, forked from a process that has loaded torch."""
 
 
 class GridSweeper(grid_sweeper.GridSweeper):
-    """Every combination, and a table in the end."""
+    """Runs every combination, and prints a table at the end."""
 
 
 class LocalRayLauncher(local_ray.LocalRayLauncher):
-    """Jobs on a Ray of this machine, reachable from this machine only."""
+    """Runs jobs on a Ray instance that only this machine can reach."""
 
 
 class OptunaSweeper(optuna_sweeper.OptunaSweeper):
-    """A search, and a table in the end."""
+    """Searches with Optuna, and prints a table at the end."""

@@ -1,4 +1,4 @@
-"""`unrolled report DIR...`: runs side by side, a row per setting, over seeds and folds.
+"""`unrolled report DIR...`: compares runs, with a row per setting over seeds and folds.
 
 metric=NAME (test/accuracy), sort=METRIC or KEY, group=KEY,KEY (a row per value of these),
 where=KEY=VALUE (runs that have it), baselines=false, out=DIR (writes the table there).
@@ -16,7 +16,7 @@ USAGE = (
 
 
 def run(arguments: list[str]) -> None:
-    """Show the table; write it into out=DIR, or the whole one of a sweep into its folder again.
+    """Print the table. Write it to out=DIR, or to the folder of a sweep if all its runs are shown.
 
     Raises:
         ConfigError: no folder, or a metric or key that no run has.

@@ -1,4 +1,4 @@
-"""What a sweep leaves: a table, no more checkpoints than asked for, and what to type to go on."""
+"""The end of a sweep: prints the table, removes checkpoints, and names the command to continue."""
 
 import sys
 from collections import defaultdict
@@ -17,7 +17,7 @@ from unrolled.runs.run_folder import RunFolder, find_runs
 
 @contextmanager
 def ending_in_a_table(config: DictConfig, *, metric: str | None, tolerant: bool) -> Iterator[None]:
-    """Carry out a sweep, and sum it up whatever became of its jobs.
+    """Run a sweep in this context, and print its table even if jobs failed.
 
     The table is read from the run folders, so that it is the same for every launcher.
 
@@ -38,11 +38,11 @@ def ending_in_a_table(config: DictConfig, *, metric: str | None, tolerant: bool)
     except Exception as error:  # noqa: BLE001 - of a job, told by its folder; else raised below
         stopped = error
     if not any(find_runs(folder)):
-        raise stopped or SweepError(f"{folder}: no job has left anything")
+        raise stopped or SweepError(f"{folder}: no job has written a run folder")
     runs = read_runs([folder])
     if config.sweep.keep == "best":
         keep_best(runs)
-    from unrolled.reports.report import report  # what it needs takes a second to load
+    from unrolled.reports.report import report  # loads for a second
 
     report(
         [folder],
@@ -55,7 +55,7 @@ def ending_in_a_table(config: DictConfig, *, metric: str | None, tolerant: bool)
     )
     num_left = sum(run.state != "done" for run in runs)
     if num_left or stopped is not None:
-        print(f"to go on: the same command with hydra.sweep.dir={folder}", file=sys.stderr)
+        print(f"to continue, repeat the command with hydra.sweep.dir={folder}", file=sys.stderr)
     print(f"sweep: {folder}", flush=True)
     if isinstance(stopped, RunInterruptedError):
         raise stopped
@@ -66,7 +66,7 @@ def ending_in_a_table(config: DictConfig, *, metric: str | None, tolerant: bool)
 
 
 def keep_best(runs: Sequence[Run]) -> None:
-    """Leave the best checkpoint of each setting's best run on val, and no other."""
+    """Keep the best checkpoint of the best run of each setting, and remove all others."""
     settings: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         if run.state == "done":

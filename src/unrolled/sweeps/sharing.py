@@ -1,4 +1,4 @@
-"""What the jobs of a sweep share: modules and data, loaded once in the process that forks them.
+"""Loads modules and data that all jobs share, in the process that forks them.
 
 A fork copies no memory until one of the two writes to it, and jobs only read these.
 """
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def load_modules() -> None:
-    """Import what every job needs, and look at the code that is imported."""
+    """Import what every job needs, and remember the source code."""
     for name in ("unrolled.training.experiment", "unrolled.reports.terminal", "sklearn.datasets"):
         importlib.import_module(name)
     import torch
