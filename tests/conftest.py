@@ -94,13 +94,19 @@ def _untouched_global_state() -> Any:
 
 @pytest.fixture(scope="session")
 def train_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SimpleNamespace]:
-    """Train with these overrides in a new folder; return config, folder and record of the run."""
+    """Train with these overrides in a new folder; return config, folder and record of the run.
 
-    def train(*overrides: str) -> SimpleNamespace:
+    pictures: whether TensorBoard gets confusion matrices, which take half the time of a tiny run.
+    """
+
+    def train(*overrides: str, pictures: bool = False) -> SimpleNamespace:
         from unrolled.runs.run_folder import RunFolder
         from unrolled.training import experiment
 
         config = compose("callbacks.progress.style=lines", "trainer=cpu", *overrides)
+        if not pictures:
+            with open_dict(config):
+                config.callbacks.pop("tensorboard_views", None)
         folder = RunFolder(tmp_path_factory.mktemp("run"))
         record = experiment.train(config, folder, overrides=list(overrides)).to_json()
         return SimpleNamespace(config=config, folder=folder, record=record)
@@ -111,4 +117,4 @@ def train_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SimpleNa
 @pytest.fixture(scope="session")
 def tiny_run(train_in: Callable[..., SimpleNamespace]) -> SimpleNamespace:
     """A finished run of two epochs on digits: its config, folder and record. Only to be read."""
-    return train_in("trainer.max_epochs=2", "model.hidden_size=32")
+    return train_in("trainer.max_epochs=2", "model.hidden_size=32", pictures=True)
