@@ -75,6 +75,7 @@ def main() -> None:
             shuffle=True,
             bucket_batches=bucket_batches,
             seed=0,
+            redraw=None,
             rank=0,
             world_size=1,
         )

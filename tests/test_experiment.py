@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import unrolled
 from conftest import compose, options
+from unrolled.building.data import load_data
 from unrolled.config import composition
 from unrolled.config.values import config_hash
 from unrolled.errors import CheckpointError, ConfigError, DataError
@@ -314,6 +315,34 @@ def test_the_tutorial_is_torchs_own_network(train_in):
     ours = torch.cat([p.flatten() for p in classifier.parameters()])
     theirs = torch.cat([p.flatten() for p in (*rnn.parameters(), *linear.parameters())])
     assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_lines_of_the_tutorial_give_the_same_losses(seed, train_in):
+    """Plain PyTorch with the weights and tensors of a run; `x, y` are new in each epoch."""
+    run = train_in("experiment=tutorial_random", f"seed={seed}")
+    batches = load_data(run.config).train_dataloader()
+    torch.manual_seed(seed)
+    rnn = torch.nn.RNN(28, 128, 2, batch_first=True)
+    linear = torch.nn.Linear(128, 10)
+    criterion = torch.nn.CrossEntropyLoss()
+    optimizer = torch.optim.Adam([*rnn.parameters(), *linear.parameters()], lr=0.01)
+    losses = []
+    drawn = []
+    for epoch in range(2):
+        batches.set_epoch(epoch)
+        ((x, _, y, _),) = batches
+        out, _ = rnn(x, torch.zeros(2, 100, 128))
+        loss = criterion(linear(out[:, -1, :]), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        drawn.append(x)
+
+    recorded = [float(row["train/loss"]) for row in history_of(run) if row["train/loss"]]
+    assert recorded == pytest.approx(losses, abs=1e-6)
+    assert not torch.equal(drawn[0].sort(dim=0).values, drawn[1].sort(dim=0).values)
 
 
 def _seeded(config):

@@ -117,6 +117,7 @@ def test_the_composition_of_batches_does_not_change_a_logit(model: str) -> None:
             bucket_batches=bucket_batches,
             curriculum_epochs=0,
             seed=bucket_batches,
+            redraw=None,
             rank=0,
             world_size=1,
         )

@@ -5,7 +5,7 @@ h hidden units, c classes.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -82,15 +82,17 @@ class Sequences:
 
 @dataclass(frozen=True)
 class SourceData:
-    """What a source holds: the parts that are given, and the names of the classes.
+    """The sequences of a source, and the names of the classes.
 
-    A part that is None is split off the training part by the data module.
+    A validation or test set that is None is held out of the training set by the data module.
 
-    missing: how NaN in real steps is filled; `refuse` where there is none.
-    schema: plain values with which a source reads further files as it read these, or None.
-    groups: of the training sequences, (n,), for a split that keeps groups together, or None.
-    baselines: test accuracy of trivial solutions, by name.
-    starts: when each training sequence starts, (n,), for a split by time, or None.
+    missing: how NaN in real steps is filled, or `refuse` if there is none.
+    schema: plain values with which the source reads further files in the same way, or None.
+    groups: group of each training sequence, (n,), for a split that keeps groups together, or None.
+    starts: start of each training sequence, (n,), for a split by time, or None.
+    baselines: test accuracy of simple solutions, by name.
+    redraw: returns the training set of an epoch >= 1, with as many sequences of the same lengths,
+        or None if every epoch uses the same sequences.
     """
 
     train: Sequences
@@ -102,6 +104,7 @@ class SourceData:
     groups: Int[Tensor, " n"] | None = None
     starts: Float[Tensor, " n"] | None = None
     baselines: Mapping[str, float] = field(default_factory=dict)
+    redraw: Callable[[int], Sequences] | None = None
 
     def parts(self) -> dict[str, Sequences]:
         """Return the parts that are given, by name."""

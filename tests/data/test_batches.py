@@ -35,6 +35,7 @@ def make(
         bucket_batches=bucket_batches,
         curriculum_epochs=0,
         seed=seed,
+        redraw=None,
         rank=rank,
         world_size=world_size,
     )
@@ -202,6 +203,7 @@ def make_ragged(
         bucket_batches=bucket_batches,
         curriculum_epochs=curriculum_epochs,
         seed=seed,
+        redraw=None,
         rank=rank,
         world_size=world_size,
     )
@@ -308,6 +310,7 @@ def test_a_curriculum_of_equal_lengths_is_refused() -> None:
         torch.zeros(4, 7, 1), torch.zeros(4, dtype=torch.long), first_id=0
     )
     settings = {"batch_size": 2, "bucket_batches": 1, "seed": 0, "rank": 0, "world_size": 1}
+    settings["redraw"] = None
     with pytest.raises(ConfigError, match=r"curriculum_epochs=3.*all have 7 steps"):
         Batches(sequences, shuffle=True, curriculum_epochs=3, **settings)
     Batches(sequences, shuffle=False, curriculum_epochs=3, **settings)  # val and test have no order

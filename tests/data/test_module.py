@@ -15,6 +15,7 @@ from unrolled.data.batches import Batches, Batching
 from unrolled.data.module import SequenceDataModule
 from unrolled.data.preparation import Fitted, Preparation
 from unrolled.data.sources.digits import Digits
+from unrolled.data.sources.random import Random
 from unrolled.data.standardization import Standardization
 from unrolled.data.windows import Windows
 from unrolled.errors import ConfigError, DataError
@@ -407,3 +408,29 @@ def test_fitted_values_are_applied_to_other_data() -> None:
     other.setup()
     assert other.fitted.filling.mean.tolist() == [1, 2, 3]
     assert other.preprocessing() == values
+
+
+def random_module(*, seed: int, redraw: bool) -> SequenceDataModule:
+    sizes = {"num_train": 40, "num_val": 10, "num_test": 10, "num_steps": 5, "num_features": 2}
+    return make(Random(**sizes, num_classes=3, seed=seed, redraw=redraw), standardize="none")
+
+
+def values_of(module: SequenceDataModule, epoch: int) -> torch.Tensor:
+    batches = module.train_dataloader()
+    batches.set_epoch(epoch)
+    return torch.cat([batch.x for batch in batches]).flatten().sort().values
+
+
+def test_redrawn_sequences_are_a_function_of_seed_and_epoch() -> None:
+    module, again, other = (random_module(seed=seed, redraw=True) for seed in (0, 0, 1))
+    for epoch in (0, 1, 5):
+        assert torch.equal(values_of(module, epoch), values_of(again, epoch))
+        assert not torch.equal(values_of(module, epoch), values_of(other, epoch))
+    assert not torch.equal(values_of(module, 0), values_of(module, 1))
+    assert not torch.equal(values_of(module, 1), values_of(module, 5))
+
+
+def test_without_redraw_every_epoch_has_the_same_sequences() -> None:
+    module = random_module(seed=0, redraw=False)
+    assert torch.equal(values_of(module, 0), values_of(module, 5))
+    assert torch.equal(values_of(module, 0), values_of(random_module(seed=0, redraw=True), 0))

@@ -16,10 +16,11 @@ LOOPS = {
     "fewer_batches": ("trainer.limit_train_batches=5", "trainer.limit_val_batches=1"),
     "max_steps": ("trainer.max_steps=24",),
     "unshuffled": ("data.shuffle=false",),
+    "redrawn_data": ("data.source.redraw=true",),
     "curriculum": (
         "data.curriculum_epochs=3",
         "data.source._target_=unrolled.data.tasks.parity.Parity",
-        *(f"~data.source.num_{size}" for size in ("steps", "features", "classes")),
+        *(f"~data.source.{key}" for key in ("num_steps", "num_features", "num_classes", "redraw")),
         *("+data.source.min_steps=2", "+data.source.max_steps=9"),
         *("+data.source.test_min_steps=9", "+data.source.test_max_steps=12"),
     ),
@@ -36,6 +37,7 @@ QUICK = [
     ("plateau", "validation_within_epochs", "last_batch", True),
     ("step", "max_steps", "first_batch", False),
     ("cosine", "curriculum", "middle_batch", True),
+    ("none", "redrawn_data", "middle_batch", True),
 ]
 
 

@@ -145,6 +145,7 @@ RULES = {
     ),
     "data.missing": _words(choices.MISSING_MODES),
     "data.source.seed": SEED,
+    "data.source.redraw": FLAG,
     "data.source.num": COUNT,
     "data.source.num_train": COUNT,
     "data.source.num_val": COUNT,

@@ -1,7 +1,7 @@
 """An in-memory loader: a batch is an index into tensors."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -58,6 +58,8 @@ class Batches:
         most shortest (longest / shortest)^(e / N) steps take part in training, again and again
         until the epoch is full; >= 0, where 0 leaves none out.
     seed: of the order, >= 0.
+    redraw: returns the set of an epoch >= 1, with as many sequences of the same lengths, or None if
+        every epoch uses the same set.
     rank, world_size: which share of the sequences this process gets. In training every rank gets
         equally many (at most world_size - 1 sequences of an epoch are left out, others in each
         epoch); without shuffling none is.
@@ -77,6 +79,7 @@ class Batches:
         bucket_batches: int,
         curriculum_epochs: int,
         seed: int,
+        redraw: Callable[[int], Sequences] | None,
         rank: int,
         world_size: int,
     ) -> None:
@@ -86,6 +89,7 @@ class Batches:
         self.bucket_batches = bucket_batches
         self.curriculum_epochs = curriculum_epochs
         self.seed = seed
+        self.redraw = redraw
         self.rank = rank
         self.world_size = world_size
         self.epoch = 0
@@ -116,8 +120,12 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         on_host = self.order()[self.first_batch * self.batch_size :]
-        order = on_host.to(self.sequences.x.device)
-        parts = self.sequences.tensors()
+        device = self.sequences.x.device
+        order = on_host.to(device)
+        sequences = self.sequences
+        if self.redraw is not None and self.epoch > 0:
+            sequences = self.redraw(self.epoch).to(device)
+        parts = sequences.tensors()
         for start in range(0, len(order), self.batch_size):
             rows = order[start : start + self.batch_size]
             batch = Batch(*(part.index_select(0, rows) for part in parts))  # x[rows], in a quarter

@@ -1,6 +1,8 @@
 """The LightningDataModule: the prepared sequences of a source, in batches."""
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -42,6 +44,7 @@ class SequenceDataModule(LightningDataModule):
         self.averages_windows = False  # whether the windows of a recording have one label
         self.fingerprint = ""
         self._parts: Parts | None = None
+        self._redraw: Callable[[int], Sequences] | None = None
 
     def prepare_data(self) -> None:
         """Let the source fetch its files; Lightning calls this once per machine."""
@@ -70,6 +73,8 @@ class SequenceDataModule(LightningDataModule):
         if self.fitted is None:
             self.fitted = self.preparation.fit(parts.train, data)
         self._parts = self.preparation.finish(parts, self.fitted)
+        if data.redraw is not None:
+            self._redraw = partial(self.preparation.redrawn, redraw=data.redraw, fitted=self.fitted)
         if window.size is not None:
             self.averages_windows = all(part.step_y is None for part in data.parts().values())
             log.info("windows of %s recordings", parts.sizes())
@@ -109,7 +114,10 @@ class SequenceDataModule(LightningDataModule):
     def train_dataloader(self) -> Batches:
         """Return the training batches, shuffled if `shuffle`."""
         return self._batches(
-            self.parts.train, batch_size=self.batching.batch_size, shuffle=self.batching.shuffle
+            self.parts.train,
+            batch_size=self.batching.batch_size,
+            shuffle=self.batching.shuffle,
+            redraw=self._redraw,
         )
 
     def val_dataloader(self) -> Batches | list[Batches]:
@@ -131,7 +139,14 @@ class SequenceDataModule(LightningDataModule):
             return batch
         return Batch(*(tensor.to(device, non_blocking=True) for tensor in batch))
 
-    def _batches(self, part: Sequences, *, batch_size: int, shuffle: bool) -> Batches:
+    def _batches(
+        self,
+        part: Sequences,
+        *,
+        batch_size: int,
+        shuffle: bool,
+        redraw: Callable[[int], Sequences] | None = None,
+    ) -> Batches:
         trainer = self.trainer
         device = torch.device("cpu") if trainer is None else trainer.strategy.root_device
         if device.type == "cuda":
@@ -146,6 +161,7 @@ class SequenceDataModule(LightningDataModule):
             bucket_batches=self.batching.bucket_batches,
             curriculum_epochs=self.batching.curriculum_epochs,
             seed=self.seed,
+            redraw=redraw,
             rank=0 if trainer is None else trainer.global_rank,
             world_size=1 if trainer is None else trainer.world_size,
         )

@@ -217,6 +217,13 @@ class Preparation:
             test=None if done.test is None else self._noisy(done.test, number=2),
         )
 
+    def redrawn(
+        self, epoch: int, *, redraw: Callable[[int], Sequences], fitted: Fitted
+    ) -> Sequences:
+        """Return the training set of an epoch, prepared like the first one; see `SourceData`."""
+        prepared = self._scale_and_cut(self._lay_out(redraw(epoch)), fitted)
+        return self._noisy(prepared, number=0)
+
     def apply(self, sequences: Sequences, fitted: Fitted) -> Sequences:
         """Return new sequences truncated, filled, standardised and cut into windows.
 

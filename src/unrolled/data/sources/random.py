@@ -1,4 +1,4 @@
-"""Random sequences with random labels: nothing can be learnt, which is what makes it a check."""
+"""Random sequences with random labels: no model can do better than chance on new ones."""
 
 import torch
 
@@ -10,11 +10,13 @@ from unrolled.seeding import mix
 class Random(Source):
     """x ~ N(0, 1) and y uniform over the classes, independent of x.
 
-    num_train, num_val, num_test: sequences of each part, >= 1.
+    num_train, num_val, num_test: sequences of each set, >= 1.
     num_steps: steps (t), >= 1.
     num_features: features per step (d), >= 1.
     num_classes: classes (c), >= 2.
-    seed: of the draw, >= 0.
+    seed: of the draws, >= 0.
+    redraw: whether each epoch trains on new sequences, a function of (seed, epoch), as the classic
+        tutorial does. Validation and test set stay the same.
     """
 
     def __init__(
@@ -27,6 +29,7 @@ class Random(Source):
         num_features: int,
         num_classes: int,
         seed: int,
+        redraw: bool,
     ) -> None:
         counts = (num_train, num_val, num_test, num_steps, num_features)
         if min(counts) < 1 or num_classes < 2:
@@ -38,18 +41,24 @@ class Random(Source):
         self.shape = (num_steps, num_features)
         self.num_classes = num_classes
         self.seed = seed
+        self.redraw = redraw
 
     def load(self) -> SourceData:
-        """Return the three parts."""
+        """Return the three sets."""
         generator = torch.Generator().manual_seed(mix(self.seed))
-        num = sum(self.sizes)
-        drawn = Sequences.of_equal_length(
-            torch.randn(num, *self.shape, generator=generator),
-            torch.randint(self.num_classes, (num,), generator=generator),
-            first_id=0,
-        )
+        drawn = self._draw(sum(self.sizes), generator)
         train, val, test = (
-            drawn.take(rows) for rows in torch.split(torch.arange(num), list(self.sizes))
+            drawn.take(rows) for rows in torch.split(torch.arange(len(drawn)), list(self.sizes))
         )
         names = [str(number) for number in range(self.num_classes)]
-        return SourceData(train=train, val=val, test=test, class_names=names)
+        redraw = self._training_set if self.redraw else None
+        return SourceData(train=train, val=val, test=test, class_names=names, redraw=redraw)
+
+    def _training_set(self, epoch: int) -> Sequences:
+        """Return the training set of an epoch >= 1; epoch 0 uses the one that `load` returns."""
+        return self._draw(self.sizes[0], torch.Generator().manual_seed(mix(self.seed, epoch)))
+
+    def _draw(self, num: int, generator: torch.Generator) -> Sequences:
+        x = torch.randn(num, *self.shape, generator=generator)
+        y = torch.randint(self.num_classes, (num,), generator=generator)
+        return Sequences.of_equal_length(x, y, first_id=0)
