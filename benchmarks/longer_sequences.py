@@ -23,7 +23,7 @@ Scores = dict[str, dict[int, list[float]]]  # network, length, accuracy of each 
 
 
 def read(sweeps: list[Path]) -> tuple[Scores, float]:
-    """Return the accuracies of the runs that are done, and that of the trivial solution."""
+    """Return the accuracies of the runs that are done, and the accuracy of the simple solution."""
     scores: Scores = defaultdict(lambda: defaultdict(list))
     floor = 0.0
     for folder in (folder for sweep in sweeps for folder in find_runs(sweep)):

@@ -35,7 +35,7 @@ class Sequences:
     x: features, (n, t, d).
     lengths: real steps of each sequence, 1 <= lengths <= t, (n,).
     y: classes, 0 <= y < c, (n,).
-    ids: row of each sequence in its source, (n,); windows have that of their recording.
+    ids: row of each sequence in its source, (n,); windows keep the id of their recording.
     step_y: class of each step, (n, t), where it changes within sequences; else None. y is then the
         class of most steps, and sequences have to be cut into windows.
     """

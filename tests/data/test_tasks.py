@@ -140,7 +140,7 @@ FLOORS = {
 
 
 @each_task
-def test_the_trivial_solution_scores_what_it_has_to(task: str) -> None:
+def test_the_simple_solution_has_the_expected_score(task: str) -> None:
     num = 4000
     data = load(task, num_train=1, num_test=num)
     assert data.test is not None

@@ -1,4 +1,4 @@
-"""Settings that can change when a run is resumed, and the error for those that cannot."""
+"""Settings that can change when a run is resumed, and the error for all others."""
 
 from typing import Any
 

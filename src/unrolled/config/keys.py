@@ -56,7 +56,7 @@ def _existing(key: str, config: DictConfig) -> tuple[list[str], Any]:
 
 
 def all_keys(config: DictConfig) -> list[str]:
-    """Return every dotted key of the config, those of its nodes included."""
+    """Return every dotted key of the config, including its nodes."""
     keys = []
     for name in config:
         key = config._get_full_key(name)

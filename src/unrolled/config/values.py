@@ -90,7 +90,7 @@ def identity(config: DictConfig) -> dict[str, Any]:
 
 
 def class_name(node: Mapping[str, Any]) -> str:
-    """Return the name of the class that a node makes, e.g. LSTM; for a stack, that of its layer."""
+    """Return the name of the class that a node makes, e.g. LSTM; for a stack, its layer's class."""
     return str(node.get("layer", node)["_target_"]).rpartition(".")[2]
 
 

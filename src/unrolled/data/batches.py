@@ -54,9 +54,9 @@ class Batches:
     bucket_batches: where lengths differ, the shuffled sequences of so many batches are sorted by
         length, cut into batches, and the batches shuffled; >= 1, where 1 sorts nothing. The last
         batch, which may be smaller, stays last.
-    curriculum_epochs: so many epochs begin with the short sequences: in epoch e of N those of at
-        most shortest (longest / shortest)^(e / N) steps take part in training, again and again
-        until the epoch is full; >= 0, where 0 leaves none out.
+    curriculum_epochs: number of epochs that begin with the short sequences, >= 0. Epoch e of N
+        uses only sequences of at most shortest (longest / shortest)^(e / N) steps, and repeats
+        them until the epoch is full. 0 uses all sequences in every epoch.
     seed: of the order, >= 0.
     redraw: returns the set of an epoch >= 1, with as many sequences of the same lengths, or None if
         every epoch uses the same set.
@@ -64,10 +64,10 @@ class Batches:
         equally many (at most world_size - 1 sequences of an epoch are left out, others in each
         epoch); without shuffling none is.
 
-    Lightning sees a loader whose sampler is the loader itself, and tells it the epoch by
-    `set_epoch`. It asks for an iterator early, before it tells the epoch, so the order is
-    drawn when the first batch is asked for. `first_batch` is where an iteration begins: 0, or
-    the next batch of an epoch that was interrupted.
+    Lightning sees a loader whose sampler is the loader itself, and calls its `set_epoch`. It
+    creates an iterator before it sets the epoch, so the order is drawn with the first batch.
+    `first_batch` is the batch at which an iteration starts: 0, or the next batch of an
+    interrupted epoch.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Batches:
         self.world_size = world_size
         self.epoch = 0
         self.first_batch = 0
-        self.lengths = sequences.lengths.cpu()  # known to the host without a synchronisation
+        self.lengths = sequences.lengths.cpu()  # on the host: no synchronization
         self.is_ragged = bool((self.lengths != sequences.x.shape[1]).any())
         if shuffle and curriculum_epochs and self.lengths.min() == self.lengths.max():
             raise ConfigError(
@@ -158,7 +158,7 @@ class Batches:
         return order[self.rank :: self.world_size][: self.num_sequences]
 
     def _bucketed(self, order: Int[Tensor, " n"], generator: torch.Generator) -> Int[Tensor, " n"]:
-        """Return the rows in an order in which those of a batch have similar lengths."""
+        """Return the rows in an order that puts similar lengths into the same batch."""
         pools = torch.split(order, self.bucket_batches * self.batch_size)
         order = torch.cat([pool[self.lengths[pool].argsort(stable=True)] for pool in pools])
         num_full = len(order) // self.batch_size

@@ -39,7 +39,7 @@ def lay_out(
 ) -> Float[Tensor, "n t2 d2"]:
     """Return x as rows (as it is), columns (t and d swapped), pixels or permuted.
 
-    An image is a sequence of its rows, so rows, columns and pixels mean what they say.
+    An image is a sequence of its rows, so rows, columns and pixels have their usual meaning.
 
     pixels_per_step: d of pixels and permuted, a divisor of the number of pixels; 1 for the others.
 

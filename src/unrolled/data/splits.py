@@ -1,4 +1,4 @@
-"""Which sequences are held out. A split has a seed of its own: another run, the same split."""
+"""Selects the sequences to hold out. The seed of a split is independent of the seed of the run."""
 
 import numpy as np
 import torch
@@ -24,10 +24,10 @@ def hold_out(
 
     size: sequences to hold out (>= 1) or their fraction (0 < size < 1).
     split: stratified (each class keeps its share), random (the last ones of a seeded shuffle),
-        group (whole groups in a seeded order, until there are enough) or time (those that start
-        last); `given` refuses: what the data does not give is not held out.
-    seed: of the split, >= 0.
-    groups, starts: of each sequence; needed by the split that is called so.
+        group (whole groups in a seeded order, until there are enough) or time (the sequences that
+        start last). `given` raises, because nothing is held out that the data does not provide.
+    seed: seed of the split, >= 0.
+    groups, starts: group and start of each sequence; needed by split=group and split=time.
 
     Raises:
         ConfigError: an unknown split, or one for which the data has no groups or times.
@@ -35,8 +35,9 @@ def hold_out(
     """
     if split == "given":
         raise ConfigError(
-            "data.split=given: the data gives no such part; name it with data.split_column=COLUMN, "
-            "data.val_path or data.test_path, do without it (data.val_size=0, data.test_size=0), "
+            "data.split=given: the data does not provide this set; name it with "
+            "data.split_column=COLUMN, data.val_path or data.test_path, do without it "
+            "(data.val_size=0, data.test_size=0), "
             "or let data.split=stratified hold it out"
         )
     num_held = size if size >= 1 else round(size * len(y))
@@ -78,12 +79,12 @@ def fold_out(
     seed: int,
     groups: Int[Tensor, " n"] | None = None,
 ) -> tuple[Int[Tensor, " kept"], Int[Tensor, " held"]]:
-    """Return the rows to keep and those of one fold; over all folds each row is held out once.
+    """Return the rows to keep and the rows of one fold. Each row is in exactly one fold.
 
     fold: 0 <= fold < num_folds.
     split: stratified, random or group.
-    seed: of the split, >= 0.
-    groups: of each sequence; needed by the split that is called so.
+    seed: seed of the split, >= 0.
+    groups: group of each sequence; needed by split=group.
 
     Raises:
         ConfigError: another split, or the data has no groups.

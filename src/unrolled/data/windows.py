@@ -1,4 +1,4 @@
-"""Windows of recordings that are longer than a network is to read at once."""
+"""Cuts long recordings into windows, which are classified one by one."""
 
 from collections.abc import Sequence
 
@@ -12,19 +12,20 @@ from unrolled.errors import ConfigError, DataError, did_you_mean
 
 
 class Windows:
-    """Windows begin every `stride` steps; the last one ends where the recording ends.
+    """Windows start every `stride` steps, and the last one ends with the recording.
 
-    So every step is in a window. A recording shorter than a window is one short window.
+    Every step is in a window. A recording that is shorter than a window is one short window.
 
     size: steps of a window, >= 1, or None for no windows.
     stride: steps from the start of a window to the start of the next, 1 <= stride <= size, or
         None for size.
-    label: what a window's class is where labels change within a recording. refuse: they may not;
-        last: that of its last step; majority: that of most of its steps (of equals the first in
-        the order of classes); any: that of most of its steps that are not background, background
-        if there are none.
-    background: for `any`, the class of steps on which nothing happens; None: the class of most
-        steps of the training part.
+    label: the class of a window if labels change within a recording:
+        refuse: they must not change.
+        last: the class of its last step.
+        majority: its most frequent class. Ties go to the first class.
+        any: its most frequent class other than the background, or else the background.
+    background: for `any`, the class of steps in which nothing happens. None selects the most
+        frequent class of the training set.
     """
 
     def __init__(
@@ -50,21 +51,21 @@ class Windows:
 
     @property
     def labels_may_change(self) -> bool:
-        """Whether a window has a label where those of its steps differ."""
+        """Whether labels may change within a recording."""
         return self.label != "refuse"
 
     def starts(self, length: int) -> list[int]:
-        """Return where the windows of a recording of so many steps begin."""
+        """Return the first step of each window of a recording with `length` steps."""
         assert self.size is not None
         assert self.stride is not None
         last = max(length - self.size, 0)
         return [*range(0, last, self.stride), last]
 
     def background_of(self, train: Sequences, class_names: Sequence[str]) -> str | None:
-        """Return the name of the background; None where nobody asks for it.
+        """Return the name of the background class, or None if it is not needed.
 
         Raises:
-            DataError: there is no such class.
+            DataError: the class does not exist.
         """
         if self.label != "any" or train.step_y is None:
             return None
@@ -81,7 +82,7 @@ class Windows:
     def cut(self, part: Sequences, *, background: int | None) -> Sequences:
         """Return the windows of all recordings, in order, each with the id of its recording.
 
-        background: number of that class; needed for `any` where labels change.
+        background: index of the background class; needed for `any` if labels change.
         """
         if self.size is None:
             return part
@@ -101,7 +102,7 @@ class Windows:
     def _labels(
         self, y: Int[Tensor, "m t"], real: Tensor, background: int | None
     ) -> Int[Tensor, " m"]:
-        """Return the class of each window; y: of each step."""
+        """Return the class of each window. y: the class of each step."""
         if self.label == "last":
             last = real.sum(dim=1, keepdim=True) - 1
             return y.gather(1, last)[:, 0]

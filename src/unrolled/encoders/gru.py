@@ -1,7 +1,7 @@
 """Gated recurrent unit. Cho et al. (2014), Learning phrase representations, section 2.3.
 
-Departure: the equations are those of torch.nn.GRU, in which the reset gate acts after the recurrent
-product (the form that cuDNN computes). In the paper it acts before.
+Departure: the equations are the same as in torch.nn.GRU, where the reset gate acts
+after the recurrent product (the form that cuDNN computes). In the paper it acts before.
 """
 
 from torch import nn

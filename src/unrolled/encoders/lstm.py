@@ -1,6 +1,6 @@
 """Long short-term memory. Hochreiter & Schmidhuber (1997); forget gate of Gers et al. (2000).
 
-The equations are those of torch.nn.LSTM: no peepholes, and two biases that are added.
+The equations are the same as in torch.nn.LSTM: no peepholes, and two biases that are added.
 """
 
 from torch import nn

@@ -1,7 +1,7 @@
 """Simple recurrent network. Elman (1990), Finding structure in time.
 
-The equation is that of torch.nn.RNN. With ReLU and identity recurrent weights it is the IRNN of Le,
-Jaitly & Hinton (2015), section 3.
+The equation is the same as in torch.nn.RNN. With ReLU and identity recurrent weights it
+is the IRNN of Le, Jaitly & Hinton (2015), section 3.
 """
 
 from torch import nn

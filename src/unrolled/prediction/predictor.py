@@ -70,7 +70,7 @@ class Predictor:
     def predict(self, x: npt.ArrayLike | Tensor | Sequence[npt.ArrayLike | Tensor]) -> Prediction:
         """Return class and probabilities of each sequence.
 
-        x: raw features, laid out in time as the run's config says: an array (n, t, d), or a list
+        x: raw features, with the layout in time of the run's config: an array (n, t, d), or a list
             of n arrays (t_i, d) of any lengths.
 
         Raises:

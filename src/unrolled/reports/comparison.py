@@ -50,7 +50,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Difference:
-    """A row against the first: the mean of what each shared seed and fold says."""
+    """A row compared with the first: the mean difference over shared seeds and folds."""
 
     key: dict[str, str]
     reference: dict[str, str]

@@ -66,7 +66,7 @@ class Run:
 
     @property
     def setting(self) -> str:
-        """What the run shares with those that differ from it in seed or fold only."""
+        """Settings that are equal in runs which differ in seed or fold only."""
         kept = {key: value for key, value in self.settings.items() if key not in REPEATED}
         return json.dumps(kept, sort_keys=True, default=str)
 
@@ -128,7 +128,7 @@ def _settings(config: DictConfig) -> dict[str, Any]:
     """Return the settings that determine the result, by dotted key.
 
     Recipes are left out: a run uses them only through other settings, such as optimizer.lr. The
-    class of a stack is that of its layer.
+    class of a stack is the class of its layer.
     """
     settings = {
         key: value for key, value in leaves(identity(config)) if "recipe" not in key.split(".")[:-1]

@@ -1,6 +1,6 @@
 """Means over repeated runs, how sure they are, and differences of runs that share a seed.
 
-Intervals are those of Student's t: the runs are taken as independent draws. Seeds of one fold share
+Intervals use Student's t: the runs are taken as independent draws. Seeds of one fold share
 their data, and folds share most of it, so that over folds an interval is an approximation.
 """
 

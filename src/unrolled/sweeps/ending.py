@@ -35,7 +35,7 @@ def ending_in_a_table(config: DictConfig, *, metric: str | None, tolerant: bool)
         yield
     except (ConfigError, HydraException, OmegaConfBaseException):
         raise
-    except Exception as error:  # noqa: BLE001 - of a job, told by its folder; else raised below
+    except Exception as error:  # noqa: BLE001 - its folder records a job's error; others are raised below
         stopped = error
     if not any(find_runs(folder)):
         raise stopped or SweepError(f"{folder}: no job has written a run folder")

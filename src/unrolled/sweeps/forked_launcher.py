@@ -184,7 +184,7 @@ class ForkedLauncher(Launcher):
         return Job(number, overrides, slot, process, ours)
 
     def _ended(self) -> list[Job]:
-        """Wait until a job has ended; return those that have."""
+        """Wait until a job has ended, and return all jobs that have."""
         sentinels = {job.process.sentinel: job for job in self._running}
         # messages are read while the job runs: it could not end with a full pipe
         messages = {job.connection: job for job in self._running if not job.connection.closed}

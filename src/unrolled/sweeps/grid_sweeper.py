@@ -1,4 +1,4 @@
-"""Every combination of the values that are given, and a table in the end."""
+"""Runs every combination of the given values, then prints a table."""
 
 import re
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class GridSweeper(BasicSweeper):
             return super().sweep(arguments)
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
-        """Compose enough jobs to see every word once, as a mistyped one is told before the first.
+        """Compose jobs until every override was seen, so that a typo is found before the first.
 
         Composing takes about 0.15 s, too long for a thousand jobs that differ in a number.
         """

@@ -1,8 +1,8 @@
-"""A search: Optuna says what to try next (ask), and hears what came of it (tell).
+"""Searches settings with Optuna's ask-and-tell interface.
 
-The sampler is TPE (Bergstra et al. 2011), with the guess that running trials do badly, so that
-those beside each other differ. What it draws for trial n is a function of (seed, n) and of the
-trials before: a search that goes on needs no state but its study.
+The sampler is TPE (Bergstra et al. 2011) with constant liar: it assumes a bad value for trials
+that still run, so that parallel trials differ. The settings of trial n are a function of
+(seed, n) and of the earlier trials, so the study is the only state of a search.
 """
 
 import json
@@ -68,7 +68,7 @@ class OptunaSweeper(Sweeper):
         example = self.loader.load_sweep_config(self.settings, [*fixed, *examples])
         with open_dict(example):
             example.pop("hydra")
-        check_config(example)  # what no trial can do is told before the first
+        check_config(example)  # errors that every trial would have are raised before the first
         folder = Path(self.settings.hydra.sweep.dir).absolute()
         monitor = self.settings.monitor
         with make_study(
@@ -205,7 +205,7 @@ def _example(values: "BaseDistribution") -> str:
 
 
 def _kept(fixed: list[str]) -> list[str]:
-    """Return what was typed, less what says how to search and what is searched on."""
+    """Return the typed overrides without the ones that define the search or its values."""
     keys = [word.split("=")[0] for word in fixed]
     return [
         word

@@ -30,8 +30,8 @@ def load_modules() -> None:
 def share(config: DictConfig) -> None:
     """Import what the config of a job names, and load its data.
 
-    Jobs with the same config.data have the data then; the others load their own. What goes wrong
-    here goes wrong in the job too, which tells it.
+    Jobs with the same config.data use this data, and the others load their own. An error is
+    ignored here, because the job meets it again and records it.
     """
     from unrolled.building.data import share_data
 

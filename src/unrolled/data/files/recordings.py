@@ -63,7 +63,7 @@ class Recordings:
         )
 
     def every_label(self) -> set[str]:
-        """Return all class names that occur, also those of single steps."""
+        """Return all class names that occur, including labels of single steps."""
         steps = () if self.step_labels is None else (set(some) for some in self.step_labels)
         return {str(name) for name in set(self.labels or ()).union(*steps)}
 

@@ -1,4 +1,4 @@
-"""The idx format of MNIST: a header that says how many numbers follow, then the numbers.
+"""The idx format of MNIST: a header with the number of values, then the values.
 
 http://yann.lecun.com/exdb/mnist/, "the IDX file format"; only unsigned bytes are read.
 """

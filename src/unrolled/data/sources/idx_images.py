@@ -33,7 +33,7 @@ SECONDS_BETWEEN_PIECES = 30.0
 class IdxImages(Source):
     """Images as sequences of their rows, grey levels scaled to [0, 1].
 
-    A subclass says which: `name` of the folder, `mirrors` (addresses, tried in turn), `sha256` of
+    A subclass defines `name` (of the folder), `mirrors` (addresses, tried in turn), `sha256` of
     each decompressed file, `class_names`.
 
     dir: folder that holds the files, or a folder of the data set's name that does; raw or gzipped.
@@ -150,7 +150,7 @@ def _fetch(url: str, output_file: str, caller: Any, *, sha256: str) -> None:
 
 
 def reachable(mirrors: tuple[str, ...]) -> list[str]:
-    """Return the mirrors that take a connection soon; a dead network is told in seconds."""
+    """Return the mirrors that accept a connection soon, so that a dead network is found early."""
     proxies = getproxies()
     reached = {mirror for mirror in mirrors if {urlsplit(mirror).scheme, "all"} & proxies.keys()}
 

@@ -36,7 +36,7 @@ SMOOTH_NOISE, NOISE, SMOOTHING = 0.25, 0.02, 2
 TILT = 0.75
 NUM_STEPS = 40
 TRAIN_SHARE = 0.8
-PRESENT = 1e-8  # added to a shape, so that a point at zero is told from padding
+PRESENT = 1e-8  # added to a shape, so that a point at zero differs from padding
 
 
 class MNIST1D(Source):

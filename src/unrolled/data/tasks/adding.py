@@ -19,7 +19,7 @@ class Adding(Generated):
     """
 
     class_names = ("below one", "above one")
-    trivial_name = "the second number alone"
+    baseline_name = "the second number alone"
     shortest = 2
 
     def draw(
@@ -36,7 +36,7 @@ class Adding(Generated):
         x[rows, first, 1] = x[rows, second, 1] = 1.0
         return x, (x[rows, first, 0] + x[rows, second, 0] > 1).long()
 
-    def trivial(self, part: Sequences) -> Int[Tensor, " n"]:
+    def simple_solution(self, part: Sequences) -> Int[Tensor, " n"]:
         """Return whether the second number is above a half."""
         steps = torch.arange(part.x.shape[1])
         second = (part.x[:, :, 1] * steps).argmax(dim=1)

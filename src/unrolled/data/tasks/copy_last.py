@@ -20,7 +20,7 @@ class CopyLast(Generated):
     """Ten symbols, blanks, a mark; the class is the tenth symbol. Settings: see Generated."""
 
     class_names = tuple(str(number) for number in range(NUM_SYMBOLS))
-    trivial_name = "a guess from the last step"
+    baseline_name = "a guess from the last step"
     shortest = NUM_SHOWN + 1
 
     def draw(
@@ -33,6 +33,6 @@ class CopyLast(Generated):
         symbols[torch.arange(num), lengths - 1] = MARK
         return one_hot(symbols, num_symbols=MARK + 1), symbols[:, NUM_SHOWN - 1]
 
-    def trivial(self, part: Sequences) -> Int[Tensor, " n"]:
+    def simple_solution(self, part: Sequences) -> Int[Tensor, " n"]:
         """Return the same class for all: the last step is the same for all."""
         return at_last_step(part).argmax(dim=1) - MARK

@@ -20,7 +20,7 @@ class Dyck(Generated):
     The others: see Generated. A length that is odd becomes the next smaller one.
     """
 
-    trivial_name = "first opens, last closes"
+    baseline_name = "first opens, last closes"
     shortest = 2
 
     def __init__(
@@ -53,8 +53,8 @@ class Dyck(Generated):
     def draw(
         self, lengths: Int[Tensor, " n"], generator: torch.Generator
     ) -> tuple[Tensor, Int[Tensor, " n"]]:
-        """Return brackets, a feature each (those that open first), and whether they match."""
-        lengths -= lengths % 2  # in place: the caller's lengths are those of the words
+        """Return brackets, one feature each (opening brackets first), and whether they match."""
+        lengths -= lengths % 2  # in place: the caller uses these lengths, too
         num, num_steps = len(lengths), int(lengths.max())
         words = torch.zeros(num, num_steps, dtype=torch.long)
         wanted = torch.randint(2, (num,), generator=generator)
@@ -102,7 +102,7 @@ class Dyck(Generated):
                 return False
         return not stack
 
-    def trivial(self, part: Sequences) -> Int[Tensor, " n"]:
+    def simple_solution(self, part: Sequences) -> Int[Tensor, " n"]:
         """Return whether the first bracket opens and the last closes."""
         opens = part.x[:, 0, : self.num_kinds].any(dim=1)
         closes = at_last_step(part)[:, self.num_kinds :].any(dim=1)

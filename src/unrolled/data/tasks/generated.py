@@ -13,18 +13,19 @@ from unrolled.seeding import mix
 
 
 class Generated(Source):
-    """Sequences drawn from a seed, longer ones for test if wanted.
+    """Sequences drawn from a seed; the test set may have longer ones.
 
-    num_train, num_val, num_test: sequences of each part, >= 1.
-    min_steps, max_steps: steps in train and val, drawn uniformly, 1 <= min_steps <= max_steps.
-    test_min_steps, test_max_steps: the same in test.
-    seed: of the draw, >= 0.
+    num_train, num_val, num_test: sequences of each set, >= 1.
+    min_steps, max_steps: steps in the training and validation set, drawn uniformly,
+        1 <= min_steps <= max_steps.
+    test_min_steps, test_max_steps: the same for the test set.
+    seed: seed of the draw, >= 0.
 
-    A subclass says `class_names`, how to `draw`, and what a `trivial` solution answers.
+    A subclass defines `class_names`, `draw`, and `simple_solution`, whose score is the baseline.
     """
 
     class_names: tuple[str, ...] = ("0", "1")
-    trivial_name: str  # of the trivial solution
+    baseline_name: str  # describes the simple solution
     shortest = 1  # step of which the task makes sense
 
     def __init__(
@@ -61,7 +62,7 @@ class Generated(Source):
         self.seed = seed
 
     def load(self) -> SourceData:
-        """Return the three parts, with the test accuracy of the trivial solution."""
+        """Return the three sets, with the test accuracy of the simple solution."""
         drawn: dict[str, Sequences] = {}
         first_id = 0
         for number, (name, (num, low, high)) in enumerate(self.parts.items()):
@@ -73,24 +74,24 @@ class Generated(Source):
             drawn[name] = Sequences(x=x, lengths=lengths, y=y, ids=ids)
             first_id += num
         test = drawn["test"]
-        right = self.trivial(test) == test.y
+        right = self.simple_solution(test) == test.y
         return SourceData(
             train=drawn["train"],
             val=drawn["val"],
             test=test,
             class_names=self.class_names,
-            baselines={self.trivial_name: float(right.double().mean())},
+            baselines={self.baseline_name: float(right.double().mean())},
         )
 
     @abstractmethod
     def draw(
         self, lengths: Int[Tensor, " n"], generator: torch.Generator
     ) -> tuple[Tensor, Int[Tensor, " n"]]:
-        """Return features (n, t, d) and classes; what lies behind a length is drawn, too."""
+        """Return features (n, t, d), also for steps after the end of a sequence, and classes."""
 
     @abstractmethod
-    def trivial(self, part: Sequences) -> Int[Tensor, " n"]:
-        """Return what a solution without memory answers."""
+    def simple_solution(self, part: Sequences) -> Int[Tensor, " n"]:
+        """Return the classes, (n,), that a solution without memory predicts."""
 
 
 def one_hot(symbols: Int[Tensor, "n t"], *, num_symbols: int) -> Tensor:

@@ -11,7 +11,7 @@ from unrolled.data.tasks.generated import Generated, at_last_step, one_hot
 class Parity(Generated):
     """Bits, uniform; class 1 if the sum is odd. Settings: see Generated."""
 
-    trivial_name = "the last bit"
+    baseline_name = "the last bit"
 
     def draw(
         self, lengths: Int[Tensor, " n"], generator: torch.Generator
@@ -22,6 +22,6 @@ class Parity(Generated):
         real = real_steps(lengths, shape[1])
         return one_hot(bits, num_symbols=2), (bits * real).sum(dim=1) % 2
 
-    def trivial(self, part: Sequences) -> Int[Tensor, " n"]:
+    def simple_solution(self, part: Sequences) -> Int[Tensor, " n"]:
         """Return the last bit."""
         return at_last_step(part).argmax(dim=1)

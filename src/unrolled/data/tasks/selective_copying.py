@@ -24,7 +24,7 @@ class SelectiveCopying(Generated):
     """
 
     class_names = tuple(str(number) for number in range(NUM_SYMBOLS))
-    trivial_name = "the last symbol"
+    baseline_name = "the last symbol"
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class SelectiveCopying(Generated):
         symbols = torch.full((num, num_steps), BLANK).scatter(1, places, tokens)
         return one_hot(symbols, num_symbols=BLANK + 1), tokens[:, 0]
 
-    def trivial(self, part: Sequences) -> Int[Tensor, " n"]:
+    def simple_solution(self, part: Sequences) -> Int[Tensor, " n"]:
         """Return the last symbol that is no blank."""
         steps = torch.arange(1, part.x.shape[1] + 1)[:, None]
         return (part.x[:, :, :BLANK] * steps).amax(dim=1).argmax(dim=1)

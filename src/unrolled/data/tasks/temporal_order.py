@@ -1,7 +1,7 @@
 """Temporal order of two marks. Hochreiter & Schmidhuber (1997), section 5.6, task 6a.
 
 There a sequence has 100 to 110 steps, the marks stand at steps 10 to 20 and 50 to 60, between a
-start and an end symbol. Here the places are the same shares of any length, and no symbol says
+start and an end symbol. Here the places are the same shares of any length, and no symbol marks
 where a sequence starts and ends.
 """
 
@@ -20,7 +20,7 @@ class TemporalOrder(Generated):
     """Distractors and two marks, each X or Y; the class is their order. Settings: see Generated."""
 
     class_names = ("XX", "XY", "YX", "YY")
-    trivial_name = "the second mark alone"
+    baseline_name = "the second mark alone"
     shortest = 4
 
     def draw(
@@ -37,7 +37,7 @@ class TemporalOrder(Generated):
             symbols[rows, places] = X + marks[:, number]
         return one_hot(symbols, num_symbols=X + 2), 2 * marks[:, 0] + marks[:, 1]
 
-    def trivial(self, part: Sequences) -> Int[Tensor, " n"]:
+    def simple_solution(self, part: Sequences) -> Int[Tensor, " n"]:
         """Return the class of an X and the second mark."""
         steps = torch.arange(part.x.shape[1])[:, None]
         newest = (part.x[:, :, X:] * steps).amax(dim=1)  # (n, 2): where X, where Y stood last

@@ -57,7 +57,7 @@ class RecurrentLayer(nn.RNNBase):
 
     @torch.no_grad()
     def initialize(self, initialization: str, *, chrono_steps: int | None) -> None:
-        """Set the initial weights. The arguments are those of Stacked."""
+        """Set the initial weights. For the arguments see Stacked."""
         if initialization != "torch":
             self._fill(initialization)
         self.initialize_gates(chrono_steps=chrono_steps)
