@@ -67,6 +67,20 @@ def test_list_prints_one_line_per_run(width, tmp_path, terminal, capsys):
     assert max(map(len, lines)) <= width
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_list_shortens_long_names_in_the_middle(width, tmp_path, terminal, capsys):
+    write(tmp_path / "sweeps" / "2026-11-25_21-00-00" / f"{'data.layout-permuted_' * 5}seed-3")
+    terminal.setenv("COLUMNS", str(width))
+
+    assert run(["list", f"root={tmp_path}"]) == 0
+
+    lines = [line for line in printed(capsys).splitlines() if line.strip()]
+    assert len(lines) == 3
+    assert "sweeps/2026-1" in lines[2]
+    assert "seed-3" in lines[2]
+    assert max(map(len, lines)) <= width
+
+
 def test_list_marks_debug_runs(tmp_path, capsys):
     write(tmp_path / "a", "debug=fast")
     write(tmp_path / "b")

@@ -15,12 +15,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unrolled.encoders.blocks.attention import Attention, sinusoids
+from unrolled.encoders.blocks.attention import SelfAttention, sinusoids
 from unrolled.encoders.blocks.encoder import Encoder, Sizes, State
 
 
 class TransformerBlock(nn.Module):
-    """x + Attention(norm(x)), then x + MLP(norm(x)).
+    """x + SelfAttention(norm(x)), then x + MLP(norm(x)).
 
     size, num_heads, dropout: see Transformer.
     """
@@ -29,7 +29,7 @@ class TransformerBlock(nn.Module):
         super().__init__()
         self.dropout = dropout
         self.attention_norm = nn.LayerNorm(size)
-        self.attention = Attention(size=size, num_heads=num_heads)
+        self.attention = SelfAttention(size=size, num_heads=num_heads)
         self.mlp_norm = nn.LayerNorm(size)
         self.mlp = nn.Sequential(nn.Linear(size, 4 * size), nn.GELU(), nn.Linear(4 * size, size))
 

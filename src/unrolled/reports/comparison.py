@@ -9,7 +9,7 @@ from unrolled.errors import ConfigError, did_you_mean
 from unrolled.reports.console import clean
 from unrolled.reports.runs import REPEATED, Run
 from unrolled.reports.statistics import (
-    Summary,
+    ScoreSummary,
     is_loss,
     paired_difference,
     summarize,
@@ -33,7 +33,7 @@ class Row:
 
     key: dict[str, str]
     runs: tuple[Run, ...]
-    scores: dict[str, Summary]
+    scores: dict[str, ScoreSummary]
     num_failed: int
     num_parameters: int | None
     seconds: float | None
@@ -45,7 +45,7 @@ class Baseline:
 
     name: str
     key: dict[str, str]
-    scores: dict[str, Summary]
+    scores: dict[str, ScoreSummary]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Difference:
 
     key: dict[str, str]
     reference: dict[str, str]
-    summary: Summary
+    summary: ScoreSummary
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unrolled.reports.comparison import Comparison, Difference
+from unrolled.reports.console import clean
 from unrolled.reports.runs import Run
-from unrolled.reports.statistics import Summary, is_proportion
+from unrolled.reports.statistics import ScoreSummary, is_proportion
 from unrolled.runs.durable import write_text
 
 NOTHING = ""
@@ -196,13 +197,18 @@ def _reference(differences: Sequence[Difference]) -> str:
 
 def _failed(failures: Iterable[Run]) -> Sheet:
     rows = [
-        [run.path.name, run.state, "" if run.exit_code is None else str(run.exit_code), run.error]
+        [
+            clean(run.path.name),
+            run.state,
+            "" if run.exit_code is None else str(run.exit_code),
+            run.error,
+        ]
         for run in failures
     ]
     return Sheet(NOT_DONE, ["run", "state", "exit code", "reason"], rows)
 
 
-def _statistics(summary: Summary | None, metric: str) -> list[str]:
+def _statistics(summary: ScoreSummary | None, metric: str) -> list[str]:
     if summary is None:
         return [NOTHING, "0", NOTHING, NOTHING]
     smallest, largest = _number(summary.smallest, metric), _number(summary.largest, metric)
@@ -210,7 +216,7 @@ def _statistics(summary: Summary | None, metric: str) -> list[str]:
     return [spread(summary, metric), str(summary.n), _interval(summary, metric), ends]
 
 
-def spread(summary: Summary | None, metric: str) -> str:
+def spread(summary: ScoreSummary | None, metric: str) -> str:
     """Return mean ± standard deviation."""
     if summary is None:
         return NOTHING
@@ -218,14 +224,14 @@ def spread(summary: Summary | None, metric: str) -> str:
     return mean if summary.deviation is None else f"{mean} ± {_number(summary.deviation, metric)}"
 
 
-def _interval(summary: Summary, metric: str) -> str:
+def _interval(summary: ScoreSummary, metric: str) -> str:
     if summary.low is None or summary.high is None:
         return NOTHING
     return f"{_number(summary.low, metric)} to {_number(summary.high, metric)}"
 
 
 def _cells(
-    scores: dict[str, Summary], metrics: Sequence[str], fields: Sequence[str]
+    scores: dict[str, ScoreSummary], metrics: Sequence[str], fields: Sequence[str]
 ) -> dict[str, object]:
     return {
         f"{metric}/{field}": getattr(scores[metric], field)

@@ -17,7 +17,7 @@ PROPORTIONS = ("accuracy", "f1", "calibration_error")  # scores between 0 and 1,
 
 
 @dataclass(frozen=True)
-class Summary:
+class ScoreSummary:
     """Scores of the runs of one setting.
 
     deviation: of single runs (n - 1); None for a single run.
@@ -35,21 +35,21 @@ class Summary:
 
 def summarize(
     values: Sequence[float], *, lowest: float = -math.inf, highest: float = math.inf
-) -> Summary:
+) -> ScoreSummary:
     """Return the summary of at least one value; the order of the values does not matter.
 
     lowest, highest: bounds of the mean; the interval is cut off there.
     """
     n, mean = len(values), statistics.fmean(values)
     if n == 1:
-        return Summary(1, mean, None, None, None, mean, mean)
+        return ScoreSummary(1, mean, None, None, None, mean, mean)
     deviation = statistics.stdev(values)
     half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * deviation / math.sqrt(n)  # Student's t
     low, high = max(mean - half, lowest), min(mean + half, highest)
-    return Summary(n, mean, deviation, low, high, min(values), max(values))
+    return ScoreSummary(n, mean, deviation, low, high, min(values), max(values))
 
 
-def summarize_scores(values: Sequence[float], *, metric: str) -> Summary:
+def summarize_scores(values: Sequence[float], *, metric: str) -> ScoreSummary:
     """Return the summary of scores; the interval of a proportion stays between 0 and 1."""
     if is_proportion(metric):
         return summarize(values, lowest=0.0, highest=1.0)
@@ -58,7 +58,7 @@ def summarize_scores(values: Sequence[float], *, metric: str) -> Summary:
 
 def paired_difference(
     ours: Mapping[Any, float], theirs: Mapping[Any, float], *, metric: str
-) -> Summary | None:
+) -> ScoreSummary | None:
     """Return the summary of ours - theirs over the seeds that both have; None if there are none.
 
     The interval of differences between proportions stays between -1 and 1.

@@ -21,6 +21,7 @@ METRICS = ("loss", "accuracy", "f1", "calibration_error")
 HEADERS = ("state", "data", "model", "seed", "val acc", "test acc", "parameters", "time", "run")
 # Columns of `unrolled list` that a narrow terminal can do without; the lowest is dropped first.
 # Data and model are part of the folder's name.
+SHORTEST_NAME = 36  # characters of a run folder that `list` shows in a narrow terminal
 PRIORITIES = {"parameters": 0, "time": 1, "data": 2, "model": 3, "seed": 4, "val acc": 5}
 
 
@@ -58,9 +59,11 @@ def show_runs(runs: Sequence[RunFolder], *, root: Path) -> None:
         console.print(f"no runs under {root}; start one with `unrolled train`", soft_wrap=True)
         return
     rows, problems = [], []
+    limit = max(SHORTEST_NAME, console.width // 2)
     for folder in runs:
         try:
-            rows.append(_row(folder, root=root))
+            *cells, name = _row(folder, root=root)
+            rows.append((*cells, shortened(name, limit)))
         except UNREADABLE as error:
             problems.append(skipped(folder, error))
     if rows:
@@ -91,6 +94,14 @@ def _row(folder: RunFolder, *, root: Path) -> tuple[str, ...]:
         str(folder.path.relative_to(root.absolute())),
     )
     return tuple(clean(cell).replace("\n", " ") for cell in cells)
+
+
+def shortened(name: str, limit: int) -> str:
+    """Return the name with its middle replaced by … if it is longer than limit characters."""
+    if len(name) <= limit:
+        return name
+    num_first = limit // 3
+    return f"{name[:num_first]}…{name[num_first + 1 - limit :]}"
 
 
 def _percent(value: float | None) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-class Attention(nn.Module):
+class SelfAttention(nn.Module):
     """softmax(q k^T / sqrt(h / heads)) v over the steps so far, in each head.
 
     size: units (h), a multiple of num_heads.
