@@ -1,4 +1,4 @@
-"""Arrows point one way: which room may import which, and what each file may reach for."""
+"""Arrows point one way: which package may import which, and what each file may reach for."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ SOURCE = Path(unrolled.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 MAX_LINES = 400
 
-# A room is a file or folder directly under src/unrolled. It may import itself, `errors`, and:
+# A package is a file or folder directly under src/unrolled. It may import itself, `errors`, and:
 ALLOWED: dict[str, set[str]] = {
     "__init__": {"commands", "prediction", "runs"},
     "__main__": {"cli"},
@@ -56,7 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     "training": {"building", "callbacks", "classifier", "config", "data", "runs"},
 }
 
-# Which rooms may use a library at all; a library that is not named here is free.
+# Which packages may use a library at all; a library that is not named here is free.
 USERS = {
     "hydra": {"cli", "commands", "config", "sweeps", "training"},
     "omegaconf": {
@@ -90,11 +90,11 @@ UNDOCUMENTED = {"fit_loop", "precision_plugin"}
 # Of torch, Hydra and MetricCollection.
 NOT_LIGHTNINGS = {"_foreach_norm", "_target_"}
 
-# What an encoder or a head may import beside torch and its own room.
+# What an encoder or a head may import beside torch and its own package.
 PLAIN = {"torch", "jaxtyping", *sys.stdlib_module_names}
 
 
-def room_of(path: Path) -> str:
+def package_of(path: Path) -> str:
     return path.relative_to(SOURCE).with_suffix("").parts[0]
 
 
@@ -108,14 +108,16 @@ def imports_of(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def rooms_imported_by(path: Path) -> set[str]:
-    rooms = set()
+def packages_imported_by(path: Path) -> set[str]:
+    packages = set()
     for name in imports_of(path):
         first, *rest = name.split(".")
         if first == "unrolled":
-            is_room = rest and ((SOURCE / rest[0]).is_dir() or (SOURCE / f"{rest[0]}.py").is_file())
-            rooms.add(rest[0] if is_room else "__init__")
-    return rooms
+            is_package = rest and (
+                (SOURCE / rest[0]).is_dir() or (SOURCE / f"{rest[0]}.py").is_file()
+            )
+            packages.add(rest[0] if is_package else "__init__")
+    return packages
 
 
 def calls_in(path: Path) -> set[str]:
@@ -131,56 +133,58 @@ each_file = pytest.mark.parametrize(
 
 @each_file
 def test_a_file_imports_only_from_rooms_that_its_room_may_know(path: Path) -> None:
-    room = room_of(path)
-    assert room in ALLOWED, f"say in tests/test_layers.py what {room} may import"
-    assert rooms_imported_by(path) - {room, "errors"} <= ALLOWED[room]
+    package = package_of(path)
+    assert package in ALLOWED, f"add to ALLOWED in tests/test_layers.py what {package} may import"
+    assert packages_imported_by(path) - {package, "errors"} <= ALLOWED[package]
 
 
 def test_the_table_names_rooms_that_exist_and_are_used() -> None:
     """A permission that nobody needs is an arrow waiting to be drawn."""
-    used: dict[str, set[str]] = {room: set() for room in ALLOWED}
+    used: dict[str, set[str]] = {package: set() for package in ALLOWED}
     for path in FILES:
-        used[room_of(path)] |= rooms_imported_by(path) - {room_of(path), "errors"}
+        used[package_of(path)] |= packages_imported_by(path) - {package_of(path), "errors"}
     used["cli"].add("commands")  # by name, when a command is typed
     assert used == ALLOWED
 
 
 def test_no_arrow_leads_back() -> None:
-    """Whatever the table says, it has an order in which every room comes after those it knows."""
-    left = {room: set(known) - {"__init__"} for room, known in ALLOWED.items()}
+    """Whatever the table says, it has an order in which every package comes after those it knows."""
+    left = {package: set(known) - {"__init__"} for package, known in ALLOWED.items()}
     while left:
-        ready = {room for room, known in left.items() if not known & left.keys()}
+        ready = {package for package, known in left.items() if not known & left.keys()}
         assert ready, f"a cycle among {sorted(left)}"
-        left = {room: known for room, known in left.items() if room not in ready}
+        left = {package: known for package, known in left.items() if package not in ready}
 
 
 @each_file
 def test_a_library_is_used_only_where_it_belongs(path: Path) -> None:
     libraries = {name.split(".")[0] for name in imports_of(path)}
-    wrong = {name for name in libraries & USERS.keys() if room_of(path) not in USERS[name]}
+    wrong = {name for name in libraries & USERS.keys() if package_of(path) not in USERS[name]}
     assert wrong == set()
 
 
-@pytest.mark.parametrize("room", ["encoders", "heads"])
-def test_encoders_and_heads_know_torch_and_their_own_room_only(room: str) -> None:
-    for path in (SOURCE / room).rglob("*.py"):
+@pytest.mark.parametrize("package", ["encoders", "heads"])
+def test_encoders_and_heads_know_torch_and_their_own_room_only(package: str) -> None:
+    for path in (SOURCE / package).rglob("*.py"):
         foreign = {
             name
             for name in imports_of(path)
             if name.split(".")[0] not in PLAIN
-            and not name.startswith((f"unrolled.{room}.", "unrolled.contracts."))
+            and not name.startswith((f"unrolled.{package}.", "unrolled.contracts."))
         }
         assert foreign == set(), path.name
 
 
-@pytest.mark.parametrize("room", ["encoders", "heads"])
-def test_an_encoder_or_head_does_not_know_its_neighbours(room: str) -> None:
+@pytest.mark.parametrize("package", ["encoders", "heads"])
+def test_an_encoder_or_head_does_not_know_its_neighbours(package: str) -> None:
     """A class of its own per file; what several share stands in a file that no option names."""
-    conf = Path(__file__).parents[1] / "conf" / {"encoders": "model", "heads": "head"}[room]
+    conf = Path(__file__).parents[1] / "conf" / {"encoders": "model", "heads": "head"}[package]
     options = {path.stem for path in conf.glob("[!_]*.yaml")}
-    for path in (SOURCE / room).rglob("*.py"):
+    for path in (SOURCE / package).rglob("*.py"):
         known = {
-            name.split(".")[2] for name in imports_of(path) if name.startswith(f"unrolled.{room}.")
+            name.split(".")[2]
+            for name in imports_of(path)
+            if name.startswith(f"unrolled.{package}.")
         }
         assert known & options == set(), path.name
 
@@ -188,7 +192,7 @@ def test_an_encoder_or_head_does_not_know_its_neighbours(room: str) -> None:
 @each_file
 def test_only_the_command_line_exits(path: Path) -> None:
     exits = calls_in(path) & {"exit", "quit", "sys.exit", "os._exit"}
-    assert not exits or room_of(path) == "cli"
+    assert not exits or package_of(path) == "cli"
 
 
 @each_file
