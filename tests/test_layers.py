@@ -148,7 +148,7 @@ def test_the_table_names_rooms_that_exist_and_are_used() -> None:
 
 
 def test_no_arrow_leads_back() -> None:
-    """Whatever the table says, it has an order in which every package comes after those it knows."""
+    """The table has an order in which every package comes after the packages that it imports."""
     left = {package: set(known) - {"__init__"} for package, known in ALLOWED.items()}
     while left:
         ready = {package for package, known in left.items() if not known & left.keys()}
