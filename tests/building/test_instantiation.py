@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
+from unrolled.building import instantiation
 from unrolled.building.instantiation import make
 from unrolled.errors import ConfigError, DataError
 
@@ -30,6 +31,12 @@ class Car:
 class Wreck:
     def __init__(self) -> None:
         raise DataError("the file is damaged")
+
+
+@pytest.fixture(autouse=True)
+def _this_module_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed = (*instantiation.ALLOWED_TARGETS, __name__)
+    monkeypatch.setattr(instantiation, "ALLOWED_TARGETS", allowed)
 
 
 def config(text: str) -> DictConfig:
@@ -118,3 +125,24 @@ def test_a_class_that_does_not_exist_is_refused(target: str) -> None:
 def test_a_node_without_a_class_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"car has no _target_; choose an option with car=OPTION"):
         make(config("car: {seats: 4}"), "car")
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("os.system", "need a class of unrolled, torch, lightning, torchmetrics"),
+        ("shutil.copy", "need a class of"),
+        ("torch.load", "need a class, not a function"),
+        ("unrolled.runs.durable.write_text", "need a class, not a function"),
+    ],
+)
+def test_only_classes_of_known_packages_are_called_even_in_a_nested_node(
+    target: str, message: str
+) -> None:
+    """A run folder may come from somebody else."""
+    hostile = config(
+        f"car: {{_target_: HERE.Car, engine: {{_target_: {target}}}, seats: 1, options: null}}"
+    )
+
+    with pytest.raises(ConfigError, match=rf"car\.engine\._target_={target}: {message}"):
+        make(hostile, "car")

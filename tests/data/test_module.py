@@ -14,6 +14,7 @@ from unrolled.contracts import Sequences, Source, SourceData
 from unrolled.data.batches import Batches, Batching
 from unrolled.data.module import SequenceDataModule
 from unrolled.data.preparation import Fitted, Preparation
+from unrolled.data.sanity_checks import SPLIT_NAMES
 from unrolled.data.sources.digits import Digits
 from unrolled.data.sources.random import Random
 from unrolled.data.standardization import Standardization
@@ -162,7 +163,7 @@ def test_folds_share_their_test_part_and_cover_the_rest() -> None:
 
 
 def test_a_fold_of_a_source_with_a_val_part_is_refused() -> None:
-    with pytest.raises(ConfigError, match="val part of its own"):
+    with pytest.raises(ConfigError, match="validation set of its own"):
         make(some_data(), fold=0)
 
 
@@ -331,7 +332,9 @@ def test_a_part_with_a_wrong_number_is_refused_by_name(part: str) -> None:
     x = sequences.x.clone()
     x[2, 1, 0] = float("nan")
     spoilt = replace(data, **{part: replace(sequences, x=x)})
-    with pytest.raises(DataError, match=rf"^{part} part, row {int(sequences.ids[2])}, step 1"):
+    with pytest.raises(
+        DataError, match=rf"^{SPLIT_NAMES[part]}, row {int(sequences.ids[2])}, step 1"
+    ):
         make(spoilt)
 
 
@@ -434,3 +437,10 @@ def test_without_redraw_every_epoch_has_the_same_sequences() -> None:
     module = random_module(seed=0, redraw=False)
     assert torch.equal(values_of(module, 0), values_of(module, 5))
     assert torch.equal(values_of(module, 0), values_of(random_module(seed=0, redraw=True), 0))
+
+
+@pytest.mark.parametrize("held_out", ["val", "test"])
+def test_redrawn_sequences_need_a_source_with_all_sets(held_out: str) -> None:
+    data = replace(some_data(), redraw=lambda epoch: some_sequences(60, first_id=epoch))
+    with pytest.raises(ConfigError, match="redraw=true: the source must provide"):
+        make(replace(data, **{held_out: None}))

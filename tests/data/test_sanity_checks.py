@@ -21,8 +21,8 @@ def make(**changes: Any) -> Sequences:
     return Sequences(**(good | changes))
 
 
-def check(sequences: Sequences, *, part_name: str = "val") -> None:
-    check_sequences(sequences, part_name=part_name, num_classes=5)
+def check(sequences: Sequences, *, split: str = "validation set") -> None:
+    check_sequences(sequences, split=split, num_classes=5)
 
 
 def with_values(*places: tuple[int, int, int], value: float) -> Sequences:
@@ -42,7 +42,7 @@ def test_good_sequences_pass() -> None:
 def test_a_number_that_is_not_finite_is_named_with_its_place(value: float, shown: str) -> None:
     sequences = with_values((1, 1, 0), (2, 0, 0), (2, 0, 1), value=value)
     expected = (
-        rf"val part, row 20, step 1, feature 0: {shown} is not a finite number "
+        rf"validation set, row 20, step 1, feature 0: {shown} is not a finite number "
         r"\(3 such values in 2 sequences\)"
     )
     with pytest.raises(DataError, match=expected):
@@ -68,21 +68,21 @@ def test_large_numbers_whose_sum_is_infinite_are_finite() -> None:
 def test_a_label_out_of_range_is_named_with_its_row(label: int) -> None:
     sequences = make(y=torch.tensor([0, label, label]))
     expected = (
-        rf"train part, row 20: {label}; a label must be 0 to 4 \(5 classes\) \(2 rows are wrong\)"
+        rf"training set, row 20: {label}; a label must be 0 to 4 \(5 classes\) \(2 rows are wrong\)"
     )
     with pytest.raises(DataError, match=expected):
-        check(sequences, part_name="train")
+        check(sequences, split="training set")
 
 
 @pytest.mark.parametrize("length", [0, -3, 5, 99])
 def test_a_length_out_of_range_is_named_with_its_row(length: int) -> None:
     sequences = make(lengths=torch.tensor([4, 2, length]))
-    expected = rf"test part, row 30: {length}; a length must be 1 to 4, .*\(1 rows are wrong\)"
+    expected = rf"test set, row 30: {length}; a length must be 1 to 4, .*\(1 rows are wrong\)"
     with pytest.raises(DataError, match=expected):
-        check(sequences, part_name="test")
+        check(sequences, split="test set")
 
 
 def test_an_empty_part_is_refused() -> None:
     none = torch.arange(0)
-    with pytest.raises(DataError, match="the test part is empty"):
-        check(make().take(none), part_name="test")
+    with pytest.raises(DataError, match="the test set is empty"):
+        check(make().take(none), split="test set")

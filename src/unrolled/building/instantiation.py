@@ -12,8 +12,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from unrolled.config.choices import ALLOWED_TARGETS
 from unrolled.errors import ConfigError, UnrolledError, did_you_mean
 
+FUNCTIONS = "unrolled.classifier.schedules."  # the only functions that a config can name
 NO_ARGUMENTS = ("recipe", "parameter_budget")  # keys of a node that are not arguments of its class
 
 
@@ -61,14 +63,22 @@ def _made(node: Any, name: str, arguments: dict[str, Any]) -> Any:
 def _factory(target: str, keys: Iterable[str], name: str) -> Callable[..., Any]:
     """Return the class that a node names, if it has a parameter for each key.
 
+    The config may come from a run folder of somebody else, so nothing but classes of known
+    packages is called, wherever in the config the node is.
+
     Raises:
-        ConfigError: there is no such class, or it lacks a parameter.
+        ConfigError: the node does not name such a class, or the class lacks a parameter.
     """
+    if not target.startswith(ALLOWED_TARGETS):
+        packages = ", ".join(package[:-1] for package in ALLOWED_TARGETS)
+        raise ConfigError(f"{name}._target_={target}: need a class of {packages}")
     try:
         factory: Callable[..., Any] = get_object(target)
         parameters = inspect.signature(factory).parameters
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"{name}._target_={target}: {error}") from error
+    if not inspect.isclass(factory) and not target.startswith(FUNCTIONS):
+        raise ConfigError(f"{name}._target_={target}: need a class, not a function")
     if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         for key in keys:
             if key not in parameters:

@@ -8,12 +8,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from unrolled.config.choices import ALLOWED_TARGETS
 from unrolled.config.keys import similar_key
 from unrolled.config.rules import RULES
 from unrolled.errors import ConfigError, did_you_mean
 
 GPU_DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so")
-ALLOWED_TARGETS = ("unrolled.", "torch.", "lightning.", "torchmetrics.")
 
 
 def check_config(config: DictConfig) -> None:

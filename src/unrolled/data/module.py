@@ -18,6 +18,7 @@ from unrolled.data.preparation import (
     check_source,
     fingerprint,
 )
+from unrolled.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,12 @@ class SequenceDataModule(LightningDataModule):
             self.fitted = self.preparation.fit(parts.train, data)
         self._parts = self.preparation.finish(parts, self.fitted)
         if data.redraw is not None:
+            if len(parts.train) != len(data.train):
+                raise ConfigError(
+                    "data.source.redraw=true: the source must provide the validation and test "
+                    "set, because new sequences cannot be split like the first ones; set "
+                    "data.val_size=0, data.test_size=0 and data.fold=null"
+                )
             self._redraw = partial(self.preparation.redrawn, redraw=data.redraw, fitted=self.fitted)
         if window.size is not None:
             self.averages_windows = all(part.step_y is None for part in data.parts().values())

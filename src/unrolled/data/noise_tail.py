@@ -1,8 +1,8 @@
-"""Noise behind a sequence: what was seen has to be kept while nothing of use is to be seen.
+"""Appends noise to sequences, so that a model must remember through uninformative steps.
 
-Chang et al. (2019), AntisymmetricRNN, section 4.3: noise-padded CIFAR-10; here drawn anew for every
-sequence, where some of the published code repeats one draw for all. It is part of the task, not of
-what a run learns: prediction takes sequences as they are.
+Chang et al. (2019), AntisymmetricRNN, section 4.3: noise-padded CIFAR-10; here with a draw for
+each sequence, while some of the published code uses one draw for all. The noise is part of the
+task: prediction does not append any.
 """
 
 from dataclasses import replace
@@ -13,7 +13,7 @@ from unrolled.contracts import Sequences
 
 
 def append_noise(sequences: Sequences, *, num_steps: int, generator: torch.Generator) -> Sequences:
-    """Return standardised sequences, each with num_steps >= 0 of N(0, 1) behind its last step."""
+    """Return standardised sequences, with num_steps >= 0 steps of N(0, 1) appended to each."""
     if num_steps == 0:
         return sequences
     x, lengths = sequences.x, sequences.lengths

@@ -13,7 +13,7 @@ from unrolled.contracts import Sequences, SourceData
 from unrolled.data.layouts import lay_out, require_equal_lengths
 from unrolled.data.missing import Filling
 from unrolled.data.noise_tail import append_noise
-from unrolled.data.sanity_checks import check_sequences
+from unrolled.data.sanity_checks import SPLIT_NAMES, check_sequences
 from unrolled.data.splits import fold_out, hold_out
 from unrolled.data.standardization import Standardization
 from unrolled.data.truncation import truncate
@@ -159,7 +159,7 @@ class Preparation:
         if self.fold is not None:
             if val is not None:
                 raise ConfigError(
-                    f"data.fold={self.fold}: this source has a val part of its own; "
+                    f"data.fold={self.fold}: this source has a validation set of its own; "
                     "leave data.fold=null"
                 )
             rows, held = self._fold_out(data, rows, self.fold)
@@ -275,22 +275,22 @@ class Preparation:
 
 
 def check_source(data: SourceData) -> None:
-    """Refuse data on which no honest training is possible.
+    """Refuse data on which a run cannot be trained.
 
     Raises:
-        DataError: names part, row and column.
+        DataError: the message names set, row and column.
     """
     for name, part in data.parts().items():
         check_sequences(
             part,
-            part_name=name,
+            split=SPLIT_NAMES[name],
             num_classes=len(data.class_names),
             missing_allowed=data.missing != "refuse",
         )
         if part.x.shape[2] != data.train.x.shape[2]:
             raise DataError(
-                f"the {name} part has {part.x.shape[2]} features per step, "
-                f"the train part {data.train.x.shape[2]}"
+                f"the {SPLIT_NAMES[name]} has {part.x.shape[2]} features per step, "
+                f"the training set {data.train.x.shape[2]}"
             )
 
 

@@ -1,4 +1,4 @@
-"""What is refused before the first step: data on which no honest training is possible."""
+"""Checks before the first step: data on which a run cannot be trained is refused."""
 
 import torch
 from torch import Tensor
@@ -6,26 +6,30 @@ from torch import Tensor
 from unrolled.contracts import Sequences, real_steps
 from unrolled.errors import DataError
 
+# How messages name a set.
+SPLIT_NAMES = {"train": "training set", "val": "validation set", "test": "test set"}
+
 
 def check_sequences(
-    sequences: Sequences, *, part_name: str, num_classes: int, missing_allowed: bool = False
+    sequences: Sequences, *, split: str, num_classes: int, missing_allowed: bool = False
 ) -> None:
-    """Refuse a part that is empty, or has wrong lengths or labels, or numbers that are not finite.
+    """Refuse a set that is empty, or has wrong lengths, wrong labels or values that are not finite.
 
-    missing_allowed: whether NaN, a missing value, may stand in a real step; an infinity may not.
+    split: name of the set in messages, such as "training set".
+    missing_allowed: whether a real step may have NaN, a missing value. Infinity is never allowed.
 
     Raises:
-        DataError: names the part, the first row (and step and feature) at fault, and how many.
+        DataError: the message names the set, the first wrong row, step and feature, and the number.
     """
     if len(sequences) == 0:
-        raise DataError(f"the {part_name} part is empty")
+        raise DataError(f"the {split} is empty")
     num_steps = sequences.x.shape[1]
     rule = f"a length must be 1 to {num_steps}, the padded number of steps"
     wrong = (sequences.lengths < 1) | (sequences.lengths > num_steps)
-    _refuse(wrong, sequences.lengths, sequences.ids, part_name=part_name, rule=rule)
+    _refuse(wrong, sequences.lengths, sequences.ids, split=split, rule=rule)
     rule = f"a label must be 0 to {num_classes - 1} ({num_classes} classes)"
     wrong = (sequences.y < 0) | (sequences.y >= num_classes)
-    _refuse(wrong, sequences.y, sequences.ids, part_name=part_name, rule=rule)
+    _refuse(wrong, sequences.y, sequences.ids, split=split, rule=rule)
     if bool(torch.isfinite(sequences.x.sum())):
         return  # a sum is finite only if every term is; one pass and no copy
     real = real_steps(sequences.lengths, num_steps)  # (n, t)
@@ -36,16 +40,16 @@ def check_sequences(
         return
     row, step, feature = wrong.nonzero()[0].tolist()
     raise DataError(
-        f"{part_name} part, row {int(sequences.ids[row])}, step {step}, feature {feature}: "
+        f"{split}, row {int(sequences.ids[row])}, step {step}, feature {feature}: "
         f"{sequences.x[row, step, feature].item()} is not a finite number "
         f"({int(wrong.sum())} such values in {int(wrong.any(2).any(1).sum())} sequences)"
     )
 
 
-def _refuse(wrong: Tensor, values: Tensor, ids: Tensor, *, part_name: str, rule: str) -> None:
+def _refuse(wrong: Tensor, values: Tensor, ids: Tensor, *, split: str, rule: str) -> None:
     if bool(wrong.any()):
         row = int(wrong.nonzero()[0])
         raise DataError(
-            f"{part_name} part, row {int(ids[row])}: {int(values[row])}; {rule} "
+            f"{split}, row {int(ids[row])}: {int(values[row])}; {rule} "
             f"({int(wrong.sum())} rows are wrong)"
         )

@@ -65,11 +65,11 @@ class LongSequence:
             chunk = torch.from_numpy(values[start : start + CHUNK_STEPS])[None]
             self._require_finite(chunk)
             before = self.newest.expand(1, 1, chunk.shape[2])
-            steps = torch.cat([before, chunk], dim=1)
+            filled = self.fitted.filling(torch.cat([before, chunk], dim=1))
             if self.fitted.filling.mode == "forward":
-                self.newest = self.fitted.filling(steps)[:, -1:]
+                self.newest = filled[:, -1:]
             with network_errors_as_data_errors():
-                x = self.fitted.scale(steps)[:, 1:]
+                x = self.fitted.standardization(filled[:, 1:])
                 hidden, self.state = self.encoder.read(x, None, self.state)
                 self.memory = self.head.fold(hidden, self.memory)
             self.num_steps += chunk.shape[1]

@@ -172,7 +172,7 @@ class Predictor:
     def _logits_of_batch(self, sequences: Sequences) -> Tensor:
         check_sequences(
             sequences,
-            part_name="prediction",
+            split="input",
             num_classes=len(self.class_names),
             missing_allowed=self.fitted.filling.mode != "refuse",
         )
