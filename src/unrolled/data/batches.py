@@ -19,7 +19,8 @@ class Batching:
 
     The fields are the keys of the same names in conf/data/_module.yaml.
 
-    batch_size: sequences in a training batch, >= 1.
+    batch_size: sequences in a training batch, >= 1. None: computed from the number of training
+        sequences; see `small_recipe`.
     eval_batch_size: sequences in a batch of validation, test and prediction, >= 1.
     shuffle: whether the order of training changes in each epoch.
     bucket_batches: if lengths differ, the sequences of this many training batches are sorted by
@@ -32,7 +33,7 @@ class Batching:
         ConfigError: a batch size is smaller than 1.
     """
 
-    batch_size: int
+    batch_size: int | None
     eval_batch_size: int
     shuffle: bool
     bucket_batches: int
@@ -41,8 +42,8 @@ class Batching:
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "eval_batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"data.{name}={getattr(self, name)}: need at least 1")
+            if (size := getattr(self, name)) is not None and size < 1:
+                raise ConfigError(f"data.{name}={size}: need at least 1")
 
 
 class Batches:

@@ -19,6 +19,7 @@ from unrolled.data.preparation import (
     fingerprint,
 )
 from unrolled.errors import ConfigError
+from unrolled.small_recipe import SmallRecipe, small_recipe
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +115,17 @@ class SequenceDataModule(LightningDataModule):
         return max(part.x.shape[1] for part in parts if part is not None)
 
     @property
+    def small_recipe(self) -> SmallRecipe:
+        """What `recipe=small` computes for the training and validation set."""
+        sizes = self.parts.sizes()
+        return small_recipe(sizes["train"] + sizes["val"], self.num_steps)
+
+    @property
+    def batch_size(self) -> int:
+        """Sequences in a training batch."""
+        return self.batching.batch_size or self.small_recipe.batch_size
+
+    @property
     def num_classes(self) -> int:
         """Classes (c)."""
         return len(self.class_names)
@@ -122,7 +134,7 @@ class SequenceDataModule(LightningDataModule):
         """Return the training batches, shuffled if `shuffle`."""
         return self._batches(
             self.parts.train,
-            batch_size=self.batching.batch_size,
+            batch_size=self.batch_size,
             shuffle=self.batching.shuffle,
             redraw=self._redraw,
         )

@@ -20,6 +20,7 @@ from unrolled.data.truncation import truncate
 from unrolled.data.windows import Windows
 from unrolled.errors import ConfigError, DataError
 from unrolled.seeding import mix
+from unrolled.small_recipe import small_recipe
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class Preparation:
         stratified, random, group, time or given; see `hold_out`.
     split_seed: seed of the split, >= 0; independent of the seed of the run.
     val_size: size of the validation set: a number of sequences >= 1, a fraction < 1, or 0 for none.
+        None: computed from the number of sequences outside the test set; see `small_recipe`.
     test_size: the same for the test set, which is held out first.
     fold: None to hold out val_size. Otherwise the validation set is this one of num_folds equal
         folds of the sequences outside the test set, 0 <= fold < num_folds.
@@ -121,7 +123,7 @@ class Preparation:
     pixels_per_step: int
     split: str
     split_seed: int
-    val_size: float
+    val_size: float | None
     test_size: float
     fold: int | None
     num_folds: int
@@ -133,7 +135,7 @@ class Preparation:
     window: Windows
 
     def __post_init__(self) -> None:
-        if self.val_size < 0 or self.test_size < 0:
+        if (self.val_size or 0) < 0 or self.test_size < 0:
             raise ConfigError(
                 "need data.val_size >= 0 and data.test_size >= 0, "
                 f"got {self.val_size} and {self.test_size}"
@@ -164,11 +166,17 @@ class Preparation:
                 )
             rows, held = self._fold_out(data, rows, self.fold)
             val = data.train.take(held)
-        elif val is None and self.val_size:
-            rows, held = self._hold_out(data, rows, self.val_size)
-            val = data.train.take(held)
+        elif val is None:
+            if size := self._val_size(len(rows), data.train.x.shape[1]):
+                rows, held = self._hold_out(data, rows, size)
+                val = data.train.take(held)
         train = data.train if len(rows) == len(data.train) else data.train.take(rows)
         return Parts(train, val, test)
+
+    def _val_size(self, num_sequences: int, num_steps: int) -> float:
+        if self.val_size is None:
+            return small_recipe(num_sequences, num_steps).val_size
+        return self.val_size
 
     def _laid_out(self, data: SourceData) -> SourceData:
         given = Parts(data.train, data.val, data.test).changed(self._lay_out)

@@ -33,6 +33,7 @@ class Result:
     confusion: counts on the test set, a row per true class.
     baselines: test accuracy of predictors without training, by name.
     num_sequences: per split.
+    recipe: what `recipe=small` computed from the sizes of the data; see `small_recipe`.
     seconds: total, fit (training and validation) and test.
     """
 
@@ -50,6 +51,7 @@ class Result:
     baselines: dict[str, float] = field(default_factory=dict)
     num_parameters: int | None = None
     num_sequences: dict[str, int] = field(default_factory=dict)
+    recipe: dict[str, float] | None = None
     num_epochs: int | None = None
     num_steps: int | None = None
     sequences_per_second: float | None = None

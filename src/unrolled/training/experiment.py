@@ -122,6 +122,8 @@ def _fit_and_test(
     result.num_parameters = _describe(config, experiment)
     result.num_sequences = data.parts.sizes()
     result.data_fingerprint = data.fingerprint
+    if config.trainer.max_steps is None:
+        result.recipe = data.small_recipe.to_plain()
     result.baselines = data.baselines
     require_space(
         folder.path, needed=NUM_CHECKPOINTS * VALUES_PER_WEIGHT * 4 * result.num_parameters

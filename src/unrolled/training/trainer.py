@@ -56,6 +56,7 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
         DataError: the data cannot be loaded, or no classifier can be trained on it.
     """
     data = load_data(config)
+    identity = resolve(config)
     if data.parts.val is None and "monitor" in config.scheduler:
         raise ConfigError(
             "scheduler.monitor: the data has no validation set; hold one out with data.val_size=0.1"
@@ -65,6 +66,7 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
             f"monitor.metric={config.monitor.metric} averages the windows of a recording, but "
             "the data has none; set data.window.size=STEPS, with one label per recording"
         )
+    config = with_length(config, data)
     seed_everything(config.seed)
     classifier = build_classifier(
         config,
@@ -75,7 +77,7 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
     )
     classifier.averages_windows = data.averages_windows
     signals, finite, throughput = StopSignals(), StopNotFinite(), Throughput()
-    resume = ExactResume(identity={**resolve(config), "data_fingerprint": data.fingerprint})
+    resume = ExactResume(identity={**identity, "data_fingerprint": data.fingerprint})
     checkpoint = BestAndLast(
         monitor=config.monitor.metric,
         mode=config.monitor.mode,
@@ -127,6 +129,29 @@ def build_classifier(
         make_optimizer=make(config, "optimizer"),
         make_schedule=make(config, "scheduler"),
     )
+
+
+def with_length(config: DictConfig, data: SequenceDataModule) -> DictConfig:
+    """Return the config with the length of the run that `recipe=small` computes, where it is null.
+
+    A typed trainer.max_epochs or trainer.max_steps is kept, and the run ends when either is reached.
+    """
+    computed = data.small_recipe
+    if config.trainer.max_steps is not None:
+        return config
+    config = config.copy()
+    config.trainer.max_steps = computed.max_steps
+    if config.trainer.max_epochs is None:
+        config.trainer.max_epochs = computed.max_epochs
+    sizes = data.parts.sizes()
+    log.info(
+        "recipe=small: %s sequences, %s, stride %d, pool %d",
+        f"{sizes['train'] + sizes['val']:,}",
+        computed.length,
+        computed.stride,
+        computed.pool,
+    )
+    return config
 
 
 def build_trainer(
