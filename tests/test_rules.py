@@ -13,7 +13,7 @@ from unrolled.config.rules import RULES, Rule
 from unrolled.config.values import leaves
 
 GROUPS = (
-    *("data", "model", "head", "loss", "recipe", "optimizer", "scheduler", "trainer"),
+    *("data", "stem", "model", "head", "loss", "recipe", "optimizer", "scheduler", "trainer"),
     *("callbacks", "logger", "sweep", "debug", "experiment"),
 )
 NO_RULE = {"_partial_"}  # Hydra's own

@@ -13,6 +13,7 @@ from unrolled.heads.head import Head
 from unrolled.heads.last_step import LastStep
 from unrolled.heads.max import Max
 from unrolled.heads.mean import Mean
+from unrolled.heads.mean_max import MeanMax
 
 H, BACKWARD, C = 6, 2, 3
 LENGTHS = torch.tensor([4, 1, 7, 5])
@@ -20,6 +21,7 @@ LENGTHS = torch.tensor([4, 1, 7, 5])
 DEFAULTS: dict[str, Any] = {
     "input_size": H,
     "backward_size": 0,
+    "summary_size": 0,
     "num_classes": C,
     "dropout": 0.0,
     "initialization": "torch",
@@ -53,7 +55,17 @@ def attention(head: Any, states: list[Tensor]) -> Tensor:
     return sum(score * h for score, h in zip(scores, states, strict=True)) / sum(scores)
 
 
-POOLS = {LastStep: last, Mean: mean, Max: maximum, Attention: attention}
+def mean_and_maximum(head: Any, states: list[Tensor]) -> Tensor:
+    return torch.cat([mean(head, states), maximum(head, states)])
+
+
+POOLS = {
+    LastStep: last,
+    Mean: mean,
+    Max: maximum,
+    MeanMax: mean_and_maximum,
+    Attention: attention,
+}
 each_head = pytest.mark.parametrize("head_class", POOLS)
 
 
@@ -109,14 +121,17 @@ def test_torch_initialization_equals_nn_linear(head_class: type[Head]) -> None:
     torch.manual_seed(1)
     head = make(head_class, initialization="torch")
     torch.manual_seed(1)
-    assert torch.equal(head.output.weight, torch.nn.Linear(H, C).weight.double())
+    expected = torch.nn.Linear(head.output.in_features, C).weight.double()
+    assert torch.equal(head.output.weight, expected)
 
 
 @each_head
 def test_dropout_drops_pooled_features_in_training_only(head_class: type[Head]) -> None:
     head, hidden = make(head_class, dropout=0.5), some_hidden()
     with torch.no_grad():
-        head.output.weight.copy_(torch.eye(C, H))  # logits are the first pooled features
+        head.output.weight.copy_(
+            torch.eye(C, head.output.in_features)
+        )  # logits are the first pooled features
         head.output.bias.zero_()
     kept = head.eval()(hidden, LENGTHS)
     ratios = head.train()(hidden, LENGTHS) / kept
@@ -148,6 +163,7 @@ def test_all_steps_refuses_a_longer_sequence() -> None:
     head = AllSteps(
         input_size=2,
         backward_size=0,
+        summary_size=0,
         num_classes=3,
         num_steps=4,
         stride=1,
@@ -162,6 +178,7 @@ def test_all_steps_has_its_own_weights_for_each_step() -> None:
     head = AllSteps(
         input_size=2,
         backward_size=0,
+        summary_size=0,
         num_classes=3,
         num_steps=4,
         stride=1,
@@ -177,6 +194,7 @@ def strided(*, stride: int) -> AllSteps:
     return AllSteps(
         input_size=2,
         backward_size=0,
+        summary_size=0,
         num_classes=3,
         num_steps=7,
         stride=stride,
@@ -219,3 +237,13 @@ def test_the_memory_does_not_grow_with_the_sequence(head_class: type[Head]) -> N
     early = head.fold(torch.randn(2, 5, H).double(), None)
     late = head.fold(torch.randn(2, 50, H).double(), early)
     assert [part.shape for part in early] == [part.shape for part in late]
+
+
+@each_head
+def test_a_summary_is_joined_before_the_linear_layer(head_class: type[Head]) -> None:
+    head, hidden = make(head_class, summary_size=2), some_hidden()
+    summary = torch.randn(len(LENGTHS), 2, dtype=torch.float64)
+
+    joined = torch.cat([summary, head.pool(hidden, LENGTHS)], dim=1)
+
+    torch.testing.assert_close(head(hidden, LENGTHS, summary), head.output(joined))

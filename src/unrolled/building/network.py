@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -9,9 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from unrolled.building.instantiation import make
-from unrolled.encoders.blocks.encoder import Encoder, Sizes
+from unrolled.encoders.blocks.encoder import Encoder, Sizes, decay_groups
 from unrolled.errors import ConfigError
 from unrolled.heads.head import Head
+from unrolled.stems.stem import Stem
 
 log = logging.getLogger(__name__)
 
@@ -19,14 +21,16 @@ UNITS = {"k": 1_000, "M": 1_000_000}
 
 
 class Network(nn.Module):
-    """An encoder and a head: logits = head(encoder(x)).
+    """A stem, an encoder and a head: logits = head(encoder(stem(x))).
 
+    stem: returns shorter sequences, and optionally a summary of each for the head.
     encoder: returns a hidden state per step.
     head: returns logits from the hidden states.
     """
 
-    def __init__(self, *, encoder: Encoder, head: Head) -> None:
+    def __init__(self, *, stem: Stem, encoder: Encoder, head: Head) -> None:
         super().__init__()
+        self.stem = stem
         self.encoder = encoder
         self.head = head
 
@@ -34,8 +38,17 @@ class Network(nn.Module):
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b c"]:
         """Return the logits of prepared sequences."""
-        logits: Tensor = self.head(self.encoder(x, lengths), lengths)
+        x, lengths, summary = self.stem(x, lengths)
+        logits: Tensor = self.head(self.encoder(x, lengths), lengths, summary)
         return logits
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return every parameter exactly once; see `Encoder.parameter_groups`."""
+        return [
+            *self.encoder.parameter_groups(),
+            *decay_groups(list(self.head.parameters())),
+            *self.stem.parameter_groups(),
+        ]
 
 
 def build_network(
@@ -64,15 +77,17 @@ def load_weights(network: Network, state_dict: dict[str, Tensor]) -> None:
 
 
 def _network(config: DictConfig, sizes: Sizes, num_classes: int) -> Network:
-    encoder: Encoder = make(config, "model", sizes=sizes)
+    stem: Stem = make(config, "stem", sizes=sizes)
+    encoder: Encoder = make(config, "model", sizes=stem.output)
     head: Head = make(
         config,
         "head",
         input_size=encoder.output_size,
         backward_size=encoder.backward_size,
+        summary_size=stem.summary_size,
         num_classes=num_classes,
     )
-    return Network(encoder=encoder, head=head)
+    return Network(stem=stem, encoder=encoder, head=head)
 
 
 def _within_budget(config: DictConfig, sizes: Sizes, num_classes: int) -> DictConfig:

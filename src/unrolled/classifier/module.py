@@ -27,9 +27,6 @@ from unrolled.classifier.window_averaging import recording_scores
 from unrolled.contracts import Batch
 from unrolled.lightning_internals import setup_train_batches
 
-WEIGHTS = {"lr_scale": 1.0, "decay": True}
-BIASES = {"lr_scale": 1.0, "decay": False}
-
 
 class SequenceClassifier(LightningModule):
     """Classifies whole sequences: logits = network(x, lengths).
@@ -161,13 +158,8 @@ class SequenceClassifier(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": cast("LRSchedulerConfigType", schedule)}
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
-        """Return the parameter groups of encoder and head, equal ones merged."""
-        head = self.network.head
-        groups = [
-            *self.network.encoder.parameter_groups(),
-            {"params": [p for p in head.parameters() if p.ndim > 1], **WEIGHTS},
-            {"params": [p for p in head.parameters() if p.ndim <= 1], **BIASES},
-        ]
+        """Return the parameter groups of the network, equal ones merged."""
+        groups = self.network.parameter_groups()
         merged: dict[tuple[float, bool], list[nn.Parameter]] = {}
         for group in groups:
             merged.setdefault((group["lr_scale"], group["decay"]), []).extend(group["params"])

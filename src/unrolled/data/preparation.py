@@ -166,10 +166,9 @@ class Preparation:
                 )
             rows, held = self._fold_out(data, rows, self.fold)
             val = data.train.take(held)
-        elif val is None:
-            if size := self._val_size(len(rows), data.train.x.shape[1]):
-                rows, held = self._hold_out(data, rows, size)
-                val = data.train.take(held)
+        elif val is None and (size := self._val_size(len(rows), data.train.x.shape[1])):
+            rows, held = self._hold_out(data, rows, size)
+            val = data.train.take(held)
         train = data.train if len(rows) == len(data.train) else data.train.take(rows)
         return Parts(train, val, test)
 

@@ -15,7 +15,7 @@ from unrolled.heads.head import Head
 class AllSteps(Head):
     """logits = W dropout([h_s, h_2s, ..., h_T]) + b, with 0 for steps after a sequence's end.
 
-    input_size, backward_size, num_classes, dropout, initialization: see Head.
+    input_size, backward_size, summary_size, num_classes, dropout, initialization: see Head.
     num_steps: T, >= 1. Longer sequences are refused.
     stride: s, 1 <= stride <= num_steps. With 1 every step is read.
     """
@@ -25,6 +25,7 @@ class AllSteps(Head):
         *,
         input_size: int,
         backward_size: int,
+        summary_size: int,
         num_classes: int,
         num_steps: int,
         stride: int,
@@ -40,6 +41,7 @@ class AllSteps(Head):
         super().__init__(
             input_size=num_read * input_size,
             backward_size=0,
+            summary_size=summary_size,
             num_classes=num_classes,
             dropout=dropout,
             initialization=initialization,

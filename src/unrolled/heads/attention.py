@@ -14,7 +14,7 @@ from unrolled.heads.head import Head, Memory
 class Attention(Head):
     """pool = sum_t a_t h_t with a = softmax_t(q . tanh(W h_t + b)) over real steps.
 
-    input_size, backward_size, num_classes, dropout, initialization: see Head.
+    input_size, backward_size, summary_size, num_classes, dropout, initialization: see Head.
     attention_size: size of the query q, >= 1.
     """
 
@@ -23,6 +23,7 @@ class Attention(Head):
         *,
         input_size: int,
         backward_size: int,
+        summary_size: int,
         num_classes: int,
         dropout: float,
         initialization: str,
@@ -31,6 +32,7 @@ class Attention(Head):
         super().__init__(
             input_size=input_size,
             backward_size=backward_size,
+            summary_size=summary_size,
             num_classes=num_classes,
             dropout=dropout,
             initialization=initialization,

@@ -13,7 +13,7 @@ Memory = tuple[Any, ...]
 
 
 class Head(nn.Module, ABC):
-    """logits = W dropout(pool(hidden)) + b.
+    """logits = W dropout([summary, pool(hidden)]) + b.
 
     A subclass implements `pool`. A sequence that is too long for memory is classified in chunks:
     `fold` reduces the chunks to a memory, and `classify` returns the logits. A subclass whose pool
@@ -21,6 +21,7 @@ class Head(nn.Module, ABC):
 
     input_size: hidden units per step (h).
     backward_size: how many of them, the last ones, come from a right-to-left direction.
+    summary_size: features of the summary that the stem returns (s), 0 for none.
     num_classes: classes (c).
     dropout: fraction of pooled features dropped in training, 0 <= dropout < 1.
     initialization: small (weights N(0, 0.01^2) and bias 0, so that the first loss is about ln c for
@@ -32,6 +33,7 @@ class Head(nn.Module, ABC):
         *,
         input_size: int,
         backward_size: int,
+        summary_size: int,
         num_classes: int,
         dropout: float,
         initialization: str,
@@ -45,7 +47,7 @@ class Head(nn.Module, ABC):
             )
         self.forward_size = input_size - backward_size
         self.dropout = dropout
-        self.output = nn.Linear(input_size, num_classes)
+        self.output = nn.Linear(summary_size + input_size, num_classes)
         if initialization == "small":
             nn.init.normal_(self.output.weight, std=0.01)
             nn.init.zeros_(self.output.bias)
@@ -57,10 +59,14 @@ class Head(nn.Module, ABC):
         """Return one vector per sequence, computed from its real steps only."""
 
     def forward(
-        self, hidden: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]
+        self,
+        hidden: Float[Tensor, "b t h"],
+        lengths: Int[Tensor, " b"],
+        summary: Float[Tensor, "b s"] | None = None,
     ) -> Float[Tensor, "b c"]:
         """Return logits, which depend on real steps only."""
-        return self._read_out(self.pool(hidden, lengths))
+        pooled = self.pool(hidden, lengths)
+        return self._read_out(pooled if summary is None else torch.cat([summary, pooled], dim=1))
 
     def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:
         """Return what `classify` needs of all steps so far. The default keeps all of them.

@@ -10,7 +10,7 @@ from unrolled.heads.head import Head, Memory
 class LastStep(Head):
     """pool = h_T for left-to-right units (T: last real step), h_0 for right-to-left units.
 
-    input_size, backward_size, num_classes, dropout, initialization: see Head.
+    input_size, backward_size, summary_size, num_classes, dropout, initialization: see Head.
     """
 
     def pool(

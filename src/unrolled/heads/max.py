@@ -11,7 +11,7 @@ from unrolled.heads.head import Head, Memory
 class Max(Head):
     """pool = max_t h_t over real steps, unit by unit.
 
-    input_size, backward_size, num_classes, dropout, initialization: see Head.
+    input_size, backward_size, summary_size, num_classes, dropout, initialization: see Head.
     """
 
     def pool(

@@ -11,7 +11,7 @@ from unrolled.heads.head import Head, Memory
 class Mean(Head):
     """pool = (1 / T) sum_t h_t over the T real steps.
 
-    input_size, backward_size, num_classes, dropout, initialization: see Head.
+    input_size, backward_size, summary_size, num_classes, dropout, initialization: see Head.
     """
 
     def pool(

@@ -26,8 +26,8 @@ CHUNK_STEPS = 2**10
 
 
 def can_run_in_chunks(network: Network) -> bool:
-    """Return whether the encoder reads from left to right only, so that it can run in chunks."""
-    return network.encoder.backward_size == 0
+    """Return whether stem and encoder read from left to right only, so that they run in chunks."""
+    return network.stem.is_chunkable and network.encoder.backward_size == 0
 
 
 class LongSequence:

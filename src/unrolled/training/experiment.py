@@ -29,6 +29,7 @@ from unrolled.runs.provenance import provenance
 from unrolled.runs.recording import recording
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_run
+from unrolled.stems.none import NoStem
 from unrolled.training.hyperparameters import log_final_scores, log_settings
 from unrolled.training.process import prepare_process, readable_errors
 from unrolled.training.trainer import Experiment, build, build_trainer, load_classifier
@@ -199,17 +200,20 @@ def _describe(config: DictConfig, experiment: Experiment) -> int:
         data.num_classes,
     )
     network = experiment.classifier.network
-    num_encoder = sum(p.numel() for p in network.encoder.parameters())
-    num_head = sum(p.numel() for p in network.head.parameters())
-    log.info(
-        "model: %s %s + %s %s = %s parameters",
-        class_name(config.model),
-        f"{num_encoder:,}",
-        class_name(config.head),
-        f"{num_head:,}",
-        f"{num_encoder + num_head:,}",
+    parts = (
+        (config.stem, network.stem),
+        (config.model, network.encoder),
+        (config.head, network.head),
     )
-    return num_encoder + num_head
+    counts = [
+        (class_name(node), sum(p.numel() for p in part.parameters()))
+        for node, part in parts
+        if not isinstance(part, NoStem)
+    ]
+    num_parameters = sum(count for _, count in counts)
+    terms = " + ".join(f"{name} {count:,}" for name, count in counts)
+    log.info("model: %s = %s parameters", terms, f"{num_parameters:,}")
+    return num_parameters
 
 
 def test(

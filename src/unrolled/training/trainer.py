@@ -134,7 +134,7 @@ def build_classifier(
 def with_length(config: DictConfig, data: SequenceDataModule) -> DictConfig:
     """Return the config with the length of the run that `recipe=small` computes, where it is null.
 
-    A typed trainer.max_epochs or trainer.max_steps is kept, and the run ends when either is reached.
+    A typed trainer.max_epochs or trainer.max_steps is kept. The run ends when either is reached.
     """
     computed = data.small_recipe
     if config.trainer.max_steps is not None:

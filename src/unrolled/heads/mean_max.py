@@ -1,0 +1,57 @@
+"""Reads the mean and the maximum over time."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from unrolled.contracts import real_steps
+from unrolled.heads.head import Head, Memory
+
+
+class MeanMax(Head):
+    """pool = [(1 / T) sum_t h_t, max_t h_t] over the T real steps.
+
+    input_size, backward_size, summary_size, num_classes, dropout, initialization: see Head.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_size: int,
+        backward_size: int,
+        summary_size: int,
+        num_classes: int,
+        dropout: float,
+        initialization: str,
+    ) -> None:
+        super().__init__(
+            input_size=2 * input_size,
+            backward_size=0,
+            summary_size=summary_size,
+            num_classes=num_classes,
+            dropout=dropout,
+            initialization=initialization,
+        )
+
+    def pool(
+        self, hidden: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b f"]:
+        """Return mean and maximum over real steps: f = 2 h."""
+        padding = ~real_steps(lengths, hidden.shape[1])[:, :, None]
+        mean = hidden.masked_fill(padding, 0.0).sum(dim=1) / lengths[:, None]
+        largest = hidden.masked_fill(padding, float("-inf")).amax(dim=1)
+        return torch.cat([mean, largest], dim=1)
+
+    def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:
+        """Return the sum so far, the number of its steps, and the maximum so far."""
+        total, largest = hidden.sum(dim=1), hidden.amax(dim=1)
+        count = torch.full((len(hidden), 1), hidden.shape[1], device=hidden.device)
+        if memory is not None:
+            total, count = total + memory[0], count + memory[1]
+            largest = torch.maximum(largest, memory[2])
+        return total, count, largest
+
+    def pool_memory(self, memory: Memory) -> Float[Tensor, "b f"]:
+        """Return mean and maximum of all steps so far."""
+        total, count, largest = memory
+        return torch.cat([total / count, largest], dim=1)

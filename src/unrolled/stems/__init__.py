@@ -1,0 +1,1 @@
+"""Stems: what a network does with a sequence before the recurrent encoder."""

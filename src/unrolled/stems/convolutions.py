@@ -1,0 +1,128 @@
+"""Three convolutions that turn raw samples into fewer steps of local features.
+
+The kernels of the second and third convolution, the batch normalisation and the mean over time are
+those of the fully convolutional network of Wang, Yan & Oates (2017), section II.B, with kernel 3
+after 5. There the first kernel has 8 steps and no stride, and the mean is all that is classified.
+"""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unrolled.contracts import real_steps
+from unrolled.encoders.blocks.encoder import Sizes
+from unrolled.small_recipe import stride_and_pool
+from unrolled.stems.stem import Stem, Stemmed
+
+FIRST_KERNEL = 8  # steps, or twice the stride if that is more
+KERNELS = 5, 3  # steps of the second and third convolution
+
+
+class Convolutions(Stem):
+    """Convolution, batch normalisation and ReLU, three times, then means of `pool` steps.
+
+    The summary is the mean of the last features over time. A sequence of t real steps becomes one
+    of ceil(ceil(t / stride) / pool); the last mean may be of fewer steps.
+
+    channels: features after each convolution, >= 1.
+    stride: of the first convolution, >= 1. None: see `stride_and_pool`.
+    pool: steps that are averaged, >= 1. None: see `stride_and_pool`.
+    causal: whether a feature depends on earlier samples only. Otherwise each convolution is
+        centred.
+    """
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        *,
+        channels: int,
+        stride: int | None,
+        pool: int | None,
+        causal: bool,
+    ) -> None:
+        for name, value in (("channels", channels), ("stride", stride), ("pool", pool)):
+            if value is not None and value < 1:
+                raise ValueError(f"need {name} >= 1, got {name}={value}")
+        if stride is None:
+            stride = stride_and_pool(sizes.num_steps)[0]
+        num_steps = -(-sizes.num_steps // stride)
+        if pool is None:
+            pool = stride_and_pool(sizes.num_steps)[1]
+        super().__init__(output=Sizes(channels, -(-num_steps // pool)), summary_size=channels)
+        self.stride, self.pool, self.causal = stride, pool, causal
+        first = max(FIRST_KERNEL, 2 * stride)
+        inputs = (sizes.input_size, channels, channels)
+        strides = (stride, 1, 1)
+        self.layers = nn.ModuleList(
+            _Layer(size, channels, kernel_size=kernel, stride=step, causal=causal)
+            for size, kernel, step in zip(inputs, (first, *KERNELS), strides, strict=True)
+        )
+
+    def forward(self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]) -> Stemmed:
+        """Return the features, averaged over `pool` steps, and their mean over time."""
+        has_padding = bool((lengths < x.shape[1]).any())
+        real = real_steps(lengths, x.shape[1]) if has_padding else None
+        if real is not None:
+            x = x.masked_fill(~real[:, :, None], 0.0)
+        lengths = -(-lengths // self.stride)  # rounded up
+        num_steps = -(-x.shape[1] // self.stride)
+        real = real_steps(lengths, num_steps) if has_padding else None
+        for layer in self.layers:
+            x = layer(x, real)
+        summary = x.sum(dim=1) / lengths[:, None]
+        if self.pool == 1:
+            return Stemmed(x, lengths, summary)
+        num_means = -(-num_steps // self.pool)
+        padded = functional.pad(x, (0, 0, 0, num_means * self.pool - num_steps))
+        sums = padded.unflatten(1, (num_means, self.pool)).sum(dim=2)
+        starts = self.pool * torch.arange(num_means, device=x.device)
+        counts = (lengths[:, None] - starts).clamp(1, self.pool)
+        return Stemmed(sums / counts[:, :, None], -(-lengths // self.pool), summary)
+
+
+class _Layer(nn.Module):
+    """ReLU(normalise(convolve(x))), with batch normalisation over real steps, and 0 in padding."""
+
+    def __init__(
+        self, input_size: int, output_size: int, *, kernel_size: int, stride: int, causal: bool
+    ) -> None:
+        super().__init__()
+        # a convolution of images of height 1 in channels-last memory is faster than Conv1d
+        self.convolution = nn.Conv2d(
+            input_size, output_size, (1, kernel_size), stride=(1, stride), bias=False
+        )
+        weight = self.convolution.weight
+        weight.data = weight.data.to(memory_format=torch.channels_last)
+        self.normalization = nn.BatchNorm1d(output_size)
+        missing = kernel_size - stride  # steps that the first kernel sees before the sequence
+        self.num_before = missing if causal else missing // 2
+        self.kernel_size, self.stride = kernel_size, stride
+
+    def forward(
+        self, x: Float[Tensor, "b t d"], real: Bool[Tensor, "b u"] | None
+    ) -> Float[Tensor, "b u k"]:
+        """Return the features of the steps. Steps that are not real must be 0 in x.
+
+        real: which steps are real after the convolution. None: all are.
+        """
+        num_steps = -(-x.shape[1] // self.stride)
+        num_read = (num_steps - 1) * self.stride + self.kernel_size
+        after = num_read - self.num_before - x.shape[1]
+        x = functional.pad(x, (0, 0, self.num_before, after))
+        x = self.convolution(x.mT.unsqueeze(2)).squeeze(2).mT
+        rows = x.reshape(-1, x.shape[2])
+        if real is None:
+            return functional.relu(self._normalized(rows)).view(x.shape)
+        places = real.flatten().nonzero()[:, 0]
+        kept = functional.relu(self._normalized(rows.index_select(0, places)))
+        return kept.new_zeros(rows.shape).index_copy(0, places, kept).view(x.shape)
+
+    def _normalized(self, rows: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+        norm = self.normalization
+        if len(rows) > 1 or not self.training:
+            normalized: Tensor = norm(rows)
+            return normalized
+        return functional.batch_norm(  # the variance of one step says nothing
+            rows, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
+        )

@@ -1,0 +1,18 @@
+"""No stem: the encoder reads the sequences of the data."""
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from unrolled.encoders.blocks.encoder import Sizes
+from unrolled.stems.stem import Stem, Stemmed
+
+
+class NoStem(Stem):
+    """Returns its input, and no summary."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__(output=sizes, is_chunkable=True)
+
+    def forward(self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]) -> Stemmed:
+        """Return the input."""
+        return Stemmed(x, lengths, None)
