@@ -75,7 +75,7 @@ class Convolutions(Stem):
             return Stemmed(x, lengths, summary)
         num_means = -(-num_steps // self.pool)
         padded = functional.pad(x, (0, 0, 0, num_means * self.pool - num_steps))
-        sums = padded.unflatten(1, (num_means, self.pool)).sum(dim=2)
+        sums = padded.view(len(x), num_means, self.pool, -1).sum(dim=2)
         starts = self.pool * torch.arange(num_means, device=x.device)
         counts = (lengths[:, None] - starts).clamp(1, self.pool)
         return Stemmed(sums / counts[:, :, None], -(-lengths // self.pool), summary)
