@@ -106,6 +106,7 @@ RULES = {
     "test": FLAG,
     "monitor.metric": _words(choices.METRICS),
     "monitor.mode": _words(choices.MONITOR_MODES),
+    "checkpoint.min_seconds": NOT_NEGATIVE,
     "checkpoint.every_minutes": _or_null(POSITIVE),
     "checkpoint.every_n_steps": _or_null(COUNT),
     "sweep.keep": _words(choices.KEEP),

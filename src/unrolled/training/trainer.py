@@ -19,6 +19,7 @@ from unrolled.callbacks.checkpoint import BestAndLast
 from unrolled.callbacks.checkpoint_io import DurableCheckpointIO
 from unrolled.callbacks.exact_resume import ExactResume
 from unrolled.callbacks.finite import StopNotFinite
+from unrolled.callbacks.step_budget import StepBudget
 from unrolled.callbacks.stop_signals import StopSignals
 from unrolled.callbacks.throughput import Throughput
 from unrolled.classifier.module import SequenceClassifier
@@ -81,6 +82,7 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
         mode=config.monitor.mode,
         every_minutes=config.checkpoint.every_minutes,
         every_n_steps=config.checkpoint.every_n_steps,
+        min_seconds=config.checkpoint.min_seconds,
         finite=finite,
         signals=signals,
     )
@@ -93,6 +95,7 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
             BatchSeed(seed=config.seed),
             throughput,
             finite,
+            StepBudget(),
             *_callbacks(config, validates=data.parts.val is not None),
             checkpoint,
         ],
