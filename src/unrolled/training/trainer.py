@@ -127,6 +127,7 @@ def build_classifier(
         num_classes=num_classes,
         class_weights=class_weights,
         label_smoothing=config.loss.label_smoothing,
+        mixup=config.loss.mixup,
         make_optimizer=make(config, "optimizer"),
         make_schedule=make(config, "scheduler"),
     )
