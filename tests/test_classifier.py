@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from conftest import compose
+from unrolled.classifier import mixup
 from unrolled.classifier.module import SequenceClassifier
 from unrolled.contracts import Batch
 from unrolled.data.module import SequenceDataModule
@@ -240,6 +241,53 @@ def test_the_training_loss_is_smoothed_and_weighted_as_documented(
         smoothing=smoothing,
     )
     assert float(classifier.training_step(batch, 0).detach()) == pytest.approx(expected, rel=1e-5)
+
+
+def mixed_by_hand(batch: Batch, share: float, order: list[int]) -> tuple[Tensor, Tensor]:
+    """Return x and lengths of mixed sequences, step by step."""
+    x = torch.zeros_like(batch.x)
+    lengths = []
+    for row, other in enumerate(order):
+        for sequence, part in ((row, share), (other, 1 - share)):
+            length = int(batch.lengths[sequence])
+            x[row, :length] += part * batch.x[sequence, :length]
+        lengths.append(max(int(batch.lengths[row]), int(batch.lengths[other])))
+    return x, torch.tensor(lengths)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.8])
+def test_mixup_averages_sequences_and_losses(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = [1.0, 2.0, 0.5, 4.0]
+    classifier = make(
+        "loss.mixup=0.2", "loss.label_smoothing=0.1", class_weights=torch.tensor(weights)
+    )
+    order = [3, 0, 1, 2, 8, 7, 6, 5, 4]
+    monkeypatch.setattr(mixup.Beta, "sample", lambda _: torch.tensor(share, dtype=torch.float64))
+    monkeypatch.setattr(torch, "randperm", lambda _: torch.tensor(order))
+    batch = some_batch()  # padded with noise, which must not be mixed in
+    logits = classifier(*mixed_by_hand(batch, share, order)).detach()
+    expected = share * loss_by_hand(logits, batch.y, weights=weights, smoothing=0.1)
+    expected += (1 - share) * loss_by_hand(logits, batch.y[order], weights=weights, smoothing=0.1)
+    assert float(classifier.training_step(batch, 0).detach()) == pytest.approx(expected, rel=1e-5)
+    dominant = batch.y if share > 0.5 else batch.y[order]
+    num_correct = int((logits.argmax(dim=1) == dominant).sum())
+    assert int(classifier.training_sums.num_correct) == num_correct
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.2, 1.0, 100.0])
+def test_the_share_has_the_moments_of_a_beta_distribution(alpha: float) -> None:
+    batch = Batch(*(part[:1] for part in some_batch()))
+    shares = torch.tensor([mixup.mix_up(batch, alpha=alpha).share for _ in range(800)])
+    assert 0 <= shares.min() <= shares.max() <= 1
+    assert float(shares.mean()) == pytest.approx(0.5, abs=0.06)
+    assert float(shares.var()) == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.2)
+
+
+def test_training_without_mixup_draws_no_numbers() -> None:
+    classifier, batch = make(), some_batch()
+    before = torch.get_rng_state()
+    classifier.training_step(batch, 0)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.fixture

@@ -113,6 +113,7 @@ def test_the_composition_of_batches_does_not_change_a_logit(model: str) -> None:
         batches = Batches(
             sequences,
             batch_size=7,
+            drop_last=False,
             shuffle=True,
             bucket_batches=bucket_batches,
             curriculum_epochs=0,

@@ -33,6 +33,22 @@ def set_max_steps(trainer: Trainer, max_steps: int) -> None:
     trainer.fit_loop.epoch_loop.max_steps = max_steps
 
 
+def has_done_max_steps(trainer: Trainer) -> bool:
+    """Return whether the run has done all steps of `trainer.max_steps`."""
+    return 0 <= trainer.max_steps <= trainer.global_step
+
+
+def ends_with_epoch(trainer: Trainer) -> bool:
+    """Return whether the run ends with the epoch that is ending (`on_train_epoch_end`)."""
+    loop = trainer.fit_loop
+    num_epochs = loop.epoch_progress.current.processed
+    return (
+        has_done_max_steps(trainer)
+        or (loop.max_epochs is not None and 0 <= loop.max_epochs <= num_epochs)
+        or (trainer.should_stop and loop._can_stop_early)
+    )
+
+
 def continues_exactly(trainer: Trainer) -> bool:
     """Return whether training can resume bit for bit from the end of the current batch.
 

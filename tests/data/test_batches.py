@@ -22,6 +22,7 @@ def make(
     num: int = 23,
     *,
     batch_size: int = 4,
+    drop_last: bool = False,
     shuffle: bool = True,
     bucket_batches: int = 1,
     seed: int = 0,
@@ -31,6 +32,7 @@ def make(
     return Batches(
         some_sequences(num),
         batch_size=batch_size,
+        drop_last=drop_last,
         shuffle=shuffle,
         bucket_batches=bucket_batches,
         curriculum_epochs=0,
@@ -176,6 +178,47 @@ def test_lightning_is_told_the_epoch_only_where_there_is_an_order(shuffle: bool)
     assert (batches.sampler is batches) == shuffle
 
 
+# drop_last: whole batches only
+
+
+@few
+@given(num=sizes, batch_size=sizes, shuffle=st.booleans(), world_size=st.integers(1, 3))
+def test_without_the_rest_all_batches_have_their_size(
+    num: int, batch_size: int, shuffle: bool, world_size: int
+) -> None:
+    for rank in range(world_size):
+        options = {"shuffle": shuffle, "rank": rank, "world_size": world_size}
+        whole = make(num, batch_size=batch_size, **options)
+        batches = make(num, batch_size=batch_size, drop_last=True, **options)
+        counts = [len(batch.y) for batch in batches]
+        mine = whole.num_sequences
+        assert counts == [min(mine, batch_size)] * (max(mine // batch_size, 1) if mine else 0)
+        assert len(batches) == len(counts)
+        assert ids_of(batches, epoch=2) == ids_of(whole, epoch=2)[: sum(counts)]
+
+
+def test_the_rest_that_is_left_out_changes_from_epoch_to_epoch() -> None:
+    batches = make(23, batch_size=4, drop_last=True)
+    taken = [set(ids_of(batches, epoch=epoch)) for epoch in range(20)]
+    assert {len(some) for some in taken} == {20}
+    assert set.union(*taken) == set(range(1000, 1023))
+    assert len(set(map(frozenset, taken))) > 5
+
+
+def test_long_sequences_are_left_out_as_often_as_short_ones() -> None:
+    batches = make_ragged(23, batch_size=8, bucket_batches=20, drop_last=True)
+    longest = int(batches.lengths.argmax()) + 1000
+    taken = sum(longest in ids_of(batches, epoch=epoch) for epoch in range(60))
+    assert taken > 20  # 16 of 23 sequences are taken
+
+
+def test_an_epoch_without_the_rest_continues_where_it_was_interrupted() -> None:
+    batches = make_ragged(50, batch_size=8, bucket_batches=3, drop_last=True)
+    whole = ids_of(batches, epoch=4)
+    batches.first_batch = 4
+    assert ids_of(batches, epoch=4) == whole[32:48]
+
+
 # buckets: sequences of similar length together
 
 
@@ -184,6 +227,7 @@ def make_ragged(
     *,
     batch_size: int,
     bucket_batches: int,
+    drop_last: bool = False,
     curriculum_epochs: int = 0,
     seed: int = 0,
     rank: int = 0,
@@ -199,6 +243,7 @@ def make_ragged(
     return Batches(
         sequences,
         batch_size=batch_size,
+        drop_last=drop_last,
         shuffle=True,
         bucket_batches=bucket_batches,
         curriculum_epochs=curriculum_epochs,
@@ -310,7 +355,7 @@ def test_a_curriculum_of_equal_lengths_is_refused() -> None:
         torch.zeros(4, 7, 1), torch.zeros(4, dtype=torch.long), first_id=0
     )
     settings = {"batch_size": 2, "bucket_batches": 1, "seed": 0, "rank": 0, "world_size": 1}
-    settings["redraw"] = None
+    settings |= {"redraw": None, "drop_last": False}
     with pytest.raises(ConfigError, match=r"curriculum_epochs=3.*all have 7 steps"):
         Batches(sequences, shuffle=True, curriculum_epochs=3, **settings)
     Batches(sequences, shuffle=False, curriculum_epochs=3, **settings)  # val and test have no order

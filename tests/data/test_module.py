@@ -39,6 +39,7 @@ DEFAULTS: dict[str, Any] = {
     "window": Windows(size=None, stride=None, label="refuse", background=None),
     "batch_size": 32,
     "eval_batch_size": 100,
+    "drop_last": False,
     "shuffle": True,
     "bucket_batches": 20,
     "curriculum_epochs": 0,

@@ -38,8 +38,8 @@ class Instrument(Callback):
 
     record: file that a line is added to for each batch.
     faults: each {"at": hook, "epoch": int, "batch": int, "seed": int, "do": what, "seconds": to
-        hang}, any but at and do left out; hooks are batch_start, batch_end, validation, epoch_end;
-        what is a signal's name, or a method of this class.
+        hang}, any but at and do left out; hooks are batch_start, batch_end, validation, epoch_end,
+        train_end; what is a signal's name, or a method of this class.
     """
 
     def __init__(self, record: str, faults: list[dict[str, Any]]) -> None:
@@ -64,6 +64,9 @@ class Instrument(Callback):
 
     def on_train_epoch_end(self, trainer, pl_module):
         self._inject("epoch_end", trainer, trainer.fit_loop.batch_idx)
+
+    def on_train_end(self, trainer, pl_module):
+        self._inject("train_end", trainer, trainer.fit_loop.batch_idx)
 
     def _inject(self, hook, trainer, batch_idx, pl_module=None):
         here = {"at": hook, "epoch": trainer.current_epoch, "batch": batch_idx}

@@ -74,6 +74,7 @@ def test_a_score_that_is_not_finite_is_never_the_best(wrong, tmp_path):
         mode="max",
         every_minutes=None,
         every_n_steps=None,
+        min_seconds=0.0,
         finite=StopNotFinite(),
         signals=StopSignals(),
     )

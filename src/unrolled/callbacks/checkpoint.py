@@ -14,7 +14,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from unrolled.callbacks.finite import StopNotFinite
 from unrolled.callbacks.history import log_newest_scores, sync_history
 from unrolled.callbacks.stop_signals import StopSignals
-from unrolled.lightning_internals import continues_exactly
+from unrolled.lightning_internals import continues_exactly, ends_with_epoch
 from unrolled.runs.result import Best
 
 log = logging.getLogger(__name__)
@@ -24,12 +24,15 @@ class BestAndLast(Checkpoint):
     """Writes `checkpoints/best.ckpt` and `checkpoints/last.ckpt` under the trainer's root folder.
 
     `best.ckpt` holds the weights of the epoch with the best monitored score. Scores that are not
-    finite are skipped. Without a validation set, the last epoch is the best one. `last.ckpt` is the
-    newest state from which training resumes bit for bit: the end of an epoch, or a batch within it.
+    finite are skipped. Without a validation set, the last epoch is the best one, and both files are
+    written together. `last.ckpt` is a state from which training resumes bit for bit: the end of an
+    epoch, or a batch within it.
 
     monitor: name of the score to choose by.
     mode: min or max.
     every_minutes, every_n_steps: how often `last.ckpt` is written within an epoch, > 0, or None.
+    min_seconds: an epoch that ends less than this after `last.ckpt` was written does not write it
+        again, >= 0. The first and the last epoch of a process always write it.
     finite: checks that losses and weights are finite before each checkpoint.
     signals: ends the run after the checkpoint if a stop signal arrived.
     """
@@ -41,6 +44,7 @@ class BestAndLast(Checkpoint):
         mode: str,
         every_minutes: float | None,
         every_n_steps: int | None,
+        min_seconds: float,
         finite: StopNotFinite,
         signals: StopSignals,
     ) -> None:
@@ -50,12 +54,14 @@ class BestAndLast(Checkpoint):
         self.mode = mode
         self.every_seconds = math.inf if every_minutes is None else 60 * every_minutes
         self.every_n_steps = every_n_steps
+        self.min_seconds = min_seconds
         self.finite = finite
         self.signals = signals
         self.best = Best(monitor)
         self.scores: dict[str, float] = {}  # of the best epoch
         self._saved_at = monotonic()
         self._saved_step = 0
+        self._has_saved = False  # `last.ckpt`, in this process
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best epoch so far, as plain values."""
@@ -80,7 +86,8 @@ class BestAndLast(Checkpoint):
                 "%s=%s is not finite, so this epoch cannot be the best", self.monitor, value
             )
         elif self._improves(value):
-            self._save_best(trainer, value)
+            self.best = self._here(trainer, value)
+            self._save(trainer, "best.ckpt")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start to count time and steps until the next checkpoint within an epoch."""
@@ -103,13 +110,17 @@ class BestAndLast(Checkpoint):
         trainer: Trainer,
         pl_module: LightningModule,
     ) -> None:
-        """Record all scores of the epoch if it is the best, and save `last.ckpt`."""
+        """Record all scores of the epoch if it is the best, and save `last.ckpt` if it is due."""
         log_newest_scores(trainer, split="train")
-        if sum(trainer.num_val_batches) == 0:
-            self._save_best(trainer, None)
+        validates = sum(trainer.num_val_batches) > 0
+        if not validates:
+            self.best = self._here(trainer, None)
         if self.best.epoch == trainer.current_epoch:
             self.scores = {name: float(score) for name, score in trainer.callback_metrics.items()}
-        self._save_last(trainer)
+        if self._is_due_after_epoch(trainer):
+            if not validates:
+                self._save(trainer, "best.ckpt")
+            self._save_last(trainer)
 
     def _is_due(self, trainer: Trainer) -> bool:
         num_steps = trainer.global_step - self._saved_step
@@ -120,23 +131,28 @@ class BestAndLast(Checkpoint):
         )
         return trainer.strategy.reduce_boolean_decision(due, all=False)
 
+    def _is_due_after_epoch(self, trainer: Trainer) -> bool:
+        seconds = monotonic() - self._saved_at
+        due = not self._has_saved or seconds >= self.min_seconds or ends_with_epoch(trainer)
+        return self._is_due(trainer) or trainer.strategy.reduce_boolean_decision(due, all=False)
+
     def _improves(self, value: float) -> bool:
         best = self.best.value
         if best is None:
             return True
         return value > best if self.mode == "max" else value < best
 
-    def _save_best(self, trainer: Trainer, value: float | None) -> None:
-        self.best = Best(
+    def _here(self, trainer: Trainer, value: float | None) -> Best:
+        return Best(
             monitor=self.monitor,
             value=value,
             epoch=trainer.current_epoch,
             step=trainer.global_step,
         )
-        self._save(trainer, "best.ckpt")
 
     def _save_last(self, trainer: Trainer) -> None:
         self._save(trainer, "last.ckpt")
+        self._has_saved = True
         self._note_save(trainer)
         self.signals.end_if_received()
 

@@ -76,11 +76,10 @@ class RunProgress(ProgressBar):
         if self._bar is not None:
             self._update_bar(trainer, loss)
         elif not self.uses_bar:
-            num_epochs = "?" if trainer.max_epochs in (None, -1) else trainer.max_epochs
             log.info(
                 "Epoch [%d/%s], Loss: %.4f%s, %s left",
                 trainer.current_epoch + 1,
-                num_epochs,
+                _num_epochs(trainer) or "?",
                 loss,
                 self._scores(trainer),
                 self._time_left(trainer),
@@ -101,11 +100,12 @@ class RunProgress(ProgressBar):
 
     def _update_bar(self, trainer: Trainer, loss: float) -> None:
         assert self._bar is not None
-        num_epochs = "" if trainer.max_epochs in (None, -1) else f"/{trainer.max_epochs}"
+        num_epochs = _num_epochs(trainer)
+        of_all = "" if num_epochs is None else f"/{num_epochs}"
         self._bar.update(
             self._bar.task_ids[0],
             completed=num_batches_done(trainer),
-            description=f"epoch {trainer.current_epoch + 1}{num_epochs}",
+            description=f"epoch {trainer.current_epoch + 1}{of_all}",
             scores=f"loss {loss:.4f}{self._scores(trainer)}",
         )
 
@@ -136,4 +136,15 @@ def _num_batches(trainer: Trainer) -> float:
         epochs = float(trainer.max_epochs * trainer.num_training_batches)
     if trainer.max_steps < 0:
         return epochs
-    return min(epochs, trainer.max_steps * trainer.accumulate_grad_batches)
+    num_accumulated = trainer.accumulate_grad_batches
+    steps_per_epoch = math.ceil(trainer.num_training_batches / num_accumulated)
+    num_whole, rest = divmod(trainer.max_steps, steps_per_epoch)
+    return min(epochs, num_whole * trainer.num_training_batches + rest * num_accumulated)
+
+
+def _num_epochs(trainer: Trainer) -> int | None:
+    """Return the epochs of the whole run, the last of which may be a part of one, if known."""
+    num_batches = _num_batches(trainer)
+    if not math.isfinite(num_batches):
+        return None
+    return math.ceil(num_batches / trainer.num_training_batches)

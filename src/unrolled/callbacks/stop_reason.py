@@ -1,12 +1,16 @@
-"""Why training ended before trainer.max_epochs and trainer.max_steps."""
+"""Why training ended before trainer.max_epochs."""
 
 from lightning import Trainer
 from lightning.pytorch.callbacks import EarlyStopping, Timer
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
+from unrolled.lightning_internals import has_done_max_steps
+
 
 def stop_reason(trainer: Trainer) -> str | None:
     """Return the reason, for example "trainer.max_time reached"; None if nothing stopped it."""
+    if has_done_max_steps(trainer):
+        return f"trainer.max_steps={trainer.max_steps} reached"
     if not trainer.should_stop:
         return None
     for callback in trainer.callbacks:  # type: ignore[attr-defined]

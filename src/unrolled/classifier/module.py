@@ -22,6 +22,7 @@ from torchmetrics.classification import (
 )
 
 from unrolled.building.network import Network
+from unrolled.classifier.mixup import mix_up
 from unrolled.classifier.training_sums import TrainingSums
 from unrolled.classifier.window_averaging import recording_scores
 from unrolled.contracts import Batch
@@ -38,6 +39,7 @@ class SequenceClassifier(LightningModule):
     num_classes: classes (c), >= 2.
     class_weights: weight of each class in the training loss, (c,), or None for equal ones.
     label_smoothing: probability taken from the label and spread over all classes, in [0, 1).
+    mixup: parameter of the beta distribution of `mixup.mix_up`, >= 0; 0 mixes nothing.
     make_optimizer: builds the optimizer from torch's parameter groups when training starts.
     make_schedule: builds Lightning's `lr_scheduler` dictionary; see `schedules`.
     """
@@ -51,13 +53,17 @@ class SequenceClassifier(LightningModule):
         num_classes: int,
         class_weights: Float[Tensor, " c"] | None,
         label_smoothing: float,
+        mixup: float,
         make_optimizer: Callable[[list[dict[str, Any]]], Optimizer],
         make_schedule: Callable[..., dict[str, Any]],
     ) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"need 0 <= loss.label_smoothing < 1, got {label_smoothing}")
+        if not mixup >= 0:
+            raise ValueError(f"need loss.mixup >= 0, got {mixup}")
         self.network = network
+        self.mixup = mixup
         self.label_smoothing = label_smoothing
         self.make_optimizer = make_optimizer
         self.make_schedule = make_schedule
@@ -82,12 +88,22 @@ class SequenceClassifier(LightningModule):
         """Return the mean loss of the batch."""
         if batch_idx == 0:  # not in on_train_epoch_start, which a resumed run skips
             self.training_sums = TrainingSums.zero(batch.x.device)
-        logits = self(batch.x, batch.lengths)
-        loss = functional.cross_entropy(
-            logits, batch.y, weight=self.class_weights, label_smoothing=self.label_smoothing
-        )
-        self.training_sums.add_batch(loss, logits, batch.y)
+        if self.mixup > 0:
+            mixed = mix_up(batch, alpha=self.mixup)
+            logits, y = self(mixed.x, mixed.lengths), mixed.dominant_y
+            loss = mixed.share * self._loss(logits, mixed.y)
+            loss = loss + (1 - mixed.share) * self._loss(logits, mixed.other_y)
+        else:
+            logits, y = self(batch.x, batch.lengths), batch.y
+            loss = self._loss(logits, y)
+        self.training_sums.add_batch(loss, logits, y)
         return loss
+
+    def _loss(self, logits: Float[Tensor, "b c"], y: Int[Tensor, " b"]) -> Float[Tensor, ""]:
+        """Return the training loss, weighted and smoothed."""
+        return functional.cross_entropy(
+            logits, y, weight=self.class_weights, label_smoothing=self.label_smoothing
+        )
 
     def configure_gradient_clipping(
         self,

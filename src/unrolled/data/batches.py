@@ -26,6 +26,7 @@ class Batching:
     bucket_batches: if lengths differ, the sequences of this many training batches are sorted by
         length before they are divided into batches, so that there is little padding; 1 for none.
     curriculum_epochs: epochs that begin with the short sequences, >= 0; see `Batches`.
+    drop_last: whether an epoch of training leaves out the sequences that do not fill a batch.
     device_share: a set is kept on the GPU if it takes at most this share of the free memory there,
         0 <= device_share <= 1; otherwise its batches are copied one by one.
 
@@ -38,6 +39,7 @@ class Batching:
     shuffle: bool
     bucket_batches: int
     curriculum_epochs: int
+    drop_last: bool
     device_share: float
 
     def __post_init__(self) -> None:
@@ -51,6 +53,9 @@ class Batches:
 
     sequences: the set, on the device on which batches are wanted.
     batch_size: sequences per batch and rank, >= 1; the last batch of an epoch may be smaller.
+    drop_last: whether to leave out the sequences that do not fill a batch. If there are fewer than
+        batch_size, the batch has all of them. Shuffling leaves out others in each epoch, at random:
+        they are left out before sequences are sorted by length.
     shuffle: whether to shuffle; otherwise the order of the set is kept.
     bucket_batches: where lengths differ, the shuffled sequences of so many batches are sorted by
         length, cut into batches, and the batches shuffled; >= 1, where 1 sorts nothing. The last
@@ -76,6 +81,7 @@ class Batches:
         sequences: Sequences,
         *,
         batch_size: int,
+        drop_last: bool,
         shuffle: bool,
         bucket_batches: int,
         curriculum_epochs: int,
@@ -86,6 +92,7 @@ class Batches:
     ) -> None:
         self.sequences = sequences
         self.batch_size = batch_size
+        self.drop_last = drop_last
         self.shuffle = shuffle
         self.bucket_batches = bucket_batches
         self.curriculum_epochs = curriculum_epochs
@@ -113,8 +120,12 @@ class Batches:
     def num_sequences(self) -> int:
         """Sequences of this rank in an epoch."""
         if self.shuffle:
-            return len(self.sequences) // self.world_size
-        return len(range(self.rank, len(self.sequences), self.world_size))
+            num = len(self.sequences) // self.world_size
+        else:
+            num = len(range(self.rank, len(self.sequences), self.world_size))
+        if self.drop_last and num > self.batch_size:
+            return num - num % self.batch_size
+        return num
 
     def __len__(self) -> int:
         return math.ceil(self.num_sequences / self.batch_size)

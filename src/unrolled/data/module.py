@@ -135,6 +135,7 @@ class SequenceDataModule(LightningDataModule):
         return self._batches(
             self.parts.train,
             batch_size=self.batch_size,
+            drop_last=self.batching.drop_last,
             shuffle=self.batching.shuffle,
             redraw=self._redraw,
         )
@@ -163,6 +164,7 @@ class SequenceDataModule(LightningDataModule):
         part: Sequences,
         *,
         batch_size: int,
+        drop_last: bool,
         shuffle: bool,
         redraw: Callable[[int], Sequences] | None = None,
     ) -> Batches:
@@ -176,6 +178,7 @@ class SequenceDataModule(LightningDataModule):
         return Batches(
             part.to(device),
             batch_size=batch_size,
+            drop_last=drop_last,
             shuffle=shuffle,
             bucket_batches=self.batching.bucket_batches,
             curriculum_epochs=self.batching.curriculum_epochs,
@@ -188,4 +191,6 @@ class SequenceDataModule(LightningDataModule):
     def _evaluation_batches(self, part: Sequences | None) -> Batches | list[Batches]:
         if part is None:
             return []
-        return self._batches(part, batch_size=self.batching.eval_batch_size, shuffle=False)
+        return self._batches(
+            part, batch_size=self.batching.eval_batch_size, drop_last=False, shuffle=False
+        )

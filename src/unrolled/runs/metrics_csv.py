@@ -1,9 +1,11 @@
 """A logger that writes `metrics.csv`: a row per epoch with training and validation scores."""
 
 import csv
+import math
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from lightning.fabric.loggers.logger import rank_zero_experiment
@@ -12,9 +14,13 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from unrolled.runs.durable import sync, write_atomically
 
+SECONDS_BETWEEN_WRITES = 1.0  # `save` is called after every epoch, which may take milliseconds
+
 
 class MetricsCSV(Logger):
     """Merges the scores of a step into one row. Test scores have their own row.
+
+    The file is written at most once per second, before each checkpoint, and at the end.
 
     save_dir: folder of `metrics.csv`.
     purge_step: step at which a run resumes, >= 1: rows before it are kept, later ones are
@@ -25,6 +31,8 @@ class MetricsCSV(Logger):
         super().__init__()
         self.path = Path(save_dir) / "metrics.csv"
         self.rows: dict[tuple[int, bool], dict[str, Any]] = {}
+        self._has_new_scores = False
+        self._written_at = -math.inf
         if purge_step is not None and self.path.is_file():
             self._read_rows_before(purge_step)
 
@@ -65,11 +73,17 @@ class MetricsCSV(Logger):
         row = self.rows.setdefault((step or 0, is_test), {})
         row |= {"epoch": metrics.get("epoch", ""), "step": step or 0}
         row |= {name: repr(float(value)) for name, value in metrics.items() if name != "epoch"}
+        self._has_new_scores = True
 
     @rank_zero_only
     def save(self) -> None:
-        """Write the whole table atomically."""
-        if not self.rows:
+        """Write the table if the last time is a second ago."""
+        if monotonic() - self._written_at >= SECONDS_BETWEEN_WRITES:
+            self._write()
+
+    def _write(self) -> None:
+        """Write the whole table atomically, if it has new scores."""
+        if not self._has_new_scores:
             return
         columns = dict.fromkeys(name for row in self.rows.values() for name in row)
 
@@ -80,14 +94,17 @@ class MetricsCSV(Logger):
                 writer.writerows(self.rows.values())
 
         write_atomically(self.path, write, durable=False)
+        self._has_new_scores = False
+        self._written_at = monotonic()
 
     @rank_zero_only
     def sync(self) -> None:
-        """Wait until the table is on the disk, before a checkpoint."""
+        """Write the table and wait until it is on the disk, before a checkpoint."""
+        self._write()
         if self.path.is_file():
             sync(self.path)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
         """Write the table."""
-        self.save()
+        self._write()

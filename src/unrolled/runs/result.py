@@ -26,8 +26,8 @@ class Result:
     state: done, failed or interrupted.
     exit_code: of the command line; see `unrolled.errors`.
     error: why the run is not done.
-    stopped_by: why training ended before trainer.max_epochs and trainer.max_steps, for example
-        "trainer.max_time=00:01:00:00 reached".
+    stopped_by: why training ended before trainer.max_epochs, for example
+        "trainer.max_steps=600 reached".
     scores: of the best epoch, by name (val/loss); a value that was not finite is None.
     selection: how the best epoch was chosen, if not by `best.monitor`.
     confusion: counts on the test set, a row per true class.

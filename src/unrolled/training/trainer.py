@@ -19,6 +19,7 @@ from unrolled.callbacks.checkpoint import BestAndLast
 from unrolled.callbacks.checkpoint_io import DurableCheckpointIO
 from unrolled.callbacks.exact_resume import ExactResume
 from unrolled.callbacks.finite import StopNotFinite
+from unrolled.callbacks.step_budget import StepBudget
 from unrolled.callbacks.stop_signals import StopSignals
 from unrolled.callbacks.throughput import Throughput
 from unrolled.classifier.module import SequenceClassifier
@@ -83,6 +84,7 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
         mode=config.monitor.mode,
         every_minutes=config.checkpoint.every_minutes,
         every_n_steps=config.checkpoint.every_n_steps,
+        min_seconds=config.checkpoint.min_seconds,
         finite=finite,
         signals=signals,
     )
@@ -95,6 +97,7 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
             BatchSeed(seed=config.seed),
             throughput,
             finite,
+            StepBudget(),
             *_callbacks(config, validates=data.parts.val is not None),
             checkpoint,
         ],
@@ -126,6 +129,7 @@ def build_classifier(
         num_classes=num_classes,
         class_weights=class_weights,
         label_smoothing=config.loss.label_smoothing,
+        mixup=config.loss.mixup,
         make_optimizer=make(config, "optimizer"),
         make_schedule=make(config, "scheduler"),
     )
