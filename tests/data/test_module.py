@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 
 from unrolled.contracts import Sequences, Source, SourceData
 from unrolled.data.batches import Batches, Batching
+from unrolled.data.channels import ChannelSettings
 from unrolled.data.module import SequenceDataModule
 from unrolled.data.preparation import Fitted, Preparation
 from unrolled.data.sanity_checks import SPLIT_NAMES
@@ -36,6 +37,9 @@ DEFAULTS: dict[str, Any] = {
     "standardize": "feature",
     "noise_steps": 0,
     "noise_seed": 0,
+    "channels": ChannelSettings(
+        per_sequence=False, differences=False, level_and_scale=False, causal=False
+    ),
     "window": Windows(size=None, stride=None, label="refuse", background=None),
     "batch_size": 32,
     "eval_batch_size": 100,

@@ -4,6 +4,7 @@ from dataclasses import fields
 
 from omegaconf import DictConfig
 
+from unrolled.data.channels import ChannelSettings
 from unrolled.data.preparation import Preparation
 from unrolled.data.windows import Windows
 
@@ -14,7 +15,10 @@ def build_preparation(config: DictConfig) -> Preparation:
     Raises:
         ConfigError: a value is out of its range.
     """
-    names = {field.name for field in fields(Preparation)} - {"window"}
+    names = {field.name for field in fields(Preparation)} - {"window", "channels"}
+    channels = {field.name: config.data[field.name] for field in fields(ChannelSettings)}
     return Preparation(
-        window=Windows(**config.data.window), **{name: config.data[name] for name in names}
+        window=Windows(**config.data.window),
+        channels=ChannelSettings(**channels),
+        **{name: config.data[name] for name in names},
     )

@@ -8,9 +8,11 @@ from omegaconf import DictConfig, OmegaConf
 from unrolled.building.instantiation import make
 from unrolled.contracts import Source
 from unrolled.data.batches import Batching
+from unrolled.data.channels import ChannelSettings
 from unrolled.data.preparation import Preparation
 
-NOT_FOR_SOURCE = {field.name for field in (*fields(Batching), *fields(Preparation))}
+_NOT_SOURCES = (Batching, ChannelSettings, Preparation)
+NOT_FOR_SOURCE = {field.name for kind in _NOT_SOURCES for field in fields(kind)}
 NOT_FOR_SOURCE |= {"source", "recipe"}
 
 

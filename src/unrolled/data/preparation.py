@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from unrolled.contracts import Sequences, SourceData
+from unrolled.data.channels import Channels, ChannelSettings
 from unrolled.data.layouts import lay_out, require_equal_lengths
 from unrolled.data.missing import Filling
 from unrolled.data.noise_tail import append_noise
@@ -54,6 +55,7 @@ class Fitted:
     filling: how missing values are filled.
     standardization: mean and scale of the features.
     background: name of the class of windows in which nothing happens, or None; see `Windows`.
+    channels: which channels are added to the standardised features, or None for none.
     """
 
     class_names: list[str]
@@ -61,6 +63,7 @@ class Fitted:
     filling: Filling
     standardization: Standardization
     background: str | None
+    channels: Channels | None
 
     def to_plain(self) -> dict[str, Any]:
         """Return plain values for preprocessing.json."""
@@ -70,6 +73,7 @@ class Fitted:
             "window_background": self.background,
             "filling": self.filling.to_plain(),
             "standardization": self.standardization.to_plain(),
+            "channels": None if self.channels is None else self.channels.to_plain(),
         }
 
     @classmethod
@@ -81,6 +85,9 @@ class Fitted:
             filling=Filling.from_plain(values["filling"]),
             standardization=Standardization.from_plain(values["standardization"]),
             background=values["window_background"],
+            channels=None
+            if values["channels"] is None
+            else Channels.from_plain(values["channels"]),
         )
 
     def scale(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d2"]:
@@ -111,6 +118,7 @@ class Preparation:
     standardize: none, global or feature; see `Standardization.fit`.
     noise_steps: steps of noise that are appended to every sequence, >= 0; see `append_noise`.
     noise_seed: seed of the noise, >= 0.
+    channels: which channels are added to the features of each sequence or window.
     window: how recordings are cut into windows. The split comes first, so that all windows of a
         recording are in the same set.
 
@@ -132,6 +140,7 @@ class Preparation:
     standardize: str
     noise_steps: int
     noise_seed: int
+    channels: ChannelSettings
     window: Windows
 
     def __post_init__(self) -> None:
@@ -205,7 +214,7 @@ class Preparation:
         """
         class_names = list(data.class_names)
         filling = Filling.fit(train.x, train.lengths, mode=data.missing)
-        return Fitted(
+        fitted = Fitted(
             class_names=class_names,
             schema=data.schema,
             filling=filling,
@@ -213,7 +222,18 @@ class Preparation:
                 filling(train.x), train.lengths, mode=self.standardize
             ),
             background=self.window.background_of(train, class_names),
+            channels=None,
         )
+        if not self.channels.adds_any:
+            return fitted
+        cut = self._scale_and_cut(train, fitted)
+        channels = Channels.fit(
+            cut.x,
+            cut.lengths,
+            settings=self.channels,
+            num_masks=cut.x.shape[2] - train.x.shape[2],
+        )
+        return replace(fitted, channels=channels)
 
     def finish(self, parts: Parts, fitted: Fitted) -> Parts:
         """Return the sets filled, standardised, cut into windows and with noise appended."""
@@ -246,7 +266,10 @@ class Preparation:
             None if fitted.background is None else fitted.class_names.index(fitted.background)
         )
         scaled = replace(sequences, x=fitted.scale(sequences.x))
-        return self.window.cut(scaled, background=background)
+        cut = self.window.cut(scaled, background=background)
+        if fitted.channels is None:
+            return cut
+        return replace(cut, x=fitted.channels(cut.x, cut.lengths))
 
     def _noisy(self, part: Sequences, *, number: int) -> Sequences:
         generator = torch.Generator().manual_seed(mix(self.noise_seed, number))

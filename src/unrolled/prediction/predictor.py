@@ -55,7 +55,10 @@ class Predictor:
         fitted = Fitted.from_plain(preprocessing)
         self.fitted = replace(fitted, background=None)  # new sequences have no labels
         self.class_names = fitted.class_names
-        self.num_features: int = preprocessing["num_features"]
+        channels = fitted.channels
+        self.num_features: int = (
+            preprocessing["num_features"] if channels is None else channels.num_features
+        )
         if fitted.filling.mode == "mask":
             self.num_features //= 2  # the network also reads a mask per feature
         self.network = build_network(
@@ -147,7 +150,9 @@ class Predictor:
             max_length=self.preparation.max_length,
             truncate=self.preparation.truncate,
             long=LongSequence(self.network, self.fitted, name=f"sequence {row}")
-            if not self.cuts_windows and can_run_in_chunks(self.network)
+            if not self.cuts_windows
+            and self.fitted.channels is None
+            and can_run_in_chunks(self.network)
             else None,
         )
 

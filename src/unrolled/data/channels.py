@@ -1,0 +1,192 @@
+"""Further channels that are computed from each sequence: its own scale, its changes, its level."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from unrolled.contracts import real_steps
+from unrolled.errors import DataError
+
+LIMIT = 20.0  # of a value that is standardised within its sequence
+NO_SPREAD = 1e-8  # added to the deviation within a sequence, in deviations of the training set
+NO_SCALE = 1e-6  # the same, before the logarithm
+CONSTANT = 1e-3  # a channel with a smaller deviation in the training set is left out
+COPY = 0.99  # a correlation above which a channel counts as a copy
+BLOCK_VALUES = 2**22  # computed at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelSettings:
+    """Which channels are added to the standardised features x of a sequence.
+
+    per_sequence: (x - m) / s, with mean m and deviation s of the sequence, limited to -20 to 20.
+    differences: x_t - x_{t-1} of each channel so far, 0 at the first step.
+    level_and_scale: asinh(m) and log(s), the same at each step.
+    causal: m and s at step t are those of steps 0 to t, so that a channel never depends on later
+        steps.
+    """
+
+    per_sequence: bool
+    differences: bool
+    level_and_scale: bool
+    causal: bool
+
+    @property
+    def adds_any(self) -> bool:
+        """Whether any channel is added."""
+        return self.per_sequence or self.differences or self.level_and_scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channels:
+    """The channels of a run, as fitted on its training set.
+
+    Channels that are constant in the training set, and copies of a feature, are left out. The
+    others are standardised over the training set.
+
+    settings: which channels there are.
+    num_features: features of a sequence before channels are added (d), >= 1.
+    num_masks: how many of them, the last ones, mark missing values, >= 0. They are kept as they
+        are, and nothing is computed from them.
+    kept: numbers of the channels that are kept, (k,).
+    mean, scale: of these channels, (k,).
+    """
+
+    settings: ChannelSettings
+    num_features: int
+    num_masks: int
+    kept: list[int]
+    mean: list[float]
+    scale: list[float]
+
+    @classmethod
+    def fit(
+        cls,
+        x: Float[Tensor, "n t d"],
+        lengths: Int[Tensor, " n"],
+        *,
+        settings: ChannelSettings,
+        num_masks: int,
+    ) -> "Channels":
+        """Return the channels of a training set of standardised features."""
+        num_features = x.shape[2] - num_masks
+        totals = torch.zeros(3, 0)
+        for start, end in _blocks(x):
+            values = _computed(x[start:end, :, :num_features], lengths[start:end], settings)
+            real = values[real_steps(lengths[start:end], x.shape[1])]  # (steps, k)
+            # products with the next d channels: of each feature with its copy, if there is one
+            products = real * real.roll(-num_features, dims=1)
+            sums = torch.stack([part.sum(dim=0) for part in (real, real.square(), products)])
+            totals = sums if not totals.numel() else totals + sums
+        mean, square, product = totals / lengths.sum()
+        deviation = (square - mean.square()).clamp(min=0).sqrt()
+        kept = deviation > CONSTANT
+        if settings.per_sequence:
+            own, copy = slice(num_features), slice(num_features, 2 * num_features)
+            covariance = product[own] - mean[own] * mean[copy]
+            is_copy = covariance > COPY * deviation[own] * deviation[copy]
+            for first in (1, 3) if settings.differences else (1,):  # the copy and its differences
+                kept[first * num_features : (first + 1) * num_features] &= ~is_copy
+        if not bool(kept.any()):
+            kept[:num_features] = True
+        chosen = kept.nonzero()[:, 0]
+        return cls(
+            settings=settings,
+            num_features=x.shape[2],
+            num_masks=num_masks,
+            kept=chosen.tolist(),
+            mean=mean[chosen].tolist(),
+            scale=deviation[chosen].clamp(min=CONSTANT).tolist(),
+        )
+
+    def __call__(
+        self, x: Float[Tensor, "n t d"], lengths: Int[Tensor, " n"]
+    ) -> Float[Tensor, "n t k"]:
+        """Return the channels of sequences of standardised features, with 0 in the padding.
+
+        Raises:
+            DataError: another number of features than in the training set.
+        """
+        if x.shape[2] != self.num_features:
+            raise DataError(
+                f"the run was trained on {self.num_features} features per step, "
+                f"this data has {x.shape[2]}"
+            )
+        num_values = self.num_features - self.num_masks
+        kept = torch.tensor(self.kept)
+        mean = torch.tensor(self.mean, dtype=torch.float64)
+        scale = torch.tensor(self.scale, dtype=torch.float64)
+        done = x.new_zeros(*x.shape[:2], len(self.kept) + self.num_masks)
+        for start, end in _blocks(x):
+            values = _computed(x[start:end, :, :num_values], lengths[start:end], self.settings)
+            real = real_steps(lengths[start:end], x.shape[1])[:, :, None]
+            values = (values.index_select(2, kept) - mean) / scale
+            done[start:end, :, : len(self.kept)] = torch.where(real, values, 0.0)
+        done[:, :, len(self.kept) :] = x[:, :, num_values:]
+        return done
+
+    @property
+    def names(self) -> list[str]:
+        """A name of each channel, for example "2 within its sequence"."""
+        names = [str(index) for index in range(self.num_features - self.num_masks)]
+        every = list(names)
+        if self.settings.per_sequence:
+            every += [f"{name} within its sequence" for name in names]
+        if self.settings.differences:
+            every += [f"difference of {name}" for name in every]
+        if self.settings.level_and_scale:
+            every += [f"level of {name}" for name in names] + [f"scale of {name}" for name in names]
+        masks = [f"{index} is missing" for index in range(self.num_masks)]
+        return [every[index] for index in self.kept] + masks
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return plain values for a JSON file."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, values: dict[str, Any]) -> "Channels":
+        """Return the object from which `to_plain` made these values."""
+        return cls(**{**values, "settings": ChannelSettings(**values["settings"])})
+
+
+def _blocks(x: Tensor) -> list[tuple[int, int]]:
+    size = max(1, BLOCK_VALUES // math.prod(x.shape[1:]))
+    return [(start, start + size) for start in range(0, len(x), size)]
+
+
+def _computed(
+    x: Float[Tensor, "n t d"], lengths: Int[Tensor, " n"], settings: ChannelSettings
+) -> Float[Tensor, "n t k"]:
+    """Return all channels in double precision; what is in the padding has no meaning."""
+    x = x.double().masked_fill(~real_steps(lengths, x.shape[1])[:, :, None], 0.0)
+    mean, deviation = _statistics(x, lengths, causal=settings.causal)
+    channels = [x]
+    if settings.per_sequence:
+        channels.append(((x - mean) / (deviation + NO_SPREAD)).clamp(-LIMIT, LIMIT))
+    if settings.differences:
+        so_far = torch.cat(channels, dim=2)
+        channels.append(torch.cat([torch.zeros_like(so_far[:, :1]), so_far.diff(dim=1)], dim=1))
+    if settings.level_and_scale:
+        constants = torch.asinh(mean), torch.log(deviation + NO_SCALE)
+        channels += [constant.expand_as(x) for constant in constants]
+    return torch.cat(channels, dim=2)
+
+
+def _statistics(
+    x: Float[Tensor, "n t d"], lengths: Int[Tensor, " n"], *, causal: bool
+) -> tuple[Float[Tensor, "n u d"], Float[Tensor, "n u d"]]:
+    """Return mean and deviation of each sequence, u = 1, or of its steps so far, u = t."""
+    if causal:
+        counts = torch.arange(1, x.shape[1] + 1)[:, None]
+        mean = x.cumsum(dim=1) / counts
+        variance = (x.square().cumsum(dim=1) / counts - mean.square()).clamp(min=0)
+        return mean, variance.sqrt()
+    counts = lengths[:, None, None]
+    mean = x.sum(dim=1, keepdim=True) / counts
+    real = real_steps(lengths, x.shape[1])[:, :, None]
+    centred = torch.where(real, x - mean, 0.0)
+    return mean, (centred.square().sum(dim=1, keepdim=True) / counts).sqrt()
