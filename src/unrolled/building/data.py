@@ -2,6 +2,8 @@
 
 import copy
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 
 from omegaconf import DictConfig, OmegaConf
@@ -47,10 +49,11 @@ def build_data(config: DictConfig) -> SequenceDataModule:
     )
 
 
-def share_data(config: DictConfig) -> None:
-    """Load the data now; `load_data` gives it to every config with the same data from then on.
+def share_data(config: DictConfig) -> SequenceDataModule:
+    """Load the data now, and return it; `load_data` gives it to every config with the same data.
 
-    For the process that forks the jobs of a sweep: only one data set is kept.
+    For the process that forks the jobs of a sweep, and for runs of several trainings. Only one
+    data set is kept.
 
     Raises:
         ConfigError, DataError: see `load_data`.
@@ -58,6 +61,18 @@ def share_data(config: DictConfig) -> None:
     data = load_data(config)
     _shared_data.clear()
     _shared_data[_description(config)] = data
+    return data
+
+
+@contextmanager
+def data_shared() -> Iterator[None]:
+    """Forget at the end of this context what `share_data` loads in it."""
+    before = dict(_shared_data)
+    try:
+        yield
+    finally:
+        _shared_data.clear()
+        _shared_data.update(before)
 
 
 def _description(config: DictConfig) -> str:

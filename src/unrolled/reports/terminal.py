@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 
 from rich.table import Table
 
-from unrolled.config.values import class_name
+from unrolled.config.values import class_name, model_name
 from unrolled.reports.console import (
     NEVER_DROPPED,
     Column,
@@ -39,6 +40,14 @@ def show_scores(result: Result) -> None:
             table.add_row(name, *("" if value is None else f"{value:.4f}" for value in averaged))
     console = make_console()
     console.print(table)
+    for split in ("val", "test"):
+        accuracies = [member.scores.get(f"{split}/accuracy") for member in result.members]
+        known = [accuracy for accuracy in accuracies if accuracy is not None]
+        if known:
+            console.print(
+                f"{split} accuracy of the {len(known)} members alone: "
+                f"mean {fmean(known):.4f}, {min(known):.4f} to {max(known):.4f}"
+            )
     if result.best is not None and result.best.epoch is not None:
         reason = result.selection or f"{result.best.monitor} {result.best.value:.4f}"
         console.print(
@@ -86,7 +95,7 @@ def _row(folder: RunFolder, *, root: Path) -> tuple[str, ...]:
     cells = (
         f"{result.state} (debug)" if is_debug else result.state,
         class_name(config.data.source),
-        class_name(config.model),
+        model_name(config),
         str(config.seed),
         *(_percent(result.scores.get(f"{split}/accuracy")) for split in ("val", "test")),
         "" if result.num_parameters is None else f"{result.num_parameters:,}",

@@ -20,6 +20,24 @@ class Best:
 
 
 @dataclass
+class Part:
+    """One training of a run of several: a member of an ensemble, or a fold.
+
+    name: of its folder in the run folder, for example member-1.
+    model: name of the model's class, for example GRU.
+    scores: by name. Those of a fold on its test set are scores of a cross-validation.
+    seconds: of its training, in the process that finished it.
+    """
+
+    name: str
+    seed: int
+    model: str
+    num_parameters: int
+    scores: dict[str, float | None]
+    seconds: float
+
+
+@dataclass
 class Result:
     """The result of a run. A field is None or empty if the run failed before it was known.
 
@@ -33,6 +51,7 @@ class Result:
     confusion: counts on the test set, a row per true class.
     baselines: test accuracy of predictors without training, by name.
     num_sequences: per split.
+    members: of an ensemble, with their scores.
     seconds: total, fit (training and validation) and test.
     """
 
@@ -48,6 +67,7 @@ class Result:
     selection: str | None = None
     confusion: list[list[int]] | None = None
     baselines: dict[str, float] = field(default_factory=dict)
+    members: list[Part] = field(default_factory=list)
     num_parameters: int | None = None
     num_sequences: dict[str, int] = field(default_factory=dict)
     num_epochs: int | None = None
@@ -68,4 +88,10 @@ class Result:
     def from_json(cls, values: dict[str, Any]) -> "Result":
         """Return the result that `to_json` wrote."""
         best = values["best"]
-        return cls(**{**values, "best": None if best is None else Best(**best)})
+        return cls(
+            **{
+                **values,
+                "best": None if best is None else Best(**best),
+                "members": [Part(**member) for member in values.get("members", [])],
+            }
+        )
