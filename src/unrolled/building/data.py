@@ -9,11 +9,13 @@ from dataclasses import fields
 from omegaconf import DictConfig, OmegaConf
 
 from unrolled.building.preparation import build_preparation
-from unrolled.building.source import build_source
+from unrolled.building.source import build_source, source_description
+from unrolled.contracts import SourceData
 from unrolled.data.batches import Batching
 from unrolled.data.module import SequenceDataModule
 
 _shared_data: dict[str, SequenceDataModule] = {}  # by its description
+_shared_sources: dict[str, SourceData] = {}
 
 
 def load_data(config: DictConfig) -> SequenceDataModule:
@@ -28,6 +30,7 @@ def load_data(config: DictConfig) -> SequenceDataModule:
         shared.seed = config.seed
         return shared
     data = build_data(config)
+    data.loaded = _shared_sources.get(source_description(config)) if _shared_sources else None
     data.prepare_data()
     data.setup()
     return data
@@ -64,15 +67,30 @@ def share_data(config: DictConfig) -> SequenceDataModule:
     return data
 
 
+def share_source(config: DictConfig) -> None:
+    """Load the source now; `load_data` divides it for every config with the same source.
+
+    For the folds of a cross-validation, which divide the same sequences differently.
+
+    Raises:
+        ConfigError, DataError: see `load_data`.
+    """
+    data = build_data(config)
+    data.prepare_data()
+    _shared_sources[source_description(config)] = data.load_source()
+
+
 @contextmanager
 def data_shared() -> Iterator[None]:
-    """Forget at the end of this context what `share_data` loads in it."""
-    before = dict(_shared_data)
+    """Forget at the end of this context what `share_data` and `share_source` load in it."""
+    data, sources = dict(_shared_data), dict(_shared_sources)
     try:
         yield
     finally:
         _shared_data.clear()
-        _shared_data.update(before)
+        _shared_data.update(data)
+        _shared_sources.clear()
+        _shared_sources.update(sources)
 
 
 def _description(config: DictConfig) -> str:

@@ -1,7 +1,7 @@
 """The LightningModule that validates and tests an ensemble and each of its members at once."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from lightning import LightningModule
 from torch import Tensor
 
@@ -22,7 +22,8 @@ class EnsembleClassifier(LightningModule):
         self.ensemble = ensemble
         self.averages_windows = averages_windows
         self.confusion: dict[str, Int[Tensor, "c c"]] = {}
-        self.logits: dict[str, Float[Tensor, "n c"]] = {}  # by split, in the order of the batches
+        # by split: logits (n, c), classes (n) and ids (n) of all batches
+        self.outputs: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
         self.member_scores: list[dict[str, float]] = [{} for _ in ensemble.members]
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []  # logits, classes, ids
 
@@ -57,5 +58,5 @@ class EnsembleClassifier(LightningModule):
         scores, self.confusion[split] = compute_scores(
             logits, y, ids, averages_windows=self.averages_windows
         )
-        self.logits[split] = logits.cpu()
+        self.outputs[split] = logits.cpu(), y.cpu(), ids.cpu()
         self.log_dict({f"{split}/{name}": value for name, value in scores.items()})

@@ -57,7 +57,7 @@ def part_configs(config: DictConfig, *, overrides: list[str]) -> dict[str, DictC
     parts: dict[str, DictConfig] = {}
     if has_folds(config):
         for fold in range(config.data.num_folds):
-            parts[f"fold-{fold + 1}"] = _changed(config, {"data.test_fold": fold})
+            parts[f"fold-{fold + 1}"] = _changed(config, {"data.test_fold": fold, "test": True})
         if not config.data.refit:
             return parts
         config = _changed(config, {"data.test_fold": None, "data.test_size": 0})

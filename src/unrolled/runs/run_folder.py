@@ -7,6 +7,7 @@
     events.out.*         the same for TensorBoard, with hparams.yaml
     result.json          state, scores, sizes and times; see `unrolled.runs.result`
     evaluation.json      scores of the newest `unrolled evaluate`
+    out_of_fold.csv      predictions of a cross-validation for the sequences held out
     provenance.json      versions, commit and diff, hardware, command
     train.log            the log
     fold-1/ member-1/    of a run of several trainings: a run folder for each
@@ -297,6 +298,10 @@ class RunFolder:
     def write_evaluation(self, values: dict[str, Any]) -> None:
         """Write the scores of an evaluation, and replace earlier ones."""
         write_json(self.path / "evaluation.json", values)
+
+    def write_out_of_fold(self, table: str) -> None:
+        """Write the predictions of a cross-validation, a CSV table."""
+        write_text(self.path / "out_of_fold.csv", table, durable=True)
 
     # weights
 

@@ -11,15 +11,18 @@ from contextlib import contextmanager
 from statistics import fmean
 from time import perf_counter
 
+from lightning import Trainer
 from omegaconf import DictConfig
 
-from unrolled.building.data import data_shared, load_data, share_data
+from unrolled.building.data import data_shared, share_data, share_source
 from unrolled.callbacks.stop_signals import StopSignals
-from unrolled.config.values import class_name
+from unrolled.config.values import model_name
+from unrolled.data.module import SequenceDataModule
 from unrolled.errors import CheckpointError, RunInterruptedError, UnrolledError
 from unrolled.runs.recording import recording
 from unrolled.runs.result import Best, Part, Result
 from unrolled.runs.run_folder import RunFolder
+from unrolled.training.cross_validation import HeldOut, out_of_fold_table, summarize
 from unrolled.training.process import readable_errors
 from unrolled.training.trainer import build_trainer, load_ensemble
 
@@ -43,40 +46,81 @@ def run(config: DictConfig, folder: RunFolder, *, finish: Finish) -> Result:
         StopSignals(),
         data_shared(),
     ):
-        _train_members(config, folder, result, finish=finish)
+        if folder.folds:
+            _cross_validate(config, folder, result, finish=finish)
+        if folder.members:
+            _train_members(config, folder, result, finish=finish)
     return result
+
+
+def _cross_validate(
+    config: DictConfig, folder: RunFolder, result: Result, *, finish: Finish
+) -> None:
+    """Finish the trainings of the folds, and add their scores on the sequences they hold out."""
+    share_source(config)
+    results, parts = [], []
+    for fold in folder.folds:
+        data = share_data(fold.config())
+        results.append(_finished(fold, data, finish=finish, num=len(folder.folds)))
+        parts.append(_held_out(fold, data))
+    result.cross_validation = summarize(
+        results,
+        parts,
+        folds=[_part(*pair) for pair in zip(folder.folds, results, strict=True)],
+        num_classes=data.num_classes,
+    )
+    result.scores |= {f"cv/{name}": value for name, value in result.cross_validation.mean.items()}
+    result.data_fingerprint = data.fingerprint
+    result.num_parameters = results[0].num_parameters
+    _add_up(results, result)
+    metric = config.monitor.metric.replace("val/", "cv/")
+    result.best = Best(metric, value=result.scores.get(metric))
+    table = out_of_fold_table(parts, class_names=data.class_names, names=data.names)
+    folder.write_out_of_fold(table)
+
+
+def _held_out(fold: RunFolder, data: SequenceDataModule) -> HeldOut:
+    """Return what the model of a fold predicts for its test set."""
+    config = fold.config()
+    classifier = load_ensemble(fold, averages_windows=data.averages_windows)
+    _trainer(config, fold).test(classifier, datamodule=data, verbose=False)
+    held_out = HeldOut(*classifier.outputs["test"])
+    return held_out.of_recordings() if data.averages_windows else held_out
 
 
 def _train_members(
     config: DictConfig, folder: RunFolder, result: Result, *, finish: Finish
 ) -> None:
+    """Finish the trainings of the members, and add the scores of the ensemble."""
     data = share_data(folder.members[0].config())
     result.data_fingerprint = data.fingerprint
     result.num_sequences = data.parts.sizes()
     result.baselines = data.baselines
     folder.write_preprocessing(data.preprocessing())
-    results = list(_finished(folder.members, result.data_fingerprint, finish=finish))
+    num = len(folder.members)
+    results = [_finished(member, data, finish=finish, num=num) for member in folder.members]
     result.num_parameters = sum(one.num_parameters or 0 for one in results)
-    result.num_steps = sum(one.num_steps or 0 for one in results)
-    result.seconds["fit"] = sum(one.seconds["fit"] for one in results)
-    result.best = _mean_best(results)
+    _add_up(results, result)
+    result.members = [_part(*pair) for pair in zip(folder.members, results, strict=True)]
+    result.best = result.best or _mean_best(results)
     scored_at = perf_counter()
-    result.members = _members(folder, results)
-    _score(config, folder, result)
+    _score(config, folder, data, result)
     result.seconds["test"] = perf_counter() - scored_at
 
 
-def _finished(parts: list[RunFolder], fingerprint: str, *, finish: Finish) -> Iterator[Result]:
-    """Yield the result of each part after its training."""
-    for part in parts:
-        before = part.result()
-        if before is not None and before.data_fingerprint not in (None, fingerprint):
-            raise CheckpointError(
-                f"the data has changed since {part.name} was trained; start a new run"
-            )
-        log.info("%s of %d, seed %d", part.name, len(parts), part.config().seed)
-        with _naming(part):
-            yield finish(part)
+def _finished(part: RunFolder, data: SequenceDataModule, *, finish: Finish, num: int) -> Result:
+    """Return the result of a part after its training.
+
+    num: of parts of this kind.
+    """
+    before = part.result()
+    if before is not None and before.data_fingerprint not in (None, data.fingerprint):
+        raise CheckpointError(
+            f"{part.name}: the data has changed since it was trained; start a new run"
+        )
+    log.info("%s of %d, seed %d", part.name, num, part.config().seed)
+    with _naming(part):
+        return finish(part)
 
 
 @contextmanager
@@ -98,27 +142,27 @@ def _mean_best(results: list[Result]) -> Best | None:
     return Best(best[0].monitor, value=fmean(values)) if len(values) == len(results) else None
 
 
-def _members(folder: RunFolder, results: list[Result]) -> list[Part]:
-    return [
-        Part(
-            name=member.name,
-            seed=one.seed or 0,
-            model=class_name(member.config().model),
-            num_parameters=one.num_parameters or 0,
-            scores=one.scores,
-            seconds=one.seconds["fit"],
-        )
-        for member, one in zip(folder.members, results, strict=True)
-    ]
+def _part(part: RunFolder, result: Result) -> Part:
+    return Part(
+        name=part.name,
+        seed=result.seed or 0,
+        model=model_name(part.config()),
+        num_parameters=result.num_parameters or 0,
+        scores=result.scores,
+        seconds=result.seconds["fit"],
+    )
 
 
-def _score(config: DictConfig, folder: RunFolder, result: Result) -> None:
+def _add_up(results: list[Result], total: Result) -> None:
+    total.num_steps = (total.num_steps or 0) + sum(one.num_steps or 0 for one in results)
+    fit = sum(one.seconds["fit"] for one in results)
+    total.seconds["fit"] = total.seconds.get("fit", 0.0) + fit
+
+
+def _score(config: DictConfig, folder: RunFolder, data: SequenceDataModule, result: Result) -> None:
     """Add the scores of the ensemble and its members on the validation and the test set."""
-    data = load_data(folder.members[0].config())
     classifier = load_ensemble(folder, averages_windows=data.averages_windows)
-    config = config.copy()
-    config.trainer.enable_progress_bar = False
-    trainer = build_trainer(config, folder, callbacks=[], loggers=[])
+    trainer = _trainer(config, folder)
     if data.parts.val is not None and config.trainer.limit_val_batches != 0:
         (scores,) = trainer.validate(classifier, datamodule=data, verbose=False)
         result.scores |= scores
@@ -128,3 +172,9 @@ def _score(config: DictConfig, folder: RunFolder, result: Result) -> None:
         result.confusion = classifier.confusion["test"].tolist()
     for member, more in zip(result.members, classifier.member_scores, strict=True):
         member.scores = {**member.scores, **more}
+
+
+def _trainer(config: DictConfig, folder: RunFolder) -> Trainer:
+    config = config.copy()
+    config.trainer.enable_progress_bar = False
+    return build_trainer(config, folder, callbacks=[], loggers=[])
