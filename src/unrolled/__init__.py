@@ -39,4 +39,6 @@ def load(run: Path | str) -> "Predictor":
     from unrolled.prediction import Predictor
     from unrolled.runs.run_folder import find_run
 
-    return Predictor(find_run(str(run), root=Path("outputs")))
+    folder = find_run(str(run), root=Path("outputs"))
+    folder.require_best_checkpoint()
+    return Predictor(folder)

@@ -90,6 +90,7 @@ class SourceData:
     schema: plain values with which the source reads further files in the same way, or None.
     groups: group of each training sequence, (n,), for a split that keeps groups together, or None.
     starts: start of each training sequence, (n,), for a split by time, or None.
+    names: of the training sequences, n words, or None if they have none.
     baselines: test accuracy of simple solutions, by name.
     redraw: returns the training set of an epoch >= 1, with as many sequences of the same lengths,
         or None if every epoch uses the same sequences.
@@ -103,6 +104,7 @@ class SourceData:
     schema: dict[str, Any] | None = None
     groups: Int[Tensor, " n"] | None = None
     starts: Float[Tensor, " n"] | None = None
+    names: Sequence[str] | None = None
     baselines: Mapping[str, float] = field(default_factory=dict)
     redraw: Callable[[int], Sequences] | None = None
 

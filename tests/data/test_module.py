@@ -31,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "val_size": 0.1,
     "test_size": 0.2,
     "fold": None,
+    "test_fold": None,
     "num_folds": 5,
     "max_length": None,
     "truncate": "tail",

@@ -2,16 +2,20 @@
 
 import copy
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 
 from omegaconf import DictConfig, OmegaConf
 
 from unrolled.building.preparation import build_preparation
-from unrolled.building.source import build_source
+from unrolled.building.source import build_source, source_description
+from unrolled.contracts import SourceData
 from unrolled.data.batches import Batching
 from unrolled.data.module import SequenceDataModule
 
 _shared_data: dict[str, SequenceDataModule] = {}  # by its description
+_shared_sources: dict[str, SourceData] = {}
 
 
 def load_data(config: DictConfig) -> SequenceDataModule:
@@ -26,6 +30,7 @@ def load_data(config: DictConfig) -> SequenceDataModule:
         shared.seed = config.seed
         return shared
     data = build_data(config)
+    data.loaded = _shared_sources.get(source_description(config)) if _shared_sources else None
     data.prepare_data()
     data.setup()
     return data
@@ -47,10 +52,11 @@ def build_data(config: DictConfig) -> SequenceDataModule:
     )
 
 
-def share_data(config: DictConfig) -> None:
-    """Load the data now; `load_data` gives it to every config with the same data from then on.
+def share_data(config: DictConfig) -> SequenceDataModule:
+    """Load the data now, and return it; `load_data` gives it to every config with the same data.
 
-    For the process that forks the jobs of a sweep: only one data set is kept.
+    For the process that forks the jobs of a sweep, and for runs of several trainings. Only one
+    data set is kept.
 
     Raises:
         ConfigError, DataError: see `load_data`.
@@ -58,6 +64,33 @@ def share_data(config: DictConfig) -> None:
     data = load_data(config)
     _shared_data.clear()
     _shared_data[_description(config)] = data
+    return data
+
+
+def share_source(config: DictConfig) -> None:
+    """Load the source now; `load_data` divides it for every config with the same source.
+
+    For the folds of a cross-validation, which divide the same sequences differently.
+
+    Raises:
+        ConfigError, DataError: see `load_data`.
+    """
+    data = build_data(config)
+    data.prepare_data()
+    _shared_sources[source_description(config)] = data.load_source()
+
+
+@contextmanager
+def data_shared() -> Iterator[None]:
+    """Forget at the end of this context what `share_data` and `share_source` load in it."""
+    data, sources = dict(_shared_data), dict(_shared_sources)
+    try:
+        yield
+    finally:
+        _shared_data.clear()
+        _shared_data.update(data)
+        _shared_sources.clear()
+        _shared_sources.update(sources)
 
 
 def _description(config: DictConfig) -> str:

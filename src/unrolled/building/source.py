@@ -1,5 +1,6 @@
 """Builds the source that a config describes; its files are found before Lightning is imported."""
 
+import json
 from dataclasses import fields
 from typing import Any
 
@@ -13,7 +14,7 @@ from unrolled.data.preparation import Preparation
 
 _NOT_SOURCES = (Batching, ChannelSettings, Preparation)
 NOT_FOR_SOURCE = {field.name for kind in _NOT_SOURCES for field in fields(kind)}
-NOT_FOR_SOURCE |= {"source", "recipe"}
+NOT_FOR_SOURCE |= {"source", "recipe", "refit"}
 
 
 def build_source(config: DictConfig) -> Source:
@@ -27,6 +28,14 @@ def build_source(config: DictConfig) -> Source:
     node = {**settings["source"], **others}
     source: Source = make(OmegaConf.create({"data": node}), "data")
     return source
+
+
+def source_description(config: DictConfig) -> str:
+    """Return the settings on which the sequences of the source depend, before they are divided."""
+    settings: Any = OmegaConf.to_container(config.data, resolve=True)
+    others = {name: value for name, value in settings.items() if name not in NOT_FOR_SOURCE}
+    known = {**others, "source": settings["source"], "window": settings["window"]["label"]}
+    return json.dumps(known, sort_keys=True)
 
 
 def prepare_source(config: DictConfig) -> None:

@@ -13,18 +13,11 @@ from lightning.pytorch.utilities.types import (
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
-from torchmetrics import MetricCollection
-from torchmetrics.classification import (
-    MulticlassAccuracy,
-    MulticlassCalibrationError,
-    MulticlassConfusionMatrix,
-    MulticlassF1Score,
-)
 
 from unrolled.building.network import Network
 from unrolled.classifier.mixup import mix_up
+from unrolled.classifier.scores import compute_scores
 from unrolled.classifier.training_sums import TrainingSums
-from unrolled.classifier.window_averaging import recording_scores
 from unrolled.contracts import Batch
 from unrolled.lightning_internals import setup_train_batches
 
@@ -148,13 +141,9 @@ class SequenceClassifier(LightningModule):
         logits, y, ids = map(torch.cat, zip(*self._outputs, strict=True))
         logits = logits.float()
         self._outputs.clear()
-        metrics = _metrics(self.num_classes).to(logits.device)
-        metrics.update(logits, y)
-        scores = metrics.compute()
-        self.confusion[split] = scores.pop("confusion")
-        scores = {"loss": functional.cross_entropy(logits, y), **scores}
-        if self.averages_windows:
-            scores |= recording_scores(logits, y, ids)
+        scores, self.confusion[split] = compute_scores(
+            logits, y, ids, averages_windows=self.averages_windows
+        )
         self.log_dict({f"{split}/{name}": value for name, value in scores.items()}, sync_dist=True)
 
     # optimization
@@ -184,15 +173,3 @@ class SequenceClassifier(LightningModule):
             for (lr_scale, decay), params in merged.items()
             if params
         ]
-
-
-def _metrics(num_classes: int) -> MetricCollection:
-    """Return new metrics. They are no submodules, because Lightning visits those in each step."""
-    return MetricCollection(
-        {
-            "accuracy": MulticlassAccuracy(num_classes, average="micro", validate_args=False),
-            "f1": MulticlassF1Score(num_classes, average="macro", validate_args=False),
-            "calibration_error": MulticlassCalibrationError(num_classes, validate_args=False),
-            "confusion": MulticlassConfusionMatrix(num_classes, validate_args=False),
-        }
-    )

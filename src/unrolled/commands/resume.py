@@ -38,7 +38,8 @@ def run(arguments: list[str]) -> None:
     check_config(config)
     result = folder.result()
     if result is not None and result.state == "done" and not is_longer(before, config):
-        print(f"already complete: {result.num_epochs} epochs, {result.num_steps} steps")
+        length = "" if result.num_epochs is None else f"{result.num_epochs} epochs, "
+        print(f"already complete: {length}{result.num_steps} steps")
     else:
         folder.require_checkpoint()
         with folder.held():

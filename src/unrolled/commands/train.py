@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from unrolled.commands.arguments import quote_names, take
 from unrolled.config.checks import check_config
 from unrolled.config.composition import CONFIG_NAME, compose_job, hydra_in_conf, without_hydra
+from unrolled.config.compound import is_compound, part_configs
 from unrolled.config.values import register_resolvers
 from unrolled.data.files.paths import require_data_paths
 from unrolled.errors import ConfigError, RunInterruptedError, SweepError, UnrolledError
@@ -102,6 +103,8 @@ def _train_single(overrides: list[str], *, config_dir: str | None) -> Path:
     config.hydra.mode = RunMode.RUN
     plain = without_hydra(config)
     check_config(plain)  # before torch is imported and a folder is made
+    if is_compound(plain):
+        part_configs(plain, overrides=overrides)  # models that `ensemble` names must exist
     HydraConfig.instance().set_config(config)  # hydra.run.dir refers to it
     folder = RunFolder(config.hydra.run.dir)
     folder.require_free()

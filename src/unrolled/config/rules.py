@@ -101,6 +101,7 @@ def _or_null(rule: Rule) -> Rule:
 
 RULES = {
     "seed": SEED,
+    "ensemble": Rule((int, list), low=1, optional=True),
     "num_threads": _or_null(COUNT),
     "keep_memory": FLAG,
     "test": FLAG,
@@ -125,7 +126,9 @@ RULES = {
     "data.val_size": _or_null(NOT_NEGATIVE),
     "data.test_size": NOT_NEGATIVE,
     "data.fold": _or_null(NATURAL),
+    "data.test_fold": _or_null(NATURAL)._replace(words=("all",)),
     "data.num_folds": Rule((int,), low=2),
+    "data.refit": FLAG,
     "data.standardize": _words(choices.STANDARDIZE_MODES),
     "data.per_sequence": FLAG,
     "data.differences": FLAG,

@@ -94,6 +94,18 @@ def class_name(node: Mapping[str, Any]) -> str:
     return str(node.get("layer", node)["_target_"]).rpartition(".")[2]
 
 
+def model_name(config: Mapping[str, Any]) -> str:
+    """Return the name of the class of the model, or of the members of an ensemble, for a table.
+
+    For example LSTM, 5 x LSTM, or gru+lstm+gru, the options that `ensemble` names.
+    """
+    ensemble = config.get("ensemble")
+    if ensemble is None or isinstance(ensemble, int):
+        name = class_name(config["model"])
+        return name if ensemble is None else f"{ensemble} x {name}"
+    return "+".join(map(str, ensemble))
+
+
 def config_hash(config: DictConfig) -> str:
     """Return a hash (16 hexadecimal digits) of the settings that determine the result."""
     return hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:16]

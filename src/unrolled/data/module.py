@@ -1,14 +1,14 @@
 """The LightningDataModule: the prepared sequences of a source, in batches."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 from lightning import LightningDataModule
 
-from unrolled.contracts import Batch, Sequences, Source
+from unrolled.contracts import Batch, Sequences, Source, SourceData
 from unrolled.data.batches import Batches, Batching
 from unrolled.data.preparation import (
     Fitted,
@@ -42,6 +42,8 @@ class SequenceDataModule(LightningDataModule):
         self.batching = batching
         self.seed = seed
         self.fitted: Fitted | None = None  # set it before `setup` to use the values of a run
+        self.loaded: SourceData | None = None  # set it before `setup` if the source has loaded
+        self.names: Sequence[str] | None = None  # of the training sequences of the source
         self.baselines: dict[str, float] = {}  # test accuracy of classifiers without training
         self.averages_windows = False  # whether the windows of a recording have one label
         self.fingerprint = ""
@@ -63,12 +65,9 @@ class SequenceDataModule(LightningDataModule):
         if self._parts is not None:
             return
         window = self.preparation.window
-        if self.fitted is not None and self.fitted.schema is not None:
-            self.source.use_schema(self.fitted.schema)
-        if window.labels_may_change:
-            self.source.allow_label_changes()
-        data = self.source.load()
+        data = self.load_source() if self.loaded is None else self.loaded
         check_source(data)
+        self.names = data.names
         self.class_names = list(data.class_names)
         self.fingerprint = fingerprint(data)
         parts = self.preparation.divide(data)
@@ -80,13 +79,21 @@ class SequenceDataModule(LightningDataModule):
                 raise ConfigError(
                     "data.source.redraw=true: the source must provide the validation and test "
                     "set, because new sequences cannot be split like the first ones; set "
-                    "data.val_size=0, data.test_size=0 and data.fold=null"
+                    "data.val_size=0, data.test_size=0, data.fold=null and data.test_fold=null"
                 )
             self._redraw = partial(self.preparation.redrawn, redraw=data.redraw, fitted=self.fitted)
         if window.size is not None:
             self.averages_windows = all(part.step_y is None for part in data.parts().values())
             log.info("windows of %s recordings", parts.sizes())
         self.baselines = baselines(self._parts, data)
+
+    def load_source(self) -> SourceData:
+        """Return the raw sequences of the source."""
+        if self.fitted is not None and self.fitted.schema is not None:
+            self.source.use_schema(self.fitted.schema)
+        if self.preparation.window.labels_may_change:
+            self.source.allow_label_changes()
+        return self.source.load()
 
     def preprocessing(self) -> dict[str, Any]:
         """Return plain values for preprocessing.json: sizes, and what was fitted."""

@@ -112,6 +112,9 @@ class Preparation:
     test_size: the same for the test set, which is held out first.
     fold: None to hold out val_size. Otherwise the validation set is this one of num_folds equal
         folds of the sequences outside the test set, 0 <= fold < num_folds.
+    test_fold: None to hold out test_size. Otherwise the test set is this one of num_folds equal
+        folds of the training sequences, 0 <= test_fold < num_folds, and a test set of the source
+        is not used. `all` holds out no test set; the trainings of the folds have numbers.
     num_folds: >= 2.
     max_length: steps that are kept of a longer sequence, >= 1, or None for all.
     truncate: which end of a longer sequence is cut off: head or tail.
@@ -134,6 +137,7 @@ class Preparation:
     val_size: float | None
     test_size: float
     fold: int | None
+    test_fold: int | str | None
     num_folds: int
     max_length: int | None
     truncate: str
@@ -149,11 +153,12 @@ class Preparation:
                 "need data.val_size >= 0 and data.test_size >= 0, "
                 f"got {self.val_size} and {self.test_size}"
             )
-        if self.fold is not None and not 0 <= self.fold < self.num_folds:
-            raise ConfigError(
-                "need 0 <= data.fold < data.num_folds, "
-                f"got data.fold={self.fold} of {self.num_folds}"
-            )
+        for key, fold in (("fold", self.fold), ("test_fold", self.test_fold)):
+            if isinstance(fold, int) and not 0 <= fold < self.num_folds:
+                raise ConfigError(
+                    f"need 0 <= data.{key} < data.num_folds, "
+                    f"got data.{key}={fold} of {self.num_folds}"
+                )
 
     def divide(self, data: SourceData) -> Parts:
         """Return the parts, laid out in time; what the source does not give is held out of train.
@@ -164,7 +169,10 @@ class Preparation:
         """
         data = self._laid_out(data)
         rows, val, test = torch.arange(len(data.train)), data.val, data.test
-        if test is None and self.test_size:
+        if isinstance(self.test_fold, int):
+            rows, held = self._fold_out(data, rows, self.test_fold)
+            test = data.train.take(held)
+        elif test is None and self.test_fold is None and self.test_size:
             rows, held = self._hold_out(data, rows, self.test_size)
             test = data.train.take(held)
         if self.fold is not None:

@@ -99,17 +99,26 @@ def fold_out(
         raise ConfigError(NO_GROUPS)
     match split:
         case "stratified":
-            counts = np.unique(y.numpy(), return_counts=True)[1]
-            num_least, whose = min(counts), "sequences in the smallest class"
+            num_least, where = int(np.unique(y.numpy(), return_counts=True)[1].min()), "class"
+            remedy = "data.split=random, which does not balance the classes"
         case "group":
             assert groups is not None
-            num_least, whose = len(np.unique(groups.numpy())), "groups"
+            num_least, where = len(np.unique(groups.numpy())), "group"
+            remedy = "another data.split"
         case _:
-            num_least, whose = len(y), "sequences in all"
+            num_least, where = len(y), "all"
+            remedy = "data.test_fold=null data.fold=null"
     if num_least < num_folds:
+        plural = "" if num_least == 1 else "s"
+        found = {
+            "class": f", but only {num_least} sequence{plural} in the smallest class",
+            "group": f" in {num_least} group{plural}",
+            "all": " in all",
+        }[where]
+        fewer = [f"data.num_folds={num_least}"] if num_least > 1 else []
         raise DataError(
-            f"data.num_folds={num_folds}: there are {num_least} {whose}; "
-            "use fewer folds, or data.split=random"
+            f"data.num_folds={num_folds} data.split={split}: there are {len(y)} sequences{found}; "
+            f"use {' or '.join([*fewer, remedy])}"
         )
     folds = kinds[split](n_splits=num_folds, shuffle=True, random_state=seed)
     together = groups if split == "group" else None

@@ -3,14 +3,16 @@
 What is held at once is bounded by the numbers below, whatever the file holds.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
+from unrolled.building.ensemble import average
 from unrolled.building.network import Network
 from unrolled.data.files.piece import Piece
 from unrolled.data.preparation import Fitted
@@ -30,29 +32,46 @@ def can_run_in_chunks(network: Network) -> bool:
     return network.stem.is_chunkable and network.encoder.backward_size == 0
 
 
-class LongSequence:
-    """A sequence that is classified chunk by chunk; only states of encoder and head are kept.
+class Reader:
+    """A network that has read part of a sequence; only states of encoder and head are kept."""
 
-    network: one that `can_run_in_chunks`.
+    def __init__(self, network: Network) -> None:
+        self.encoder = network.encoder
+        self.head = network.head
+        self.state: State | None = None
+        self.memory: Memory | None = None
+
+    def read(self, x: Float[Tensor, "1 t d"]) -> None:
+        """Read further prepared steps."""
+        hidden, self.state = self.encoder.read(x, None, self.state)
+        self.memory = self.head.fold(hidden, self.memory)
+
+    def logits(self) -> Float[Tensor, "1 c"]:
+        """Return the logits of the steps so far."""
+        assert self.memory is not None
+        return self.head.classify(self.memory)
+
+
+class LongSequence:
+    """A sequence that is classified chunk by chunk.
+
+    networks: the one of a run, or the members of an ensemble; each `can_run_in_chunks`.
     fitted: of its run.
     name: of the sequence, for messages.
     """
 
     def __init__(
         self,
-        network: Network,
+        networks: Sequence[Network],
         fitted: Fitted,
         *,
         name: str,
     ) -> None:
-        self.encoder = network.encoder
-        self.head = network.head
+        self.readers = [Reader(network) for network in networks]
         self.fitted = fitted
         self.name = name
         self.num_steps = 0
         self.newest = torch.full((1, 1, 1), torch.nan)  # what the next step is filled with
-        self.state: State | None = None
-        self.memory: Memory | None = None
 
     @torch.inference_mode()
     def read(self, values: npt.NDArray[np.float32]) -> None:
@@ -70,16 +89,15 @@ class LongSequence:
                 self.newest = filled[:, -1:]
             with network_errors_as_data_errors():
                 x = self.fitted.standardization(filled[:, 1:])
-                hidden, self.state = self.encoder.read(x, None, self.state)
-                self.memory = self.head.fold(hidden, self.memory)
+                for reader in self.readers:
+                    reader.read(x)
             self.num_steps += chunk.shape[1]
 
     @torch.inference_mode()
     def logits(self) -> Tensor:
         """Return the logits of the steps so far, (c,)."""
-        assert self.memory is not None
         with network_errors_as_data_errors():
-            return self.head.classify(self.memory)[0]
+            return average(torch.stack([reader.logits() for reader in self.readers]))[0]
 
     def _require_finite(self, chunk: Tensor) -> None:
         wrong = ~chunk.isfinite() if self.fitted.filling.mode == "refuse" else chunk.isinf()

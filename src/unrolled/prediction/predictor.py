@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from unrolled.building.network import build_network, load_weights
+from unrolled.building.ensemble import Ensemble
+from unrolled.building.network import Network, build_network, load_weights
 from unrolled.building.preparation import build_preparation
 from unrolled.contracts import Sequences
 from unrolled.data.files.piece import OutOfOrderError, Piece
@@ -43,9 +44,9 @@ class Prediction:
 
 
 class Predictor:
-    """A trained network with the preparation that was fitted for it.
+    """The trained network or ensemble of a run, with the preparation that was fitted for it.
 
-    folder: a run folder with a checkpoint.
+    folder: a run folder with a checkpoint, or with one in the folder of each member.
     """
 
     def __init__(self, folder: RunFolder) -> None:
@@ -61,14 +62,11 @@ class Predictor:
         )
         if fitted.filling.mode == "mask":
             self.num_features //= 2  # the network also reads a mask per feature
-        self.network = build_network(
-            self.config,
-            num_features=preprocessing["num_features"],
-            num_steps=preprocessing["num_steps"],
-            num_classes=len(self.class_names),
-        )
-        load_weights(self.network, folder.best_state_dict())
-        self.network.eval()
+        sizes = {name: preprocessing[name] for name in ("num_features", "num_steps")}
+        self.networks = [
+            _trained(part, num_classes=len(self.class_names), **sizes) for part in folder.networks
+        ]
+        self.ensemble = Ensemble(self.networks).eval()
 
     def predict(self, x: npt.ArrayLike | Tensor | Sequence[npt.ArrayLike | Tensor]) -> Prediction:
         """Return class and probabilities of each sequence.
@@ -149,10 +147,10 @@ class Predictor:
             name,
             max_length=self.preparation.max_length,
             truncate=self.preparation.truncate,
-            long=LongSequence(self.network, self.fitted, name=f"sequence {row}")
+            long=LongSequence(self.networks, self.fitted, name=f"sequence {row}")
             if not self.cuts_windows
             and self.fitted.channels is None
-            and can_run_in_chunks(self.network)
+            and all(map(can_run_in_chunks, self.networks))
             else None,
         )
 
@@ -188,7 +186,7 @@ class Predictor:
             torch.split(prepared.x, size), torch.split(prepared.lengths, size), strict=True
         )
         with network_errors_as_data_errors():
-            logits = torch.cat([self.network(x, lengths) for x, lengths in batches])
+            logits = torch.cat([self.ensemble(x, lengths) for x, lengths in batches])
         if not self.cuts_windows:
             return logits
         return average_windows(logits.softmax(dim=1), prepared.ids)[1].log()
@@ -219,6 +217,15 @@ class Predictor:
                 )
             if not len(part):
                 raise DataError(f"sequence {row} has length 0; a sequence needs at least one step")
+
+
+def _trained(folder: RunFolder, *, num_features: int, num_steps: int, num_classes: int) -> Network:
+    """Return the network of a run with the weights of its best checkpoint."""
+    network = build_network(
+        folder.config(), num_features=num_features, num_steps=num_steps, num_classes=num_classes
+    )
+    load_weights(network, folder.best_state_dict())
+    return network
 
 
 def _padded(parts: list[Tensor], rows: list[int]) -> Sequences:

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 
+from rich.console import Console
 from rich.table import Table
 
-from unrolled.config.values import class_name
+from unrolled.config.values import class_name, model_name
 from unrolled.reports.console import (
     NEVER_DROPPED,
     Column,
@@ -14,7 +16,7 @@ from unrolled.reports.console import (
     make_console,
 )
 from unrolled.reports.runs import UNREADABLE, skipped
-from unrolled.runs.result import Result
+from unrolled.runs.result import CrossValidation, Result
 from unrolled.runs.run_folder import RunFolder
 
 METRICS = ("loss", "accuracy", "f1", "calibration_error")
@@ -29,7 +31,7 @@ def show_scores(result: Result) -> None:
     """Print a row of scores per split, the best epoch, and the accuracy of the baselines."""
     scores = result.scores
     table = Table("split", *(name.replace("_", " ") for name in METRICS))
-    for split in ("train", "val", "test"):
+    for split in ("train", "cv", "val", "test"):
         values = [scores.get(f"{split}/{metric}") for metric in METRICS]
         if any(value is not None for value in values):
             table.add_row(split, *("" if value is None else f"{value:.4f}" for value in values))
@@ -39,6 +41,16 @@ def show_scores(result: Result) -> None:
             table.add_row(name, *("" if value is None else f"{value:.4f}" for value in averaged))
     console = make_console()
     console.print(table)
+    if result.cross_validation is not None:
+        _show_folds(result.cross_validation, console)
+    for split in ("val", "test"):
+        accuracies = [member.scores.get(f"{split}/accuracy") for member in result.members]
+        known = [accuracy for accuracy in accuracies if accuracy is not None]
+        if len(known) > 1:
+            console.print(
+                f"{split} accuracy of the {len(known)} members alone: "
+                f"mean {fmean(known):.4f}, {min(known):.4f} to {max(known):.4f}"
+            )
     if result.best is not None and result.best.epoch is not None:
         reason = result.selection or f"{result.best.monitor} {result.best.value:.4f}"
         console.print(
@@ -47,6 +59,21 @@ def show_scores(result: Result) -> None:
     if "test/accuracy" in scores:
         for name, accuracy in result.baselines.items():
             console.print(f"test accuracy of the baseline {clean(name)}: {accuracy:.4f}")
+
+
+def _show_folds(folds: CrossValidation, console: Console) -> None:
+    mean, deviation = folds.mean["accuracy"], folds.deviation["accuracy"]
+    console.print(
+        f"cross-validation: accuracy {100 * mean:.1f} ± {100 * deviation:.1f} % over "
+        f"{len(folds.folds)} folds, {folds.num_sequences} sequences"
+    )
+    console.print(
+        f"all held-out sequences: {folds.num_right} of {folds.num_sequences} correct, "
+        f"{100 * folds.num_right / folds.num_sequences:.1f} % "
+        f"(95 % interval {100 * folds.low:.1f} to {100 * folds.high:.1f} %)"
+    )
+    for name, accuracy in folds.baselines.items():
+        console.print(f"mean accuracy of the baseline {clean(name)}: {100 * accuracy:.1f} %")
 
 
 def show_runs(runs: Sequence[RunFolder], *, root: Path) -> None:
@@ -86,7 +113,7 @@ def _row(folder: RunFolder, *, root: Path) -> tuple[str, ...]:
     cells = (
         f"{result.state} (debug)" if is_debug else result.state,
         class_name(config.data.source),
-        class_name(config.model),
+        model_name(config),
         str(config.seed),
         *(_percent(result.scores.get(f"{split}/accuracy")) for split in ("val", "test")),
         "" if result.num_parameters is None else f"{result.num_parameters:,}",

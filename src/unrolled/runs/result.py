@@ -20,6 +20,47 @@ class Best:
 
 
 @dataclass
+class Part:
+    """One training of a run of several: a member of an ensemble, or a fold.
+
+    name: of its folder in the run folder, for example member-1.
+    model: name of the model's class, for example GRU.
+    scores: by name. Those of a fold on its test set are scores of a cross-validation.
+    seconds: of its training, in the process that finished it.
+    """
+
+    name: str
+    seed: int
+    model: str
+    num_parameters: int
+    scores: dict[str, float | None]
+    seconds: float
+
+
+@dataclass
+class CrossValidation:
+    """Scores of the folds of a cross-validation, each on the sequences that it holds out.
+
+    num_sequences: in all folds together; each is held out once.
+    num_right: of these, how many were classified correctly.
+    low, high: 95 % interval of num_right / num_sequences.
+    mean, deviation: over the folds, by name (accuracy, loss, ...); standard deviation with n - 1.
+    baselines: mean accuracy of predictors without training, by name.
+    confusion: counts of all held-out sequences, a row per true class.
+    """
+
+    num_sequences: int
+    num_right: int
+    low: float
+    high: float
+    mean: dict[str, float]
+    deviation: dict[str, float]
+    baselines: dict[str, float]
+    confusion: list[list[int]]
+    folds: list[Part]
+
+
+@dataclass
 class Result:
     """The result of a run. A field is None or empty if the run failed before it was known.
 
@@ -34,6 +75,8 @@ class Result:
     baselines: test accuracy of predictors without training, by name.
     num_sequences: per split.
     recipe: what `recipe=small` computed from the sizes of the data; see `small_recipe`.
+    members: of an ensemble, with their scores.
+    cross_validation: scores of the folds; their means are also scores, by name (cv/accuracy).
     seconds: total, fit (training and validation) and test.
     """
 
@@ -49,6 +92,8 @@ class Result:
     selection: str | None = None
     confusion: list[list[int]] | None = None
     baselines: dict[str, float] = field(default_factory=dict)
+    members: list[Part] = field(default_factory=list)
+    cross_validation: CrossValidation | None = None
     num_parameters: int | None = None
     num_sequences: dict[str, int] = field(default_factory=dict)
     recipe: dict[str, float] | None = None
@@ -69,5 +114,15 @@ class Result:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Result":
         """Return the result that `to_json` wrote."""
-        best = values["best"]
-        return cls(**{**values, "best": None if best is None else Best(**best)})
+        best, folds = values["best"], values.get("cross_validation")
+        if folds is not None:
+            parts = [Part(**fold) for fold in folds["folds"]]
+            folds = CrossValidation(**{**folds, "folds": parts})
+        return cls(
+            **{
+                **values,
+                "best": None if best is None else Best(**best),
+                "members": [Part(**member) for member in values.get("members", [])],
+                "cross_validation": folds,
+            }
+        )

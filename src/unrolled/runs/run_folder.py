@@ -7,15 +7,16 @@
     events.out.*         the same for TensorBoard, with hparams.yaml
     result.json          state, scores, sizes and times; see `unrolled.runs.result`
     evaluation.json      scores of the newest `unrolled evaluate`
+    out_of_fold.csv      predictions of a cross-validation for the sequences held out
     provenance.json      versions, commit and diff, hardware, command
     train.log            the log
+    fold-1/ member-1/    of a run of several trainings: a run folder for each
 
 The files are JSON, YAML, CSV, and tensors that load with weights_only=True. None is a pickle.
 """
 
-import json
+import itertools
 import logging
-import math
 import os
 import shlex
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ from unrolled.config.values import resolve
 from unrolled.errors import CheckpointError, StorageError, did_you_mean
 from unrolled.runs import checkpoint_file
 from unrolled.runs.durable import write_text
+from unrolled.runs.json_file import read_json, write_json
 from unrolled.runs.lock import is_helper, locked
 from unrolled.runs.result import Result
 
@@ -61,6 +63,36 @@ class RunFolder:
     def last_checkpoint(self) -> Path:
         """Newest checkpoint, from which training resumes."""
         return self.path / "checkpoints" / "last.ckpt"
+
+    @property
+    def members(self) -> list["RunFolder"]:
+        """Members of the model, whose probabilities are averaged; empty if it is one network."""
+        return self._parts("member")
+
+    @property
+    def folds(self) -> list["RunFolder"]:
+        """Trainings of a cross-validation; empty without one."""
+        return self._parts("fold")
+
+    @property
+    def networks(self) -> list["RunFolder"]:
+        """Folders whose best checkpoints make up the model: the members, or this folder."""
+        return self.members or [self]
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether best.ckpt of each network of the model exists."""
+        return all(folder.best_checkpoint.is_file() for folder in self.networks)
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether there is a checkpoint to resume from, or a training that has yet to start."""
+        return self.last_checkpoint.is_file() or bool(self.folds or self.members)
+
+    def _parts(self, kind: str) -> list["RunFolder"]:
+        folders = (RunFolder(self.path / f"{kind}-{number}") for number in itertools.count(1))
+        has_config = itertools.takewhile(lambda f: (f.path / "config.yaml").is_file(), folders)
+        return list(has_config)
 
     @property
     def name(self) -> str:
@@ -114,6 +146,8 @@ class RunFolder:
 
         keep_best: whether best.ckpt stays.
         """
+        for part in (*self.folds, *self.members):
+            part.drop_checkpoints(keep_best=keep_best)
         self.last_checkpoint.unlink(missing_ok=True)
         if not keep_best:
             self.best_checkpoint.unlink(missing_ok=True)
@@ -158,10 +192,17 @@ class RunFolder:
         Raises:
             CheckpointError: there is no checkpoints/best.ckpt.
         """
-        if not self.best_checkpoint.is_file():
+        if self.folds and not self.members:
             raise CheckpointError(
-                f"{self.path} has no checkpoints/best.ckpt; {self._remedy_without_checkpoint()}"
+                f"{self.path} has no final model, because data.refit is false; "
+                f"the model of the first fold is run={self.folds[0].path}"
             )
+        for folder in self.networks:
+            if not folder.best_checkpoint.is_file():
+                raise CheckpointError(
+                    f"{folder.path} has no checkpoints/best.ckpt; "
+                    f"{self._remedy_without_checkpoint()}"
+                )
 
     def require_checkpoint(self) -> None:
         """Refuse a run that cannot be resumed, without importing torch.
@@ -169,13 +210,13 @@ class RunFolder:
         Raises:
             CheckpointError: there is neither checkpoints/last.ckpt nor checkpoints/best.ckpt.
         """
-        if not self.last_checkpoint.is_file() and not self.best_checkpoint.is_file():
+        if not self.can_resume and not self.best_checkpoint.is_file():
             raise CheckpointError(
                 f"{self.path} has no checkpoint to resume from; {self._remedy_without_checkpoint()}"
             )
 
     def _remedy_without_checkpoint(self) -> str:
-        if self.last_checkpoint.is_file():
+        if self.can_resume:
             return f"to continue the run: {self.resume_command}"
         return f"to train again: {self._train_command()}"
 
@@ -186,7 +227,8 @@ class RunFolder:
 
     def write_config(self, config: DictConfig) -> None:
         """Write the resolved config. Values from the environment stay references."""
-        self._write("config.yaml", OmegaConf.to_yaml(OmegaConf.create(resolve(config))))
+        text = OmegaConf.to_yaml(OmegaConf.create(resolve(config)))
+        write_text(self.path / "config.yaml", text, durable=True)
 
     def config(self) -> DictConfig:
         """Return the config of the run.
@@ -244,18 +286,22 @@ class RunFolder:
 
     def write_provenance(self, values: dict[str, Any]) -> None:
         """Write the provenance; a resumed run adds an entry to `resumed`."""
-        before = self._read_json("provenance.json")
+        before = read_json(self.path / "provenance.json")
         if before is not None:
             values = {**before, "resumed": [*before.get("resumed", []), values]}
-        self._write_json("provenance.json", values)
+        write_json(self.path / "provenance.json", values)
 
     def provenance(self) -> dict[str, Any]:
         """Return the provenance, or an empty dictionary if it was not written."""
-        return self._read_json("provenance.json") or {}
+        return read_json(self.path / "provenance.json") or {}
 
     def write_evaluation(self, values: dict[str, Any]) -> None:
         """Write the scores of an evaluation, and replace earlier ones."""
-        self._write_json("evaluation.json", values)
+        write_json(self.path / "evaluation.json", values)
+
+    def write_out_of_fold(self, table: str) -> None:
+        """Write the predictions of a cross-validation, a CSV table."""
+        write_text(self.path / "out_of_fold.csv", table, durable=True)
 
     # weights
 
@@ -271,8 +317,12 @@ class RunFolder:
         """Return the weights of the best checkpoint, on the CPU.
 
         Raises:
-            CheckpointError: the file is missing or damaged.
+            CheckpointError: the file is missing or damaged, or the run is an ensemble.
         """
+        if self.members:
+            raise CheckpointError(
+                f"{self.path} has several networks; name one, such as {self.members[0].path}"
+            )
         weights: dict[str, Tensor] = self.load_checkpoint(self.best_checkpoint)["state_dict"]
         return weights
 
@@ -304,10 +354,10 @@ class RunFolder:
         )
 
     def _write_versioned(self, name: str, values: dict[str, Any]) -> None:
-        self._write_json(name, {"format_version": FORMAT_VERSION, **values})
+        write_json(self.path / name, {"format_version": FORMAT_VERSION, **values})
 
     def _read_versioned(self, name: str) -> dict[str, Any] | None:
-        values = self._read_json(name)
+        values = read_json(self.path / name)
         if values is None:
             return None
         if (found := values.pop("format_version", None)) != FORMAT_VERSION:
@@ -318,29 +368,19 @@ class RunFolder:
             )
         return values
 
-    def _write_json(self, name: str, values: dict[str, Any]) -> None:
-        self._write(name, json.dumps(_plain(values), indent=2, allow_nan=False) + "\n")
-
-    def _write(self, name: str, text: str) -> None:
-        write_text(self.path / name, text, durable=True)
-
-    def _read_json(self, name: str) -> dict[str, Any] | None:
-        try:
-            values: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except ValueError as error:
-            raise CheckpointError(f"{self.path / name} is damaged: {error}") from error
-        return values
-
 
 def find_runs(root: Path) -> Iterator[RunFolder]:
-    """Yield the run folders in and under root, newest first. Hidden folders are skipped."""
-    configs = [
+    """Yield the run folders in and under root, newest first.
+
+    Hidden folders and the folders within a run (of its members and folds) are skipped.
+    """
+    paths = [
         path
         for path in root.rglob("config.yaml")
         if not any(part.startswith(".") for part in path.relative_to(root).parts)
     ]
+    folders = {path.parent for path in paths}
+    configs = [path for path in paths if folders.isdisjoint(path.parent.parents)]
     for path in sorted(configs, key=lambda path: path.stat().st_mtime_ns, reverse=True):
         yield RunFolder(path.parent)
 
@@ -361,17 +401,6 @@ def find_run(name: str, *, root: Path) -> RunFolder:
         folder.config()
         return folder
     for folder in find_runs(root):
-        if folder.best_checkpoint.is_file():
+        if folder.is_trained:
             return folder
     raise CheckpointError(f"no run with a checkpoint under {root}; start one with `unrolled train`")
-
-
-def _plain(value: Any) -> Any:
-    """Return the value with NaN and infinities, which JSON does not have, as None."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -80,7 +80,7 @@ def _finish(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> R
     """Resume the run in the folder if it has a checkpoint, train a new one if not."""
     from unrolled.training import experiment
 
-    if folder.last_checkpoint.is_file():
+    if folder.can_resume:
         with folder.held():
             return experiment.resume(config, folder, overrides=overrides)
     with folder.claimed():
@@ -97,7 +97,7 @@ def _earlier_result(config: DictConfig, folder: RunFolder) -> Result | None:
     result = folder.result()
     is_done = result is not None and result.state == "done"
     if not _is_same_run(config, folder):
-        if is_done or folder.last_checkpoint.is_file():
+        if is_done or folder.can_resume:
             log.warning("%s: config, data or source have changed; run again", folder.name)
             folder.set_aside()
         else:
@@ -105,7 +105,7 @@ def _earlier_result(config: DictConfig, folder: RunFolder) -> Result | None:
         return None
     if is_done:
         return result
-    if not folder.last_checkpoint.is_file():
+    if not folder.can_resume:
         folder.make_free()
     return None
 
@@ -128,6 +128,9 @@ def _recorded_fingerprint(folder: RunFolder) -> str | None:
     result = folder.result()
     if result is not None and result.data_fingerprint is not None:
         return result.data_fingerprint
+    for part in (*folder.folds, *folder.members):
+        if (recorded := _recorded_fingerprint(part)) is not None:
+            return recorded
     if not folder.last_checkpoint.is_file():
         return None
     from unrolled.training.experiment import recorded_identity

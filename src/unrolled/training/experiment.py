@@ -1,12 +1,14 @@
 """Trains, resumes and evaluates runs. Each run has a config and a run folder."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from lightning import Trainer
+from lightning import LightningModule, Trainer
 from omegaconf import DictConfig
 
 from unrolled.building.data import build_data
@@ -14,9 +16,11 @@ from unrolled.building.network import load_weights
 from unrolled.callbacks.exact_resume import KEY as STATE_KEY
 from unrolled.callbacks.exact_resume import first_step
 from unrolled.callbacks.stop_reason import stop_reason
+from unrolled.classifier.ensemble import EnsembleClassifier
 from unrolled.classifier.module import SequenceClassifier
 from unrolled.config.changes import refuse_changes
-from unrolled.config.values import class_name, resolve
+from unrolled.config.compound import is_compound, part_configs, with_changes
+from unrolled.config.values import class_name, is_longer, resolve
 from unrolled.data.module import SequenceDataModule
 from unrolled.data.preparation import Fitted
 from unrolled.errors import (
@@ -30,9 +34,16 @@ from unrolled.runs.recording import recording
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_run
 from unrolled.stems.none import NoStem
+from unrolled.training import compound
 from unrolled.training.hyperparameters import log_final_scores, log_settings
 from unrolled.training.process import prepare_process, readable_errors
-from unrolled.training.trainer import Experiment, build, build_trainer, load_classifier
+from unrolled.training.trainer import (
+    Experiment,
+    build,
+    build_trainer,
+    load_classifier,
+    load_ensemble,
+)
 
 log = logging.getLogger(__name__)
 
@@ -43,17 +54,15 @@ VALUES_PER_WEIGHT = 3  # the weight and Adam's two moments
 def train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
     """Train, test the checkpoint that scored best on the validation set, and return the result.
 
+    A run with `ensemble` or data.test_fold=all consists of several trainings; see `compound`.
+
     overrides: key=value words of the command line, for provenance.json.
 
     Raises:
         UnrolledError: the run failed or was interrupted; result.json records the error.
     """
-    prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
-    if config.init_from is not None:
-        config.init_from = str(find_run(config.init_from, root=Path("outputs")).path)
-    folder.write_config(config)
-    folder.write_provenance(provenance(overrides))
-    return _run(config, folder, start=None)
+    with _naming_the_resume_command(folder):
+        return _train(config, folder, overrides=overrides)
 
 
 def resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
@@ -66,17 +75,70 @@ def resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Re
         CheckpointError: there is no valid checkpoint, or the config or the data has changed.
         UnrolledError: the run failed or was interrupted; result.json records the error.
     """
+    with _naming_the_resume_command(folder):
+        return _resume(config, folder, overrides=overrides)
+
+
+@contextmanager
+def _naming_the_resume_command(folder: RunFolder) -> Iterator[None]:
+    try:
+        yield
+    except RunInterruptedError as error:
+        if folder.can_resume:
+            log.warning("%s; to resume: %s", error, folder.resume_command)
+        raise
+
+
+def _train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
     prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
-    path, checkpoint = folder.newest_checkpoint()
-    start = Start(path, first_step(checkpoint), recorded_identity(checkpoint))
-    refuse_changes(start.identity, {**start.identity, **resolve(config)})
+    if config.init_from is not None:
+        config.init_from = str(find_run(config.init_from, root=Path("outputs")).path)
+    if is_compound(config):  # before config.yaml, which marks a run that can be resumed
+        for name, part in part_configs(config, overrides=overrides).items():
+            RunFolder(folder.path / name).write_config(part)
+    folder.write_config(config)
+    folder.write_provenance(provenance(overrides))
+    if is_compound(config):
+        return _run_parts(config, folder, overrides=overrides)
+    return _run(config, folder, start=None)
+
+
+def _resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
+    prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
     here = provenance(overrides)
+    if is_compound(config):
+        start = None
+        refuse_changes(resolve(folder.config()), resolve(config))
+    else:
+        path, checkpoint = folder.newest_checkpoint()
+        start = Start(path, first_step(checkpoint), recorded_identity(checkpoint))
+        refuse_changes(start.identity, {**start.identity, **resolve(config)})
+        log.info("resuming %s at step %d", folder.path, checkpoint["global_step"])
     _warn_of_other_versions(folder.provenance().get("versions", {}), here["versions"])
     folder.remove_result()
     folder.write_config(config)
     folder.write_provenance(here)
-    log.info("resuming %s at step %d", folder.path, checkpoint["global_step"])
+    if start is None:
+        return _run_parts(config, folder, overrides=overrides)
     return _run(config, folder, start=start)
+
+
+def _run_parts(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
+    """Finish a run of several trainings; those that are done already are not repeated."""
+
+    def finish(part: RunFolder) -> Result:
+        before = part.config()
+        now, result = with_changes(before, config), part.result()
+        if result is not None and result.state == "done" and not is_longer(before, now):
+            return result
+        if part.can_resume:
+            with part.held():
+                return _resume(now, part, overrides=overrides)
+        part.make_free()
+        with part.claimed():
+            return _train(now, part, overrides=overrides)
+
+    return compound.run(config, folder, finish=finish)
 
 
 def recorded_identity(checkpoint: dict[str, Any]) -> dict[str, Any]:
@@ -101,12 +163,7 @@ class Start:
 
 def _run(config: DictConfig, folder: RunFolder, *, start: Start | None) -> Result:
     with recording(folder, config=config) as result, readable_errors():
-        try:
-            _fit_and_test(config, folder, result, start=start)
-        except RunInterruptedError as error:
-            if folder.last_checkpoint.is_file():
-                log.warning("%s; to resume: %s", error, folder.resume_command)
-            raise
+        _fit_and_test(config, folder, result, start=start)
     return result
 
 
@@ -217,7 +274,7 @@ def _describe(config: DictConfig, experiment: Experiment) -> int:
 
 
 def test(
-    trainer: Trainer, classifier: SequenceClassifier, data: SequenceDataModule
+    trainer: Trainer, classifier: LightningModule, data: SequenceDataModule
 ) -> dict[str, float]:
     """Return the scores on the test set, by name (test/accuracy)."""
     (scores,) = trainer.test(classifier, datamodule=data, verbose=False)
@@ -242,8 +299,12 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
         data.prepare_data()
         data.setup()
         _refuse_other_data(data, preprocessing)
-        classifier = load_classifier(config, folder)
-        classifier.averages_windows = data.averages_windows
+        classifier: SequenceClassifier | EnsembleClassifier
+        if folder.members:
+            classifier = load_ensemble(folder, averages_windows=data.averages_windows)
+        else:
+            classifier = load_classifier(config, folder)
+            classifier.averages_windows = data.averages_windows
         trainer = build_trainer(config, folder, callbacks=[], loggers=[])
         scores = test(trainer, classifier, data)
     result = {

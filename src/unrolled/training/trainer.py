@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from unrolled.building.data import load_data
+from unrolled.building.ensemble import Ensemble
 from unrolled.building.instantiation import make
 from unrolled.building.network import build_network, load_weights
 from unrolled.callbacks.batch_seed import BatchSeed
@@ -22,6 +23,7 @@ from unrolled.callbacks.finite import StopNotFinite
 from unrolled.callbacks.step_budget import StepBudget
 from unrolled.callbacks.stop_signals import StopSignals
 from unrolled.callbacks.throughput import Throughput
+from unrolled.classifier.ensemble import EnsembleClassifier
 from unrolled.classifier.module import SequenceClassifier
 from unrolled.config.values import resolve
 from unrolled.data.module import SequenceDataModule
@@ -193,6 +195,12 @@ def load_classifier(config: DictConfig, folder: RunFolder) -> SequenceClassifier
     )
     load_weights(classifier.network, folder.best_state_dict())
     return classifier.eval()
+
+
+def load_ensemble(folder: RunFolder, *, averages_windows: bool) -> EnsembleClassifier:
+    """Return the networks of a run with the weights of their best checkpoints, on the CPU."""
+    networks = [load_classifier(part.config(), part).network for part in folder.networks]
+    return EnsembleClassifier(Ensemble(networks), averages_windows=averages_windows).eval()
 
 
 def _loggers(config: DictConfig, folder: RunFolder, *, first_step: int) -> list[Logger]:

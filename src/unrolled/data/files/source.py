@@ -129,6 +129,7 @@ class Files(Source):
             starts=None
             if train.starts is None
             else torch.tensor(train.starts, dtype=torch.float64),
+            names=train.ids,
         )
 
     def _read(self) -> dict[str, Recordings]:

@@ -1,0 +1,47 @@
+"""The scores of a validation or test set, computed once from all its logits."""
+
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional
+from torchmetrics import MetricCollection
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassCalibrationError,
+    MulticlassConfusionMatrix,
+    MulticlassF1Score,
+)
+
+from unrolled.classifier.window_averaging import recording_scores
+
+
+def compute_scores(
+    logits: Float[Tensor, "n c"],
+    y: Int[Tensor, " n"],
+    ids: Int[Tensor, " n"],
+    *,
+    averages_windows: bool,
+) -> tuple[dict[str, Tensor], Int[Tensor, "c c"]]:
+    """Return the scores by name (loss, accuracy, ...) and the counts, a row per true class.
+
+    averages_windows: whether sequences of one id are windows of a recording, which has scores too.
+    """
+    metrics = _metrics(logits.shape[1]).to(logits.device)
+    metrics.update(logits, y)
+    computed = metrics.compute()
+    confusion = computed.pop("confusion")
+    scores = {"loss": functional.cross_entropy(logits, y), **computed}
+    if averages_windows:
+        scores |= recording_scores(logits, y, ids)
+    return scores, confusion
+
+
+def _metrics(num_classes: int) -> MetricCollection:
+    """Return new metrics. They are no submodules, because Lightning visits those in each step."""
+    return MetricCollection(
+        {
+            "accuracy": MulticlassAccuracy(num_classes, average="micro", validate_args=False),
+            "f1": MulticlassF1Score(num_classes, average="macro", validate_args=False),
+            "calibration_error": MulticlassCalibrationError(num_classes, validate_args=False),
+            "confusion": MulticlassConfusionMatrix(num_classes, validate_args=False),
+        }
+    )

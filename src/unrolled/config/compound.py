@@ -1,0 +1,116 @@
+"""Compound runs: one run folder that holds several trainings, each in a run folder of its own.
+
+`ensemble=5` trains members, whose class probabilities are averaged. `data.test_fold=all` trains
+once per fold of a cross-validation, and then a final network (or ensemble) on all sequences.
+"""
+
+import hashlib
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from unrolled.config.changes import CHANGEABLE
+from unrolled.config.composition import compose_config
+from unrolled.errors import ConfigError
+
+ALL_FOLDS = "all"  # as data.test_fold
+
+
+def is_compound(config: DictConfig) -> bool:
+    """Return whether a run with this config consists of several trainings."""
+    return config.ensemble is not None or has_folds(config)
+
+
+def has_folds(config: DictConfig) -> bool:
+    """Return whether a run with this config is a cross-validation."""
+    return bool(config.data.test_fold == ALL_FOLDS)
+
+
+def member_seed(seed: int, number: int) -> int:
+    """Return the seed of a member of an ensemble.
+
+    The first member has the seed of the run, so it is the network that the run without `ensemble`
+    trains. Member i has the first 31 bits of the SHA-256 of "seed/i", for example of "1/2".
+
+    number: of the member, counted from 1.
+    """
+    if number == 1:
+        return seed
+    digest = hashlib.sha256(f"{seed}/{number}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def part_configs(config: DictConfig, *, overrides: list[str]) -> dict[str, DictConfig]:
+    """Return the config of each training of a compound run, by the name of its folder.
+
+    The folds come first: fold-1, fold-2 and so on. A fold of a run with `ensemble` is a compound
+    run itself. Then come the members of the final model: member-1, member-2 and so on.
+
+    config: as composed, with its interpolations.
+    overrides: the words of the command line. Those that begin with `model.` also apply to the
+        models that `ensemble` names.
+
+    Raises:
+        ConfigError: `ensemble` names a model that does not exist, or more than one device is used.
+    """
+    _require_one_device(config)
+    parts: dict[str, DictConfig] = {}
+    if has_folds(config):
+        for fold in range(config.data.num_folds):
+            parts[f"fold-{fold + 1}"] = _changed(config, {"data.test_fold": fold, "test": True})
+        if not config.data.refit:
+            return parts
+        config = _changed(config, {"data.test_fold": None, "data.test_size": 0})
+    for number, model in enumerate(_member_models(config, overrides), start=1):
+        member = _changed(
+            config,
+            # the ensemble is tested, and its members with it
+            {"ensemble": None, "test": False, "seed": member_seed(config.seed, number)},
+        )
+        if model is not None:
+            with open_dict(member):
+                member.model = model
+        parts[f"member-{number}"] = member
+    return parts
+
+
+def with_changes(part: DictConfig, config: DictConfig) -> DictConfig:
+    """Return the config of a part with the settings that a resumed run may change.
+
+    config: of the compound run.
+    """
+    part = part.copy()
+    with open_dict(part):
+        for key in CHANGEABLE:
+            value = OmegaConf.select(config, key)
+            if value is not None or OmegaConf.select(part, key) is not None:
+                OmegaConf.update(part, key, value, merge=False, force_add=True)
+    return part
+
+
+def _changed(config: DictConfig, values: dict[str, Any]) -> DictConfig:
+    config = config.copy()
+    for key, value in values.items():
+        OmegaConf.update(config, key, value)
+    return config
+
+
+def _member_models(config: DictConfig, overrides: list[str]) -> list[DictConfig | None]:
+    """Return the node `model` of each member, None for the one of the run."""
+    if not OmegaConf.is_list(config.ensemble):
+        return [None] * (config.ensemble or 1)
+    settings = [word for word in overrides if word.lstrip("+~").startswith("model.")]
+    names = list(config.ensemble)
+    nodes = {name: compose_config([f"model={name}", *settings]).model for name in set(names)}
+    return [nodes[name] for name in names]
+
+
+def _require_one_device(config: DictConfig) -> None:
+    devices = config.trainer.devices
+    num_devices = len(devices) if OmegaConf.is_list(devices) else devices
+    if num_devices != 1 or config.trainer.num_nodes != 1:
+        raise ConfigError(
+            f"trainer.devices={devices} trainer.num_nodes={config.trainer.num_nodes}: "
+            "`ensemble` and data.test_fold=all train on one device, one training after the other; "
+            "use trainer.devices=1 trainer.num_nodes=1"
+        )

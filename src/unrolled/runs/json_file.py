@@ -1,0 +1,44 @@
+"""JSON files of a run folder, written durably."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from unrolled.errors import CheckpointError
+from unrolled.runs.durable import write_text
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write plain values. NaN and infinities, which JSON does not have, become null.
+
+    Raises:
+        StorageError: the disk is full, or the folder cannot be written.
+    """
+    text = json.dumps(_plain(values), indent=2, allow_nan=False) + "\n"
+    write_text(path, text, durable=True)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return the plain values in a file, or None if there is no such file.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+    return values
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,180 @@
+"""Runs of several trainings in one folder: the members of an ensemble, and the folds.
+
+Each training has a run folder of its own in the folder of the run, and is finished, resumed and
+recorded like any other run. A member that is fitted rather than trained needs only a best.ckpt
+with the weights of a module that returns logits: everything after the training reads those.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import fmean
+from time import perf_counter
+
+from lightning import Trainer
+from omegaconf import DictConfig
+
+from unrolled.building.data import data_shared, share_data, share_source
+from unrolled.callbacks.stop_signals import StopSignals
+from unrolled.config.values import model_name
+from unrolled.data.module import SequenceDataModule
+from unrolled.errors import CheckpointError, RunInterruptedError, UnrolledError
+from unrolled.runs.recording import recording
+from unrolled.runs.result import Best, Part, Result
+from unrolled.runs.run_folder import RunFolder
+from unrolled.training.cross_validation import HeldOut, out_of_fold_table, summarize
+from unrolled.training.process import readable_errors
+from unrolled.training.trainer import build_trainer, load_ensemble
+
+log = logging.getLogger(__name__)
+
+Finish = Callable[[RunFolder], Result]  # trains or resumes the run in a folder, unless it is done
+
+
+def run(config: DictConfig, folder: RunFolder, *, finish: Finish) -> Result:
+    """Finish each training of a compound run, and return the result of the whole.
+
+    folder: with a config in the folder of each training.
+
+    Raises:
+        UnrolledError: a training failed, and its name starts the message; or the run was
+            interrupted. result.json records the error.
+    """
+    with (
+        recording(folder, config=config) as result,
+        readable_errors(),
+        StopSignals(),
+        data_shared(),
+    ):
+        if folder.folds:
+            _cross_validate(config, folder, result, finish=finish)
+        if folder.members:
+            _train_members(config, folder, result, finish=finish)
+    return result
+
+
+def _cross_validate(
+    config: DictConfig, folder: RunFolder, result: Result, *, finish: Finish
+) -> None:
+    """Finish the trainings of the folds, and add their scores on the sequences they hold out."""
+    share_source(config)
+    results, parts = [], []
+    for fold in folder.folds:
+        data = share_data(fold.config())
+        results.append(_finished(fold, data, finish=finish, num=len(folder.folds)))
+        parts.append(_held_out(fold, data))
+    result.cross_validation = summarize(
+        results,
+        parts,
+        folds=[_part(*pair) for pair in zip(folder.folds, results, strict=True)],
+        num_classes=data.num_classes,
+    )
+    result.scores |= {f"cv/{name}": value for name, value in result.cross_validation.mean.items()}
+    result.data_fingerprint = data.fingerprint
+    result.num_parameters = results[0].num_parameters
+    _add_up(results, result)
+    metric = config.monitor.metric.replace("val/", "cv/")
+    result.best = Best(metric, value=result.scores.get(metric))
+    table = out_of_fold_table(parts, class_names=data.class_names, names=data.names)
+    folder.write_out_of_fold(table)
+
+
+def _held_out(fold: RunFolder, data: SequenceDataModule) -> HeldOut:
+    """Return what the model of a fold predicts for its test set."""
+    config = fold.config()
+    classifier = load_ensemble(fold, averages_windows=data.averages_windows)
+    _trainer(config, fold).test(classifier, datamodule=data, verbose=False)
+    held_out = HeldOut(*classifier.outputs["test"])
+    return held_out.of_recordings() if data.averages_windows else held_out
+
+
+def _train_members(
+    config: DictConfig, folder: RunFolder, result: Result, *, finish: Finish
+) -> None:
+    """Finish the trainings of the members, and add the scores of the ensemble."""
+    data = share_data(folder.members[0].config())
+    result.data_fingerprint = data.fingerprint
+    result.num_sequences = data.parts.sizes()
+    result.baselines = data.baselines
+    folder.write_preprocessing(data.preprocessing())
+    num = len(folder.members)
+    results = [_finished(member, data, finish=finish, num=num) for member in folder.members]
+    result.num_parameters = sum(one.num_parameters or 0 for one in results)
+    _add_up(results, result)
+    result.members = [_part(*pair) for pair in zip(folder.members, results, strict=True)]
+    result.best = result.best or _mean_best(results)
+    scored_at = perf_counter()
+    _score(config, folder, data, result)
+    result.seconds["test"] = perf_counter() - scored_at
+
+
+def _finished(part: RunFolder, data: SequenceDataModule, *, finish: Finish, num: int) -> Result:
+    """Return the result of a part after its training.
+
+    num: of parts of this kind.
+    """
+    before = part.result()
+    if before is not None and before.data_fingerprint not in (None, data.fingerprint):
+        raise CheckpointError(
+            f"{part.name}: the data has changed since it was trained; start a new run"
+        )
+    log.info("%s of %d, seed %d", part.name, num, part.config().seed)
+    with _naming(part):
+        return finish(part)
+
+
+@contextmanager
+def _naming(part: RunFolder) -> Iterator[None]:
+    """Put the name of the part before the message of an error."""
+    try:
+        yield
+    except RunInterruptedError:
+        raise
+    except UnrolledError as error:
+        error.args = (f"{part.name}: {error}", *error.args[1:])
+        raise
+
+
+def _mean_best(results: list[Result]) -> Best | None:
+    """Return the monitored score as the mean over the trainings, for a search."""
+    best = [one.best for one in results if one.best is not None]
+    values = [one.value for one in best if one.value is not None]
+    return Best(best[0].monitor, value=fmean(values)) if len(values) == len(results) else None
+
+
+def _part(part: RunFolder, result: Result) -> Part:
+    return Part(
+        name=part.name,
+        seed=result.seed or 0,
+        model=model_name(part.config()),
+        num_parameters=result.num_parameters or 0,
+        scores=result.scores,
+        seconds=result.seconds["fit"],
+    )
+
+
+def _add_up(results: list[Result], total: Result) -> None:
+    total.num_steps = (total.num_steps or 0) + sum(one.num_steps or 0 for one in results)
+    fit = sum(one.seconds["fit"] for one in results)
+    total.seconds["fit"] = total.seconds.get("fit", 0.0) + fit
+
+
+def _score(config: DictConfig, folder: RunFolder, data: SequenceDataModule, result: Result) -> None:
+    """Add the scores of the ensemble and its members on the validation and the test set."""
+    classifier = load_ensemble(folder, averages_windows=data.averages_windows)
+    trainer = _trainer(config, folder)
+    if data.parts.val is not None and config.trainer.limit_val_batches != 0:
+        (scores,) = trainer.validate(classifier, datamodule=data, verbose=False)
+        result.scores |= scores
+    if config.test and data.parts.test is not None:
+        (scores,) = trainer.test(classifier, datamodule=data, verbose=False)
+        result.scores |= scores
+        result.confusion = classifier.confusion["test"].tolist()
+    for member, more in zip(result.members, classifier.member_scores, strict=True):
+        member.scores = {**member.scores, **more}
+
+
+def _trainer(config: DictConfig, folder: RunFolder) -> Trainer:
+    config = config.copy()
+    config.trainer.enable_progress_bar = False
+    return build_trainer(config, folder, callbacks=[], loggers=[])

@@ -1,0 +1,113 @@
+"""Summary of a cross-validation: mean and spread over the folds, and all held-out sequences.
+
+Each sequence is held out once, so the folds together predict every sequence. The interval of their
+accuracy is the one of Wilson (1927), "Probable inference, the law of succession, and statistical
+inference", which is valid near 0 and 1 too. It treats the sequences as independent.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist, fmean, stdev
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from unrolled.data.windows import average_windows
+from unrolled.runs.result import CrossValidation, Part, Result
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The test set of a fold, and what the model of the fold predicts for it.
+
+    ids: row of each sequence in its source; windows have the row of their recording.
+    """
+
+    logits: Float[Tensor, "n c"]
+    y: Int[Tensor, " n"]
+    ids: Int[Tensor, " n"]
+
+    def of_recordings(self) -> "HeldOut":
+        """Return the recordings, each with the mean of the probabilities of its windows."""
+        rows, probabilities = average_windows(self.logits.softmax(dim=1), self.ids)
+        _, owners = torch.unique(self.ids, return_inverse=True)
+        labels = self.y.new_zeros(len(rows)).scatter_(0, owners, self.y)
+        return HeldOut(probabilities.log(), labels, rows)
+
+
+def summarize(
+    results: Sequence[Result], parts: Sequence[HeldOut], *, folds: list[Part], num_classes: int
+) -> CrossValidation:
+    """Return the summary.
+
+    results: of the fold's runs, with scores on their test sets.
+    parts: the test sets; none overlaps another.
+    """
+    y = torch.cat([part.y for part in parts])
+    predicted = torch.cat([part.logits.argmax(dim=1) for part in parts])
+    num_right = int((predicted == y).sum())
+    counts = torch.bincount(y * num_classes + predicted, minlength=num_classes**2)
+    low, high = wilson_interval(num_right, len(y))
+    scores = [_test_scores(result.scores) for result in results]
+    names = [name for name in scores[0] if all(name in some for some in scores)]
+    baselines = list(results[0].baselines)
+    return CrossValidation(
+        num_sequences=len(y),
+        num_right=num_right,
+        low=low,
+        high=high,
+        mean={name: fmean(some[name] for some in scores) for name in names},
+        deviation={name: stdev(some[name] for some in scores) for name in names},
+        baselines={name: fmean(some.baselines[name] for some in results) for name in baselines},
+        confusion=counts.reshape(num_classes, num_classes).tolist(),
+        folds=folds,
+    )
+
+
+def wilson_interval(num_right: int, num: int) -> tuple[float, float]:
+    """Return the 95 % interval of a proportion of which num_right of num >= 1 were observed."""
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    share = num_right / num
+    center = (share + z**2 / (2 * num)) / (1 + z**2 / num)
+    half = z / (1 + z**2 / num) * math.sqrt(share * (1 - share) / num + z**2 / (4 * num**2))
+    return max(center - half, 0.0), min(center + half, 1.0)
+
+
+def out_of_fold_table(
+    parts: Sequence[HeldOut], *, class_names: Sequence[str], names: Sequence[str] | None
+) -> str:
+    """Return the predictions as CSV: a row per sequence, with its fold, counted from 1.
+
+    names: of the sequences, by their row in the source; None to name them by this row.
+    """
+    rows = []
+    for fold, part in enumerate(parts, start=1):
+        probabilities = part.logits.softmax(dim=1)
+        for row, y, shares in zip(
+            part.ids.tolist(), part.y.tolist(), probabilities.tolist(), strict=True
+        ):
+            predicted = class_names[max(range(len(shares)), key=shares.__getitem__)]
+            name = row if names is None else names[row]
+            rows.append(
+                (row, [name, fold, class_names[y], predicted, *map("{:.6g}".format, shares)])
+            )
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["id", "fold", "label", "predicted", *(f"p_{name}" for name in class_names)])
+    writer.writerows(columns for _, columns in sorted(rows, key=lambda pair: pair[0]))
+    return text.getvalue()
+
+
+def _test_scores(scores: dict[str, float | None]) -> dict[str, float]:
+    """Return the scores on the test set, without the prefix test/."""
+    return {
+        name.removeprefix("test/"): value
+        for name, value in scores.items()
+        if name.startswith("test/") and value is not None
+    }

@@ -1,0 +1,182 @@
+"""`ensemble=N`: members are ordinary runs in one folder, and their probabilities are averaged."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+import unrolled
+from conftest import compose
+from unrolled.building.ensemble import average
+from unrolled.cli import run
+from unrolled.config.compound import member_seed, part_configs
+from unrolled.data.sources.random import Random
+from unrolled.errors import CheckpointError, ConfigError, NotFiniteError
+from unrolled.prediction import long_sequences
+from unrolled.prediction.predictor import Predictor
+from unrolled.runs.run_folder import RunFolder, find_run, find_runs
+from unrolled.training import experiment
+
+TINY = (
+    "data=random",
+    "data.source.num_train=24",
+    "data.source.num_val=12",
+    "data.source.num_test=12",
+    "data.source.num_steps=5",
+    "data.source.num_features=3",
+    "data.source.num_classes=3",
+    "model.hidden_size=4",
+    "trainer.max_epochs=2",
+    "logger=none",
+    "~callbacks.early_stopping",
+)
+
+
+@pytest.fixture(scope="module")
+def trained(train_in: Callable[..., SimpleNamespace]) -> SimpleNamespace:
+    """An ensemble of three models that differ. Only to be read."""
+    return train_in(*TINY, "ensemble=[gru,lstm,gru]")
+
+
+def test_the_first_member_is_the_network_that_the_run_trains_without_an_ensemble(
+    train_in: Callable[..., SimpleNamespace], trained: SimpleNamespace
+) -> None:
+    alone = train_in(*TINY, "model=gru").folder.best_state_dict()
+    first, _, third = (member.best_state_dict() for member in trained.folder.members)
+
+    assert all(torch.equal(first[name], alone[name]) for name in alone)
+    assert not any(torch.equal(third[name], alone[name]) for name in alone)
+
+
+def test_members_have_seeds_of_their_own_even_between_runs_with_neighboring_seeds() -> None:
+    seeds = {member_seed(seed, number) for seed in range(20) for number in range(1, 11)}
+
+    assert len(seeds) == 200
+    assert [member_seed(7, number) for number in (1, 2)] == [7, 231060907]
+
+
+def test_probabilities_are_the_mean_over_the_members(trained: SimpleNamespace) -> None:
+    x = torch.randn(6, 5, 3)
+    alone = [Predictor(member).predict(x).probabilities for member in trained.folder.members]
+
+    together = unrolled.load(trained.folder.path).predict(x)
+
+    np.testing.assert_allclose(together.probabilities, np.mean(alone, axis=0), rtol=1e-5)
+    assert together.labels == [together.class_names[i] for i in np.mean(alone, axis=0).argmax(1)]
+
+
+def test_the_average_is_finite_where_probabilities_underflow() -> None:
+    logits = torch.tensor([[[0.0, -1000.0]], [[0.0, -1000.0]]])
+
+    assert average(logits).tolist() == [[0.0, -1000.0]]
+
+
+def test_a_long_sequence_is_averaged_too(
+    trained: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = torch.randn(1, 50, 3)
+    whole = Predictor(trained.folder).predict(x).probabilities
+    monkeypatch.setattr(long_sequences, "LONG_STEPS", 8)
+    monkeypatch.setattr(long_sequences, "CHUNK_STEPS", 8)
+
+    chunks = Predictor(trained.folder).predict(x).probabilities
+
+    np.testing.assert_allclose(chunks, whole, rtol=1e-5)
+
+
+def test_the_result_has_the_scores_of_the_ensemble_and_of_each_member(
+    trained: SimpleNamespace,
+) -> None:
+    record = trained.record
+
+    assert record["state"] == "done"
+    assert sum(map(sum, record["confusion"])) == 12
+    right = sum(record["confusion"][i][i] for i in range(3))
+    assert record["scores"]["test/accuracy"] == pytest.approx(right / 12)
+    assert [member["model"] for member in record["members"]] == ["GRU", "LSTM", "GRU"]
+    assert all(0 <= member["scores"]["test/accuracy"] <= 1 for member in record["members"])
+    assert record["num_parameters"] == sum(m["num_parameters"] for m in record["members"])
+    assert trained.folder.result().to_json() == record
+
+
+def test_evaluate_repeats_the_scores_of_the_run(trained: SimpleNamespace) -> None:
+    again = experiment.evaluate(trained.folder.config(), trained.folder)
+
+    assert again["confusion"] == trained.record["confusion"]
+    for name, score in again["scores"].items():
+        assert score == pytest.approx(trained.record["scores"][name])
+
+
+def test_a_compound_run_is_one_run(trained: SimpleNamespace) -> None:
+    root = trained.folder.path.parent
+    ours = [f.path for f in find_runs(root) if trained.folder.path in (f.path, *f.path.parents)]
+
+    assert ours == [trained.folder.path]
+    assert [f.name for f in find_runs(trained.folder.members[1].path)] == ["member-2"]
+    assert find_run("latest", root=trained.folder.path).path == trained.folder.path
+
+
+def test_data_is_loaded_once_and_forgotten_afterwards(
+    train_in: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unrolled.building import data
+
+    loads = []
+    load = Random.load
+    monkeypatch.setattr(Random, "load", lambda self: loads.append(1) or load(self))
+
+    train_in(*TINY, "ensemble=2", "trainer.max_epochs=1")
+
+    assert len(loads) == 1
+    assert data._shared_data == {}
+
+
+def test_a_member_that_fails_is_named(train_in: Callable[..., SimpleNamespace]) -> None:
+    with pytest.raises(NotFiniteError, match=r"^member-1: "):
+        train_in(*TINY, "ensemble=2", "optimizer.lr=1e30", "trainer.gradient_clip_val=null")
+
+
+def test_settings_of_the_model_apply_to_each_model_that_is_named() -> None:
+    overrides = ["ensemble=[gru,lstm]", "model.num_layers=2"]
+
+    parts = part_configs(compose(*overrides), overrides=overrides)
+
+    assert [part.model.num_layers for part in parts.values()] == [2, 2]
+    assert [part.optimizer.lr for part in parts.values()] == [
+        compose(f"model={name}").optimizer.lr for name in ("gru", "lstm")
+    ]
+
+
+def test_unknown_models_and_several_devices_are_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+
+    assert run(["train", "ensemble=[gru,lsdm]", f"hydra.run.dir={folder}"]) == ConfigError.exit_code
+    assert "did you mean 'lstm'?" in capsys.readouterr().err
+    assert run(["train", "ensemble=2", "trainer.devices=2", f"hydra.run.dir={folder}"]) == 2
+    assert not folder.exists()
+
+
+def test_weights_of_an_ensemble_are_no_start_of_another_run(
+    trained: SimpleNamespace, train_in: Callable[..., SimpleNamespace]
+) -> None:
+    with pytest.raises(CheckpointError, match="member-1"):
+        train_in(*TINY, f"init_from={trained.folder.path}")
+
+
+def test_the_command_line_prints_the_ensemble_and_the_range_of_its_members(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+
+    assert run(["train", *TINY, "ensemble=2", "trainer=cpu", f"hydra.run.dir={folder}"]) == 0
+
+    output = capsys.readouterr().out
+    assert "test accuracy of the 2 members alone: mean 0." in output
+    assert RunFolder(folder).is_trained
+    assert run(["list", f"root={tmp_path}"]) == 0
+    assert "2 x LSTM" in capsys.readouterr().out
