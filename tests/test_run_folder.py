@@ -9,8 +9,22 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from unrolled.errors import CheckpointError
+from unrolled.runs import checkpoint_file, metrics_csv
+from unrolled.runs.metrics_csv import MetricsCSV
 from unrolled.runs.result import Best, Result
 from unrolled.runs.run_folder import RunFolder
+
+
+@pytest.mark.parametrize(("last", "best", "expected"), [(5, 7, "best"), (7, 7, "last")])
+def test_the_newest_checkpoint_has_the_most_steps(
+    last: int, best: int, expected: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = RunFolder(tmp_path)
+    checkpoint_file.save(folder.last_checkpoint, {"global_step": last})
+    checkpoint_file.save(folder.best_checkpoint, {"global_step": best})
+    assert folder.newest_checkpoint()[0].stem == expected
+    assert not caplog.text
+
 
 words = st.text(st.characters(blacklist_categories=["Cs", "Cc"], blacklist_characters="$\\"))
 looks_like = st.sampled_from(
@@ -63,3 +77,32 @@ def test_a_file_of_another_format_version_is_refused(name: str, tmp_path: Path) 
     (tmp_path / f"{name}.json").write_text('{"format_version": 2}')
     with pytest.raises(CheckpointError, match=rf"{name}\.json has format version 2, but .* 1 only"):
         getattr(RunFolder(tmp_path), name)()
+
+
+def test_scores_are_written_once_per_second_and_before_a_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(metrics_csv, "monotonic", lambda: now[0])
+    logger = MetricsCSV(save_dir=str(tmp_path), purge_step=None)
+
+    def log(step: int) -> None:
+        logger.log_metrics({"train/loss": 0.5}, step=step)
+        logger.save()
+
+    def num_rows() -> int:
+        return len(logger.path.read_text().splitlines()) - 1
+
+    log(0)
+    log(1)
+    assert num_rows() == 1
+    now[0] += 1
+    log(2)
+    assert num_rows() == 3
+    log(3)
+    assert num_rows() == 3
+    logger.sync()
+    assert num_rows() == 4
+    log(4)
+    logger.finalize("success")
+    assert num_rows() == 5

@@ -145,6 +145,28 @@ def test_a_schedule_is_as_long_as_the_run(
     assert rates == pytest.approx([0.5] * half + [0.05] * quarter + [0.005] * quarter)
 
 
+@pytest.mark.parametrize(
+    ("length", "num_steps"),
+    [
+        (("trainer.max_steps=20", "trainer.max_epochs=-1"), 20),  # 2 epochs and a half
+        (("trainer.max_steps=4", "trainer.max_epochs=9"), 4),
+        (("trainer.max_steps=20", "trainer.max_epochs=2"), 16),
+    ],
+)
+def test_a_cosine_is_as_long_as_the_smaller_of_steps_and_epochs(
+    length: tuple[str, ...],
+    num_steps: int,
+    rates: list[float],
+    train_in: Callable[..., SimpleNamespace],
+) -> None:
+    train_in(*FEW, *length, "scheduler.warmup=0.25", "optimizer.lr=1", "logger=none", "test=false")
+    num_warmup = num_steps // 4
+    expected = [(step + 1) / (num_warmup + 1) for step in range(num_warmup)]
+    num_left = num_steps - num_warmup
+    expected += [(1 + math.cos(math.pi * step / num_left)) / 2 for step in range(num_left)]
+    assert rates == pytest.approx(expected)
+
+
 def test_a_plateau_in_a_run_waits_whole_epochs(
     rates: list[float], train_in: Callable[..., SimpleNamespace]
 ) -> None:

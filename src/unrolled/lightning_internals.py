@@ -41,7 +41,7 @@ def has_done_max_steps(trainer: Trainer) -> bool:
 def ends_with_epoch(trainer: Trainer) -> bool:
     """Return whether the run ends with the epoch that is ending (`on_train_epoch_end`)."""
     loop = trainer.fit_loop
-    num_epochs = loop.epoch_progress.current.processed
+    num_epochs = trainer.current_epoch + 1
     return (
         has_done_max_steps(trainer)
         or (loop.max_epochs is not None and 0 <= loop.max_epochs <= num_epochs)

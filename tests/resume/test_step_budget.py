@@ -1,4 +1,4 @@
-"""Runs that trainer.max_steps ends, within an epoch or at its end, and that are killed on the way."""
+"""Runs that trainer.max_steps ends, within an epoch or at its end."""
 
 from typing import Any
 
@@ -53,6 +53,7 @@ def test_a_run_with_a_budget_of_steps_resumes_bit_for_bit(
     train_with_kills(run, places)
     assert_same_run(run, reference)
     assert run.result["num_epochs"] == 4
+    assert "Epoch [3/4]" in run.output
     assert run.result["stopped_by"] == reference.result["stopped_by"]
 
 
@@ -78,6 +79,7 @@ def test_fewer_steps_than_an_epoch_are_trained_validated_and_tested(new_run):
     assert run.result["best"]["step"] == 3
     assert {"train/loss", "val/loss", "test/loss"} <= run.result["scores"].keys()
     assert run.result["stopped_by"] == "trainer.max_steps=3 reached"
+    assert "Epoch [1/1]" in run.output
     assert "training ended after epoch 1: trainer.max_steps=3 reached" in run.output
 
 

@@ -43,7 +43,7 @@ def mix_up(batch: Batch, *, alpha: float) -> Mixed:
     The share and the pairs are drawn from torch's generator of the CPU, which
     `callbacks.batch_seed` seeds.
     """
-    parameter = torch.tensor(alpha, dtype=torch.float64)  # 0.2 would underflow in float32
+    parameter = torch.tensor(alpha, dtype=torch.float64)
     share = float(Beta(parameter, parameter).sample())
     other = torch.randperm(len(batch.y)).to(batch.y.device)
     x, lengths = batch.x, batch.lengths
