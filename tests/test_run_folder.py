@@ -9,22 +9,10 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from unrolled.errors import CheckpointError
-from unrolled.runs import checkpoint_file, metrics_csv
+from unrolled.runs import metrics_csv
 from unrolled.runs.metrics_csv import MetricsCSV
 from unrolled.runs.result import Best, Result
 from unrolled.runs.run_folder import RunFolder
-
-
-@pytest.mark.parametrize(("last", "best", "expected"), [(5, 7, "best"), (7, 7, "last")])
-def test_the_newest_checkpoint_has_the_most_steps(
-    last: int, best: int, expected: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    folder = RunFolder(tmp_path)
-    checkpoint_file.save(folder.last_checkpoint, {"global_step": last})
-    checkpoint_file.save(folder.best_checkpoint, {"global_step": best})
-    assert folder.newest_checkpoint()[0].stem == expected
-    assert not caplog.text
-
 
 words = st.text(st.characters(blacklist_categories=["Cs", "Cc"], blacklist_characters="$\\"))
 looks_like = st.sampled_from(

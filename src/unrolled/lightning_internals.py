@@ -28,6 +28,16 @@ def resumes_within_epoch(trainer: Trainer) -> bool:
     return bool(trainer.fit_loop.epoch_loop.restarting)
 
 
+def end_epoch(trainer: Trainer) -> None:
+    """Do what follows the last validation of a run that resumes from a checkpoint of it."""
+    loop, fetcher = trainer.fit_loop, trainer.fit_loop._data_fetcher
+    assert fetcher is not None
+    loop.epoch_loop.run(fetcher)  # trains nothing: the run is over
+    loop.epoch_loop._skip_next_val = True
+    loop.epoch_loop.on_advance_end(fetcher)
+    loop.on_advance_end()
+
+
 def set_max_steps(trainer: Trainer, max_steps: int) -> None:
     """Change `trainer.max_steps`; -1 means no limit."""
     trainer.fit_loop.epoch_loop.max_steps = max_steps

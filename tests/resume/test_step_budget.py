@@ -65,6 +65,22 @@ def test_a_budget_that_ends_with_an_epoch_resumes_bit_for_bit(new_run, uninterru
     assert run.result["num_epochs"] == 2
 
 
+@pytest.mark.parametrize("num_steps", [14, 24])
+def test_a_run_resumes_bit_for_bit_from_the_best_checkpoint_of_its_last_step(
+    num_steps, new_run, uninterrupted
+):
+    rising = ("monitor.mode=max", "optimizer.lr=0.01")  # val/loss rises, so the end is the best
+    schedule = ("scheduler=plateau", "scheduler.patience=0")
+    overrides = (f"trainer.max_steps={num_steps}", "trainer.max_epochs=-1", *rising, *schedule)
+    run = new_run(*overrides)
+    last_epoch = (num_steps - 1) // 7
+    assert run.train(fault={"at": "epoch_end", "epoch": last_epoch, "do": "SIGKILL"}) == -9
+    assert run.checkpoint("best")["global_step"] == num_steps
+    (run.folder / "checkpoints/last.ckpt").unlink()
+    assert run.resume() == 0, run.output
+    assert_same_run(run, uninterrupted(*overrides))
+
+
 def test_the_last_part_of_an_epoch_is_validated(uninterrupted):
     run = uninterrupted(*STEPS, WITHIN)
     rows = [line.split(",") for line in (run.folder / "metrics.csv").read_text().splitlines()]

@@ -32,7 +32,8 @@ class BestAndLast(Checkpoint):
     mode: min or max.
     every_minutes, every_n_steps: how often `last.ckpt` is written within an epoch, > 0, or None.
     min_seconds: an epoch that ends less than this after `last.ckpt` was written does not write it
-        again, >= 0. The first and the last epoch of a process always write it.
+        again, >= 0. The first and the last epoch of a process, and an epoch that wrote
+        `best.ckpt` after a validation, always write it.
     finite: checks that losses and weights are finite before each checkpoint.
     signals: ends the run after the checkpoint if a stop signal arrived.
     """
@@ -117,7 +118,8 @@ class BestAndLast(Checkpoint):
             self.best = self._here(trainer, None)
         if self.best.epoch == trainer.current_epoch:
             self.scores = {name: float(score) for name, score in trainer.callback_metrics.items()}
-        if self._is_due_after_epoch(trainer):
+        wrote_best = validates and self.best.epoch == trainer.current_epoch
+        if self._is_due_after_epoch(trainer, wrote_best=wrote_best):
             if not validates:
                 self._save(trainer, "best.ckpt")
             self._save_last(trainer)
@@ -131,9 +133,13 @@ class BestAndLast(Checkpoint):
         )
         return trainer.strategy.reduce_boolean_decision(due, all=False)
 
-    def _is_due_after_epoch(self, trainer: Trainer) -> bool:
-        seconds = monotonic() - self._saved_at
-        due = not self._has_saved or seconds >= self.min_seconds or ends_with_epoch(trainer)
+    def _is_due_after_epoch(self, trainer: Trainer, *, wrote_best: bool) -> bool:
+        due = (
+            wrote_best  # `last.ckpt` must know of the weights in `best.ckpt`
+            or not self._has_saved
+            or monotonic() - self._saved_at >= self.min_seconds
+            or ends_with_epoch(trainer)
+        )
         return self._is_due(trainer) or trainer.strategy.reduce_boolean_decision(due, all=False)
 
     def _improves(self, value: float) -> bool:

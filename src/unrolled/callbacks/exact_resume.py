@@ -14,6 +14,7 @@ from unrolled.classifier.training_sums import TrainingSums
 from unrolled.config.values import is_longer
 from unrolled.data.batches import Batches
 from unrolled.lightning_internals import (
+    end_epoch,
     num_batches_done_in_epoch,
     resumes_within_epoch,
     set_max_steps,
@@ -101,6 +102,8 @@ class ExactResume(Callback):
             _batches(trainer).first_batch = num_done % int(trainer.num_training_batches)
         if longer:
             self._log_new_length(trainer)
+        elif self._state["validating"] and trainer.should_stop:
+            end_epoch(trainer)  # Lightning would skip it
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the next epoch with its first batch."""

@@ -327,29 +327,23 @@ class RunFolder:
         return weights
 
     def newest_checkpoint(self) -> tuple[Path, dict[str, Any]]:
-        """Return path and content of the valid checkpoint with the most steps.
-
-        Damaged files are skipped. The best one is newer than the last one if a run was killed
-        before it wrote the last one again.
+        """Return path and content of the newest valid checkpoint. Damaged files are skipped.
 
         Raises:
             CheckpointError: no checkpoint is valid.
         """
-        found, reasons = [], {}
+        reasons = []
         for path in (self.last_checkpoint, self.best_checkpoint):
             try:
-                found.append((path, checkpoint_file.load(path)))
+                checkpoint = checkpoint_file.load(path)
             except CheckpointError as error:
-                reasons[path] = str(error)
-        if found:
-            path, checkpoint = max(
-                found, key=lambda one: one[1]["global_step"]
-            )  # the first of equals
-            if self.last_checkpoint in reasons and self.last_checkpoint.exists():
-                log.warning("%s; resuming from %s", reasons[self.last_checkpoint], path)
+                reasons.append(str(error))
+                continue
+            if path != self.last_checkpoint and self.last_checkpoint.exists():
+                log.warning("%s; resuming from %s", "; ".join(reasons), path)
             return path, checkpoint
         raise CheckpointError(
-            f"no checkpoint to resume from: {'; '.join(reasons.values())}; "
+            f"no checkpoint to resume from: {'; '.join(reasons)}; "
             f"start again with: {self._train_command()}"
         )
 
