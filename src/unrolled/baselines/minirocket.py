@@ -6,8 +6,8 @@ training sequence. Several features per step follow the authors' multivariate ve
 and dilation reads the sum of a random set of them.
 
 Departures: sequences may have different lengths, with shares over real steps; the classifier has
-a temperature, so that it returns probabilities. If a sequence is no longer than the receptive
-field of 8 dilations + 1 steps, the share is over all its steps, with zeros around it.
+a temperature, so that it returns probabilities. At dilations for which the shortest training
+sequence has no output that is free of padding, every kernel counts all steps.
 """
 
 import math
@@ -29,7 +29,10 @@ MAX_CHANNELS = 9  # features per step that one kernel reads, of the authors' mul
 TAPS = 9
 CHUNK_VALUES = 200_000  # outputs per chunk: they fit into a processor's cache
 KERNELS = torch.tensor(
-    [[2.0 if tap in chosen else -1.0 for tap in range(TAPS)] for chosen in combinations(range(9), 3)]
+    [
+        [2.0 if tap in chosen else -1.0 for tap in range(TAPS)]
+        for chosen in combinations(range(9), 3)
+    ]
 )
 GOLDEN_RATIO = (math.sqrt(5) + 1) / 2
 
@@ -46,6 +49,7 @@ class MiniRocket(nn.Module):
 
     dilations: Tensor  # (k,)
     counts: Tensor  # (k,) biases per kernel and dilation
+    shortest: Tensor  # () steps of the shortest training sequence
     biases: Tensor  # (84, sum of counts)
     channels: Tensor  # (k, 84, d) 1 where a kernel reads a feature of a step
     scale: Tensor  # (p,)
@@ -57,7 +61,7 @@ class MiniRocket(nn.Module):
         super().__init__()
         self.num_biases = max(1, num_features // len(KERNELS))
         self.seed = seed
-        for name in ("dilations", "counts"):
+        for name in ("dilations", "counts", "shortest"):
             self.register_buffer(name, torch.zeros(0, dtype=torch.int64))
         self.register_buffer("biases", torch.zeros(0))
         self.register_buffer("channels", torch.zeros(0))
@@ -79,14 +83,15 @@ class MiniRocket(nn.Module):
         y: classes, 0 <= y < num_classes.
         """
         generator = torch.Generator().manual_seed(self.seed)
+        self.shortest = lengths.min().long()
         self.dilations, self.counts = _dilations(int(lengths.max()), self.num_biases)
         self.channels = torch.stack(
             [_channel_sets(x.shape[2], generator) for _ in range(len(self.dilations))]
         )
         self._fit_biases(x, lengths, generator)
         features = self.features(x, lengths).double()
-        deviation = features.std(dim=0, unbiased=False)
-        self.scale = torch.where(deviation > 0, deviation, 1.0)
+        is_constant = features.amax(dim=0) == features.amin(dim=0)
+        self.scale = torch.where(is_constant, 1.0, features.std(dim=0, unbiased=False))
         ridge = fit_ridge(features / self.scale, y=y, num_classes=num_classes)
         self.weights, self.intercept = ridge.weights, ridge.intercept
         self.temperature = torch.tensor(ridge.temperature, dtype=torch.float64)
@@ -95,10 +100,9 @@ class MiniRocket(nn.Module):
     def _fit_biases(
         self, x: Float[Tensor, "n t d"], lengths: Int[Tensor, " n"], generator: torch.Generator
     ) -> None:
-        shares = torch.arange(1, len(KERNELS) * self.num_biases + 1, dtype=torch.float64)
-        shares = (shares * GOLDEN_RATIO % 1).float().split(
-            (self.counts.repeat_interleave(len(KERNELS))).tolist()
-        )
+        numbers = torch.arange(1, len(KERNELS) * self.num_biases + 1, dtype=torch.float64)
+        sizes = self.counts.repeat_interleave(len(KERNELS)).tolist()
+        shares = torch.split((numbers * GOLDEN_RATIO % 1).float(), sizes)
         found, position = [], 0
         for index in range(len(self.dilations)):
             rows = torch.randint(len(x), (len(KERNELS),), generator=generator)
@@ -132,7 +136,7 @@ class MiniRocket(nn.Module):
     ) -> Float[Tensor, "b p"]:
         """Return the shares of steps above each bias, between 0 and 1."""
         size = max(1, CHUNK_VALUES // (len(KERNELS) * x.shape[1]))
-        chunks = zip(x.split(size), lengths.split(size), strict=True)
+        chunks = zip(torch.split(x, size), torch.split(lengths, size), strict=True)
         return torch.cat([self._chunk_features(*chunk) for chunk in chunks])
 
     def _chunk_features(
@@ -142,28 +146,30 @@ class MiniRocket(nn.Module):
         real = real_steps(lengths, num_steps)
         x = x[:, :num_steps].masked_fill(~real[:, :, None], 0.0)
         shares = []
-        biases = self.biases.split(self.counts.tolist(), dim=1)
+        biases = torch.split(self.biases, self.counts.tolist(), dim=1)
         for index, dilation in enumerate(self.dilations.tolist()):
             outputs = self._convolved(x, index, slice(None))  # (b, 84, t)
-            averages = self._averages(real, lengths, TAPS // 2 * dilation)  # (b, t, 2)
+            counted = self._counted(real, lengths, TAPS // 2 * dilation)  # (b, t, 2)
+            sizes = counted.sum(dim=1, keepdim=True)  # (b, 1, 2)
             inner = (torch.arange(len(KERNELS)) + index) % 2 == 1
             for bias in biases[index].T:
-                both = torch.gt(outputs, bias[:, None]).to(x.dtype) @ averages  # (b, 84, 2)
+                # counts are exact in float32, so that a constant share has no rounding noise
+                both = torch.gt(outputs, bias[:, None]).to(x.dtype) @ counted / sizes  # (b, 84, 2)
                 shares.append(torch.where(inner, both[:, :, 1], both[:, :, 0]))
         return torch.cat(shares, dim=1)
 
-    def _averages(
+    def _counted(
         self, real: Tensor, lengths: Int[Tensor, " b"], margin: int
     ) -> Float[Tensor, "b t 2"]:
-        """Return the weight of each step: all steps, and those that no padding reaches.
+        """Return 1 for steps that are counted: all real steps, and those that no zeros reach.
 
         Half of the kernels use the one, half the other (section 3.2.3 of the paper).
         """
         steps = torch.arange(real.shape[1])
         inner = (steps >= margin) & (steps < lengths[:, None] - margin)
-        inner = torch.where(inner.any(dim=1, keepdim=True), inner, real)
-        masks = torch.stack([real, inner], dim=2).float()
-        return masks / masks.sum(dim=1, keepdim=True)
+        use_all = ~inner.any(dim=1, keepdim=True) | (self.shortest <= 2 * margin)
+        inner = torch.where(use_all, real, inner)
+        return torch.stack([real, inner], dim=2).float()
 
     def forward(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
@@ -179,7 +185,7 @@ class MiniRocket(nn.Module):
 
         x: standardised like the training set. Sequences may be longer than all of it.
         """
-        return self(x, lengths).softmax(dim=1)
+        return torch.softmax(self(x, lengths), dim=1)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
         # sizes are known only once it is fitted
@@ -194,7 +200,7 @@ def _dilations(num_steps: int, num_biases: int) -> tuple[Int[Tensor, " k"], Int[
     largest = math.log2(max(1.0, (num_steps - 1) / (TAPS - 1)))
     num_positions = min(num_biases, MAX_DILATIONS)
     exponents = torch.linspace(0, largest, num_positions, dtype=torch.float64)
-    dilations, repeats = (2**exponents).long().unique(return_counts=True)
+    dilations, repeats = torch.unique((2**exponents).long(), return_counts=True)
     counts = repeats * num_biases // num_positions
     missing = num_biases - int(counts.sum())
     counts += missing // len(counts)

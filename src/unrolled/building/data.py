@@ -2,16 +2,21 @@
 
 import copy
 import json
+import logging
 from dataclasses import fields
 
 from omegaconf import DictConfig, OmegaConf
 
+from unrolled.baselines.comparison import Score, compare
 from unrolled.building.preparation import build_preparation
 from unrolled.building.source import build_source
 from unrolled.data.batches import Batching
 from unrolled.data.module import SequenceDataModule
 
+log = logging.getLogger(__name__)
+
 _shared_data: dict[str, SequenceDataModule] = {}  # by its description
+_baselines: dict[str, dict[str, Score]] = {}  # by fingerprint and description
 
 
 def load_data(config: DictConfig) -> SequenceDataModule:
@@ -47,8 +52,31 @@ def build_data(config: DictConfig) -> SequenceDataModule:
     )
 
 
+def fit_baselines(config: DictConfig, data: SequenceDataModule) -> dict[str, Score]:
+    """Return the test accuracy of 1-NN and MiniRocket by name, if config.data.baselines is true.
+
+    They are fitted once per process and data. There are none if the data has no test set or is too
+    large, or if the class changes within recordings; the reason is logged.
+
+    data: after `setup`. The baselines read what the network reads: prepared sequences or windows.
+    """
+    if not config.data.baselines or data.parts.test is None:
+        return {}
+    if data.preparation.window.size is not None and not data.averages_windows:
+        log.info("1-NN and MiniRocket skipped: the class changes within recordings")
+        return {}
+    key = data.fingerprint + _description(config)
+    if key not in _baselines:
+        _baselines[key] = compare(
+            data.parts.train, test=data.parts.test, num_classes=data.num_classes
+        )
+    return _baselines[key]
+
+
 def share_data(config: DictConfig) -> None:
     """Load the data now; `load_data` gives it to every config with the same data from then on.
+
+    Baselines on the test set are fitted too, so that the jobs do not repeat it.
 
     For the process that forks the jobs of a sweep: only one data set is kept.
 
@@ -58,6 +86,8 @@ def share_data(config: DictConfig) -> None:
     data = load_data(config)
     _shared_data.clear()
     _shared_data[_description(config)] = data
+    if config.test:
+        fit_baselines(config, data)
 
 
 def _description(config: DictConfig) -> str:

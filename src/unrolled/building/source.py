@@ -11,7 +11,7 @@ from unrolled.data.batches import Batching
 from unrolled.data.preparation import Preparation
 
 NOT_FOR_SOURCE = {field.name for field in (*fields(Batching), *fields(Preparation))}
-NOT_FOR_SOURCE |= {"source", "recipe"}
+NOT_FOR_SOURCE |= {"source", "recipe", "baselines"}
 
 
 def build_source(config: DictConfig) -> Source:

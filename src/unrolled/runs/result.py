@@ -31,7 +31,8 @@ class Result:
     scores: of the best epoch, by name (val/loss); a value that was not finite is None.
     selection: how the best epoch was chosen, if not by `best.monitor`.
     confusion: counts on the test set, a row per true class.
-    baselines: test accuracy of predictors without training, by name.
+    baselines: test accuracy of predictors without a training loop, by name.
+    baseline_seconds: CPU time of the ones that were fitted (1-NN, MiniRocket), by name.
     num_sequences: per split.
     seconds: total, fit (training and validation) and test.
     """
@@ -48,6 +49,7 @@ class Result:
     selection: str | None = None
     confusion: list[list[int]] | None = None
     baselines: dict[str, float] = field(default_factory=dict)
+    baseline_seconds: dict[str, float] = field(default_factory=dict)
     num_parameters: int | None = None
     num_sequences: dict[str, int] = field(default_factory=dict)
     num_epochs: int | None = None

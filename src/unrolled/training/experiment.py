@@ -9,7 +9,7 @@ from typing import Any
 from lightning import Trainer
 from omegaconf import DictConfig
 
-from unrolled.building.data import build_data
+from unrolled.building.data import build_data, fit_baselines
 from unrolled.building.network import load_weights
 from unrolled.callbacks.exact_resume import KEY as STATE_KEY
 from unrolled.callbacks.exact_resume import first_step
@@ -122,7 +122,7 @@ def _fit_and_test(
     result.num_parameters = _describe(config, experiment)
     result.num_sequences = data.parts.sizes()
     result.data_fingerprint = data.fingerprint
-    result.baselines = data.baselines
+    result.baselines = dict(data.baselines)
     require_space(
         folder.path, needed=NUM_CHECKPOINTS * VALUES_PER_WEIGHT * 4 * result.num_parameters
     )
@@ -142,6 +142,9 @@ def _fit_and_test(
         if config.test and data.parts.test is not None:
             result.scores |= test(trainer, classifier, data)
             result.confusion = classifier.confusion["test"].tolist()
+            fitted = fit_baselines(config, data)
+            result.baselines |= {name: one.accuracy for name, one in fitted.items()}
+            result.baseline_seconds = {name: one.seconds for name, one in fitted.items()}
         result.seconds["test"] = perf_counter() - test_started_at
         log_final_scores(config, trainer, result.scores)
 
