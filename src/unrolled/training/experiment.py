@@ -142,10 +142,10 @@ def _fit_and_test(
         if config.test and data.parts.test is not None:
             result.scores |= test(trainer, classifier, data)
             result.confusion = classifier.confusion["test"].tolist()
-            fitted = fit_baselines(config, data)
-            result.baselines |= {name: one.accuracy for name, one in fitted.items()}
-            result.baseline_seconds = {name: one.seconds for name, one in fitted.items()}
         result.seconds["test"] = perf_counter() - test_started_at
+        fitted = fit_baselines(config, data) if config.test else {}
+        result.baselines |= {name: one.accuracy for name, one in fitted.items()}
+        result.baseline_seconds = {name: one.seconds for name, one in fitted.items()}
         log_final_scores(config, trainer, result.scores)
 
 
