@@ -2,20 +2,25 @@
 
 import copy
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 
 from omegaconf import DictConfig, OmegaConf
 
+from unrolled.baselines.comparison import Score, compare
 from unrolled.building.preparation import build_preparation
 from unrolled.building.source import build_source, source_description
 from unrolled.contracts import SourceData
 from unrolled.data.batches import Batching
 from unrolled.data.module import SequenceDataModule
 
+log = logging.getLogger(__name__)
+
 _shared_data: dict[str, SequenceDataModule] = {}  # by its description
 _shared_sources: dict[str, SourceData] = {}
+_baselines: dict[str, dict[str, Score]] = {}  # by fingerprint and description
 
 
 def load_data(config: DictConfig) -> SequenceDataModule:
@@ -52,8 +57,32 @@ def build_data(config: DictConfig) -> SequenceDataModule:
     )
 
 
+def fit_baselines(config: DictConfig, data: SequenceDataModule) -> dict[str, Score]:
+    """Return the test accuracy of 1-NN and MiniRocket by name, if config.data.baselines is true.
+
+    They are fitted once per process and data. There are none if the data has no test set or is too
+    large, or if the class changes within recordings; the reason is logged.
+
+    data: after `setup`. The baselines read prepared sequences or windows, without the channels that
+        are added for the network.
+    """
+    if not config.data.baselines or data.parts.test is None:
+        return {}
+    if data.preparation.window.size is not None and not data.averages_windows:
+        log.info("1-NN and MiniRocket skipped: the class changes within recordings")
+        return {}
+    key = data.fingerprint + _description(config)
+    if key not in _baselines:
+        parts = data.parts_without_channels()
+        assert parts.test is not None
+        _baselines[key] = compare(parts.train, test=parts.test, num_classes=data.num_classes)
+    return _baselines[key]
+
+
 def share_data(config: DictConfig) -> SequenceDataModule:
     """Load the data now, and return it; `load_data` gives it to every config with the same data.
+
+    Baselines on the test set are fitted too, so that the jobs do not repeat it.
 
     For the process that forks the jobs of a sweep, and for runs of several trainings. Only one
     data set is kept.
@@ -64,6 +93,8 @@ def share_data(config: DictConfig) -> SequenceDataModule:
     data = load_data(config)
     _shared_data.clear()
     _shared_data[_description(config)] = data
+    if config.test:
+        fit_baselines(config, data)
     return data
 
 

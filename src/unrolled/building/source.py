@@ -14,7 +14,7 @@ from unrolled.data.preparation import Preparation
 
 _NOT_SOURCES = (Batching, ChannelSettings, Preparation)
 NOT_FOR_SOURCE = {field.name for kind in _NOT_SOURCES for field in fields(kind)}
-NOT_FOR_SOURCE |= {"source", "recipe", "refit"}
+NOT_FOR_SOURCE |= {"source", "recipe", "refit", "baselines"}
 
 
 def build_source(config: DictConfig) -> Source:

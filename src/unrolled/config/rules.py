@@ -139,6 +139,7 @@ RULES = {
     "data.window.size": _or_null(COUNT),
     "data.window.stride": _or_null(COUNT),
     "data.window.label": _words(choices.WINDOW_LABELS),
+    "data.baselines": FLAG,
     "data.batch_size": _or_null(COUNT),
     "data.eval_batch_size": COUNT,
     "data.drop_last": FLAG,

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -48,6 +49,7 @@ class SequenceDataModule(LightningDataModule):
         self.averages_windows = False  # whether the windows of a recording have one label
         self.fingerprint = ""
         self._parts: Parts | None = None
+        self._divided: Parts | None = None  # before preprocessing, if channels are added
         self._redraw: Callable[[int], Sequences] | None = None
 
     def prepare_data(self) -> None:
@@ -74,6 +76,8 @@ class SequenceDataModule(LightningDataModule):
         if self.fitted is None:
             self.fitted = self.preparation.fit(parts.train, data)
         self._parts = self.preparation.finish(parts, self.fitted)
+        if self.fitted.channels is not None:
+            self._divided = parts
         if data.redraw is not None:
             if len(parts.train) != len(data.train):
                 raise ConfigError(
@@ -109,6 +113,13 @@ class SequenceDataModule(LightningDataModule):
         """The parts after `setup`."""
         assert self._parts is not None, "setup comes first"
         return self._parts
+
+    def parts_without_channels(self) -> Parts:
+        """Return the parts as they are before channels are added to the features."""
+        if self._divided is None:
+            return self.parts
+        assert self.fitted is not None
+        return self.preparation.finish(self._divided, replace(self.fitted, channels=None))
 
     @property
     def num_features(self) -> int:

@@ -59,6 +59,22 @@ def show_scores(result: Result) -> None:
     if "test/accuracy" in scores:
         for name, accuracy in result.baselines.items():
             console.print(f"test accuracy of the baseline {clean(name)}: {accuracy:.4f}")
+        if line := advice(result):
+            console.print(line)
+
+
+def advice(result: Result) -> str:
+    """Return a line if a fitted baseline (1-NN, MiniRocket) is better on the test set, or ""."""
+    accuracy = result.scores.get("test/accuracy")
+    if accuracy is None or not result.baseline_seconds:
+        return ""
+    best = max(result.baseline_seconds, key=lambda name: result.baselines[name])
+    points = 100 * (result.baselines[best] - accuracy)
+    if points <= 0:
+        return ""
+    return (
+        f"{best} is {points:.1f} points better than this network: try recipe=small, or ensemble=5"
+    )
 
 
 def _show_folds(folds: CrossValidation, console: Console) -> None:

@@ -72,7 +72,8 @@ class Result:
     scores: of the best epoch, by name (val/loss); a value that was not finite is None.
     selection: how the best epoch was chosen, if not by `best.monitor`.
     confusion: counts on the test set, a row per true class.
-    baselines: test accuracy of predictors without training, by name.
+    baselines: test accuracy of predictors without a training loop, by name.
+    baseline_seconds: CPU time of the ones that were fitted (1-NN, MiniRocket), by name.
     num_sequences: per split.
     recipe: what `recipe=small` computed from the sizes of the data; see `small_recipe`.
     members: of an ensemble, with their scores.
@@ -94,6 +95,7 @@ class Result:
     baselines: dict[str, float] = field(default_factory=dict)
     members: list[Part] = field(default_factory=list)
     cross_validation: CrossValidation | None = None
+    baseline_seconds: dict[str, float] = field(default_factory=dict)
     num_parameters: int | None = None
     num_sequences: dict[str, int] = field(default_factory=dict)
     recipe: dict[str, float] | None = None

@@ -11,7 +11,7 @@ from typing import Any
 from lightning import LightningModule, Trainer
 from omegaconf import DictConfig
 
-from unrolled.building.data import build_data
+from unrolled.building.data import build_data, fit_baselines
 from unrolled.building.network import load_weights
 from unrolled.callbacks.exact_resume import KEY as STATE_KEY
 from unrolled.callbacks.exact_resume import first_step
@@ -182,7 +182,7 @@ def _fit_and_test(
     result.data_fingerprint = data.fingerprint
     if config.trainer.max_steps is None:
         result.recipe = data.small_recipe.to_plain()
-    result.baselines = data.baselines
+    result.baselines = dict(data.baselines)
     require_space(
         folder.path, needed=NUM_CHECKPOINTS * VALUES_PER_WEIGHT * 4 * result.num_parameters
     )
@@ -203,6 +203,9 @@ def _fit_and_test(
             result.scores |= test(trainer, classifier, data)
             result.confusion = classifier.confusion["test"].tolist()
         result.seconds["test"] = perf_counter() - test_started_at
+        fitted = fit_baselines(config, data) if config.test else {}
+        result.baselines |= {name: one.accuracy for name, one in fitted.items()}
+        result.baseline_seconds = {name: one.seconds for name, one in fitted.items()}
         log_final_scores(config, trainer, result.scores)
 
 

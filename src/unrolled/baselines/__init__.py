@@ -1,0 +1,1 @@
+"""Classifiers that need no training loop, with which a network is compared."""
