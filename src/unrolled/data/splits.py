@@ -63,9 +63,11 @@ def hold_out(
             np.arange(len(y)), test_size=num_held, stratify=y.numpy(), random_state=seed
         )
     except ValueError as error:
+        counts = np.unique(y.numpy(), return_counts=True)[1]
         raise DataError(
             f"cannot hold out {num_held} of {len(y)} sequences in proportion to the classes "
-            f"({error}); use data.split=random or another data.val_size"
+            f"(there are {len(counts)} classes, and the smallest has {min(counts)}; both sets need "
+            f"each class); use data.split=random, {_remedy(int(min(counts)))}"
         ) from error
     return torch.from_numpy(kept), torch.from_numpy(held)
 
@@ -100,7 +102,9 @@ def fold_out(
     match split:
         case "stratified":
             num_least, where = int(np.unique(y.numpy(), return_counts=True)[1].min()), "class"
-            remedy = "data.split=random, which does not balance the classes"
+            remedy = "data.split=random"
+            if num_least < 2:
+                remedy += f", {_remedy(num_least)}"
         case "group":
             assert groups is not None
             num_least, where = len(np.unique(groups.numpy())), "group"
@@ -115,15 +119,26 @@ def fold_out(
             "group": f" in {num_least} group{plural}",
             "all": " in all",
         }[where]
-        fewer = [f"data.num_folds={num_least}"] if num_least > 1 else []
+        fewer = f"data.num_folds={num_least} or " if num_least > 1 else ""
         raise DataError(
             f"data.num_folds={num_folds} data.split={split}: there are {len(y)} sequences{found}; "
-            f"use {' or '.join([*fewer, remedy])}"
+            f"use {fewer}{remedy}"
         )
     folds = kinds[split](n_splits=num_folds, shuffle=True, random_state=seed)
     together = groups if split == "group" else None
     kept, held = list(folds.split(np.zeros(len(y)), y.numpy(), together))[fold]
     return torch.from_numpy(kept), torch.from_numpy(held)
+
+
+def _remedy(num_least: int) -> str:
+    """Return what to type if the smallest class has num_least sequences, which are too few."""
+    if num_least < 2:
+        return (
+            "which leaves a class with one sequence out of one of the sets, or train on all "
+            "sequences and test on none with data.val_size=0 data.test_size=0"
+        )
+    num_folds = min(num_least, 5)
+    return f"or test on each sequence once with data.test_fold=all data.num_folds={num_folds}"
 
 
 def _hold_out_groups(

@@ -8,7 +8,9 @@ the order of the time steps.
 import hashlib
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
@@ -77,6 +79,22 @@ def known_baselines(config: DictConfig, *, data_fingerprint: str, cache: Path | 
         if cache is not None:
             write_text(cache, json.dumps(known, indent=2) + "\n", durable=False)
     return known[key]
+
+
+def mean_over_folds(
+    folds: Sequence[DictConfig], *, data_fingerprint: str, cache: Path | None
+) -> Scores:
+    """Return the mean accuracy of both baselines on what the folds hold out, as cv/accuracy.
+
+    folds: configs of the trainings of a cross-validation.
+    """
+    scores = [
+        known_baselines(fold, data_fingerprint=data_fingerprint, cache=cache) for fold in folds
+    ]
+    return {
+        name: {"cv/accuracy": fmean(some[name]["test/accuracy"] for some in scores)}
+        for name in (MAJORITY, LINEAR)
+    }
 
 
 def _features(part: "Sequences") -> "np.ndarray":

@@ -16,7 +16,8 @@ from unrolled.reports.statistics import (
     summarize_scores,
 )
 
-PREFERRED_METRICS = ("test/accuracy", "val/accuracy")
+PREFERRED_METRICS = ("test/accuracy", "cv/accuracy", "val/accuracy")
+FOLDS = ("data.fold", "data.test_fold")
 ALWAYS_SHOWN = ("data.source._target_", "model._target_")
 TARGETS = {"data.source._target_": "data"}  # the column of a class; else that of its group
 
@@ -218,7 +219,8 @@ def _baselines(
     for run in runs:
         if run.data_fingerprint:
             shown = tuple(_shown(key, run.settings.get(key)) for key in data_keys)
-            on_data[shown].setdefault(run.settings.get("data.fold"), run)
+            fold = tuple(run.settings.get(key) for key in FOLDS)
+            on_data[shown].setdefault(fold, run)
     for shown, by_fold in on_data.items():
         values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
         for run in by_fold.values():
@@ -258,7 +260,7 @@ def _repeats(rows: Sequence[Row]) -> str:
     if all(len(row.runs) < 2 for row in rows):
         return "one run in each row: what another seed or split would change is not in it"
     seeds = {run.settings.get("seed") for run in runs}
-    splits = {(run.settings.get("data.split_seed"), run.settings.get("data.fold")) for run in runs}
+    splits = {tuple(run.settings.get(key) for key in ("data.split_seed", *FOLDS)) for run in runs}
     seeds_text = f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"
     if len(splits) == 1:
         return f"{seeds_text}; one split of the data: what another split would change is not in it"

@@ -9,6 +9,7 @@ from unrolled.reports.comparison import Comparison, compare, select
 from unrolled.reports.console import NEVER_DROPPED, Column, fitting_table, make_console
 from unrolled.reports.formats import Sheet, sheets, write_tables
 from unrolled.reports.runs import Run, read_runs
+from unrolled.runs.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +51,14 @@ def report(
     cache = None if folder is None else folder / "baselines.json"
 
     def baseline_scores(run: Run) -> Mapping[str, Mapping[str, float]]:
-        from unrolled.reports.baselines import known_baselines
+        from unrolled.reports.baselines import known_baselines, mean_over_folds
 
+        fingerprint = run.data_fingerprint
+        folds = [fold.config() for fold in RunFolder(run.path).folds]
         try:
-            return known_baselines(run.config, data_fingerprint=run.data_fingerprint, cache=cache)
+            if folds:
+                return mean_over_folds(folds, data_fingerprint=fingerprint, cache=cache)
+            return known_baselines(run.config, data_fingerprint=fingerprint, cache=cache)
         except UnrolledError as error:
             log.warning("no baselines: %s", error)
             return {}

@@ -11,7 +11,8 @@ import yaml
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from unrolled.config.values import identity, leaves
+from unrolled.config.compound import ALL_FOLDS
+from unrolled.config.values import identity, leaves, model_name
 from unrolled.errors import ConfigError, UnrolledError
 from unrolled.reports.console import clean
 from unrolled.runs.result import Result
@@ -20,7 +21,7 @@ from unrolled.runs.run_folder import RunFolder, find_runs
 log = logging.getLogger(__name__)
 
 # What a run is repeated over: runs that differ in nothing else are one setting.
-REPEATED = ("seed", "data.fold")
+REPEATED = ("seed", "data.fold", "data.test_fold")
 
 # What reading a damaged folder raises, or one of another program that has a config.yaml.
 UNREADABLE = (
@@ -61,13 +62,17 @@ class Run:
 
     @property
     def repeat(self) -> tuple[Any, ...]:
-        """Seed, fold and data: two settings can be compared run by run where these agree."""
+        """Seed, folds and data: two settings can be compared run by run where these agree."""
         return (*(self.settings.get(key) for key in REPEATED), self.data_fingerprint)
 
     @property
     def setting(self) -> str:
         """Settings that are equal in runs which differ in seed or fold only."""
-        kept = {key: value for key, value in self.settings.items() if key not in REPEATED}
+        kept = {
+            key: value
+            for key, value in self.settings.items()
+            if key not in REPEATED or value == ALL_FOLDS
+        }
         return json.dumps(kept, sort_keys=True, default=str)
 
 
@@ -128,7 +133,8 @@ def _settings(config: DictConfig) -> dict[str, Any]:
     """Return the settings that determine the result, by dotted key.
 
     Recipes are left out: a run uses them only through other settings, such as optimizer.lr. The
-    class of a stack is the class of its layer.
+    class of a stack is the class of its layer. An ensemble of named models has their names in place
+    of the settings of the model, which it does not use.
     """
     settings = {
         key: value for key, value in leaves(identity(config)) if "recipe" not in key.split(".")[:-1]
@@ -136,4 +142,7 @@ def _settings(config: DictConfig) -> dict[str, Any]:
     if "model.layer._target_" in settings:
         settings["model._target_"] = settings.pop("model.layer._target_")
         del settings["model.layer._partial_"]
+    if isinstance(settings.get("ensemble"), list):
+        settings = {key: value for key, value in settings.items() if not key.startswith("model.")}
+        settings |= {"model._target_": model_name(config), "ensemble": len(config.ensemble)}
     return settings

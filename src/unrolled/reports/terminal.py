@@ -20,11 +20,19 @@ from unrolled.runs.result import CrossValidation, Result
 from unrolled.runs.run_folder import RunFolder
 
 METRICS = ("loss", "accuracy", "f1", "calibration_error")
-HEADERS = ("state", "data", "model", "seed", "val acc", "test acc", "parameters", "time", "run")
+HEADERS = (
+    *("state", "data", "model", "seed", "val acc", "cv acc", "test acc"),
+    *("parameters", "time", "run"),
+)
 # Columns of `unrolled list` that a narrow terminal can do without; the lowest is dropped first.
 # Data and model are part of the folder's name.
 SHORTEST_NAME = 36  # characters of a run folder that `list` shows in a narrow terminal
-PRIORITIES = {"parameters": 0, "time": 1, "data": 2, "model": 3, "seed": 4, "val acc": 5}
+PRIORITIES = {
+    name: number
+    for number, name in enumerate(
+        ("parameters", "time", "data", "model", "seed", "val acc", "cv acc")
+    )
+}
 
 
 def show_scores(result: Result) -> None:
@@ -113,6 +121,7 @@ def show_runs(runs: Sequence[RunFolder], *, root: Path) -> None:
         columns = [
             Column(header, cells, priority=PRIORITIES.get(header, NEVER_DROPPED), is_whole=True)
             for header, cells in zip(HEADERS, zip(*rows, strict=True), strict=True)
+            if header != "cv acc" or any(cells)
         ]
         table, _ = fitting_table(columns, console)
         console.print(table)
@@ -131,7 +140,7 @@ def _row(folder: RunFolder, *, root: Path) -> tuple[str, ...]:
         class_name(config.data.source),
         model_name(config),
         str(config.seed),
-        *(_percent(result.scores.get(f"{split}/accuracy")) for split in ("val", "test")),
+        *(_percent(result.scores.get(f"{split}/accuracy")) for split in ("val", "cv", "test")),
         "" if result.num_parameters is None else f"{result.num_parameters:,}",
         "" if seconds is None else f"{seconds:.0f} s",
         str(folder.path.relative_to(root.absolute())),

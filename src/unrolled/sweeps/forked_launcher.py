@@ -252,7 +252,7 @@ def describe(outcome: Outcome) -> str:
         return f"{outcome.state.upper()} ({outcome.exit_code}): {reason}; see {outcome.folder}"
     shown = [
         f"{name} {outcome.scores[name]:.4f}"
-        for name in ("val/accuracy", "test/accuracy")
+        for name in ("cv/accuracy", "val/accuracy", "test/accuracy")
         if name in outcome.scores
     ]
     return ", ".join([*shown, "done before" if outcome.before else f"{outcome.seconds:.1f} s"])

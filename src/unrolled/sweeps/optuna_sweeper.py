@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NOT_SEARCHED = ("seed", "test", "data.fold", "data.split_seed", "monitor.metric", "monitor.mode")
+NOT_SEARCHED = (
+    *("seed", "test", "data.fold", "data.test_fold", "data.split_seed"),
+    *("monitor.metric", "monitor.mode"),
+)
 
 
 class OptunaSweeper(Sweeper):

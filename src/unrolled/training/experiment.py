@@ -19,7 +19,7 @@ from unrolled.callbacks.stop_reason import stop_reason
 from unrolled.classifier.ensemble import EnsembleClassifier
 from unrolled.classifier.module import SequenceClassifier
 from unrolled.config.changes import refuse_changes
-from unrolled.config.compound import is_compound, part_configs, with_changes
+from unrolled.config.compound import ALL_FOLDS, is_compound, part_configs, with_changes
 from unrolled.config.values import class_name, is_longer, resolve
 from unrolled.data.module import SequenceDataModule
 from unrolled.data.preparation import Fitted
@@ -321,6 +321,11 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
 
 
 def _refuse_other_data(data: SequenceDataModule, preprocessing: dict[str, Any]) -> None:
+    if data.parts.test is None and data.preparation.test_fold == ALL_FOLDS:
+        raise DataError(
+            "the run has no test set apart from its folds, whose scores are in result.json; "
+            "name a file of new sequences with data.test_path=FILE"
+        )
     if data.parts.test is None:
         raise DataError("the data has no test set; hold one out with data.test_size=0.2")
     if data.num_features != preprocessing["num_features"]:
