@@ -38,7 +38,14 @@ def write(path: Path, *, num: int, num_steps: int = 3, groups: int = 4) -> tuple
     frame = pd.DataFrame(rows, columns=["id", "who", "time", "x", "kind"])
     frame.to_csv(path, index=False)
     return (
-        *("data=files", f"data.path={path}", "data.id=id", "data.time=time", "data.label=kind"),
+        *(
+            "data=files",
+            "recipe=own",
+            f"data.path={path}",
+            "data.id=id",
+            "data.time=time",
+            "data.label=kind",
+        ),
         "data.group=who",
     )
 

@@ -17,6 +17,7 @@ from unrolled.training.trainer import build_classifier
 
 TRAIN = (
     "data=files",
+    "recipe=own",
     "data.id=name",
     "data.time=step",
     "data.label=kind",

@@ -20,6 +20,7 @@ from unrolled.runs.run_folder import RunFolder
 
 SETTINGS = (
     "data=files",
+    "recipe=own",
     "data.id=id",
     "data.time=t",
     "data.label=kind",

@@ -14,6 +14,7 @@ from unrolled.runs.run_folder import RunFolder
 
 SETTINGS = (
     "data=files",
+    "recipe=own",
     "data.id=name of it",
     "data.time=minute",
     "data.label=kind",
@@ -264,7 +265,13 @@ def test_a_run_on_arrays_refuses_a_table(
     name: str, tiny_run: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.savez(tmp_path / "x.npz", x=np.zeros((9, 3, 2), np.float32), y=np.arange(9) % 2)
-    words = ["data=files", f"data.path={tmp_path / 'x.npz'}", "model.hidden_size=4", "logger=none"]
+    words = [
+        "data=files",
+        "recipe=own",
+        f"data.path={tmp_path / 'x.npz'}",
+        "model.hidden_size=4",
+        "logger=none",
+    ]
     place = f"hydra.run.dir={tmp_path / 'run'}"
     sizes = ["data.split=random", "data.val_size=2", "data.test_size=2", "trainer.max_epochs=1"]
     assert run(["train", *words, *sizes, place]) == 0

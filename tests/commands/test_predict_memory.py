@@ -34,7 +34,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_file(path / "train.csv", num=40, length=5)
     settings = ["data.id=id", "data.time=t", "data.label=y", "data.features=[a,b]"]
     small = ["model.hidden_size=8", "trainer.max_epochs=1", "logger=none", "head=attention"]
-    data = ["data=files", f"data.path={path / 'train.csv'}", f"hydra.run.dir={path / 'run'}"]
+    data = [
+        "data=files",
+        "recipe=own",
+        f"data.path={path / 'train.csv'}",
+        f"hydra.run.dir={path / 'run'}",
+    ]
     assert run(["train", *data, *settings, *small, "model=gru"]) == 0
     return path
 

@@ -68,7 +68,7 @@ def long_rows(features: list[str], sequences: list[Sequence]) -> list[dict[str, 
 
 
 def source(path: Path, **changes: Any) -> Files:
-    config = compose("data=files")
+    config = compose("data=files", "recipe=own")
     for key, value in {"path": str(path), **changes}.items():
         config.data[key] = value
     files = build_source(config)

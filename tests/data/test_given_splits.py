@@ -37,7 +37,7 @@ def write(path: Path, *, parts: list[str] = PARTS, form: str = "long", **columns
 
 
 def load(path: Path, **changes: Any) -> SequenceDataModule:
-    config = compose("data=files")
+    config = compose("data=files", "recipe=own")
     columns = {"path": str(path), "id": "id", "label": "y", "group": "who", "split": "given"}
     for key, value in {**columns, "split_column": "part", **changes}.items():
         config.data[key] = value

@@ -69,7 +69,7 @@ def test_an_invalid_interval_is_refused(interval: Any) -> None:
 
 
 def load(path: Path, **changes: Any) -> SourceData:
-    config = compose("data=files")
+    config = compose("data=files", "recipe=own")
     for key, value in {"path": str(path), "id": "id", "time": "t", "label": "y", **changes}.items():
         config.data[key] = value
     data: SourceData = build_source(config).load()

@@ -172,6 +172,9 @@ def build_trainer(
         raise ConfigError(
             "trainer.accelerator=gpu: torch finds no GPU; use trainer=cpu or trainer=auto"
         )
+    if config.trainer.max_steps is None:  # nothing is trained
+        config = config.copy()
+        config.trainer.max_steps = -1
     trainer: Trainer = make(
         config,
         "trainer",
