@@ -99,7 +99,7 @@ def _train_members(
     folder.write_preprocessing(data.preprocessing())
     num = len(folder.members)
     if folder.folds:
-        log.info("final model, trained on all sequences:")
+        log.info("final model, without a held-out fold:")
     results = [_finished(member, data, finish=finish, num=num) for member in folder.members]
     result.num_parameters = sum(one.num_parameters or 0 for one in results)
     _add_up(results, result)
