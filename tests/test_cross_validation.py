@@ -224,3 +224,20 @@ def test_trainings_of_a_search_are_not_pruned_one_by_one() -> None:
 
     assert all("pruning" not in part.callbacks for part in parts.values())
     assert "pruning" in config.callbacks
+
+
+def test_a_class_that_is_only_in_the_held_out_fold_is_named(
+    train_in: Callable[..., SimpleNamespace], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = write(tmp_path / "mine.csv", num=6)
+    frame = pd.read_csv(tmp_path / "mine.csv").replace({"kind": {"b": "a"}})
+    frame.loc[frame["id"] == "s05", "kind"] = "rare"
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+
+    train_in(
+        *(*TINY, *settings, "data.test_fold=all", "data.split=random", "data.num_folds=2"),
+        *("data.refit=false", "trainer.max_epochs=1"),
+    )
+
+    warnings = [line for line in caplog.messages if "no training sequence of rare" in line]
+    assert len(warnings) == 1

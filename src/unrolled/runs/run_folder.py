@@ -18,6 +18,7 @@ The files are JSON, YAML, CSV, and tensors that load with weights_only=True. Non
 import itertools
 import logging
 import os
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1  # of result.json and preprocessing.json
+PART = re.compile(r"(member|fold)-\d+")  # name of the folder of a training in a run of several
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # CSafeLoader needs libyaml
 
 
@@ -374,7 +376,11 @@ def find_runs(root: Path) -> Iterator[RunFolder]:
         if not any(part.startswith(".") for part in path.relative_to(root).parts)
     ]
     folders = {path.parent for path in paths}
-    configs = [path for path in paths if folders.isdisjoint(path.parent.parents)]
+    configs = [
+        path
+        for path in paths
+        if not (PART.fullmatch(path.parent.name) and path.parents[1] in folders)
+    ]
     for path in sorted(configs, key=lambda path: path.stat().st_mtime_ns, reverse=True):
         yield RunFolder(path.parent)
 
