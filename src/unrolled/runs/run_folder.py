@@ -93,8 +93,7 @@ class RunFolder:
 
     def _parts(self, kind: str) -> list["RunFolder"]:
         folders = (RunFolder(self.path / f"{kind}-{number}") for number in itertools.count(1))
-        has_config = itertools.takewhile(lambda f: (f.path / "config.yaml").is_file(), folders)
-        return list(has_config)
+        return list(itertools.takewhile(lambda f: (f.path / "config.yaml").is_file(), folders))
 
     @property
     def name(self) -> str:
@@ -201,10 +200,8 @@ class RunFolder:
             )
         for folder in self.networks:
             if not folder.best_checkpoint.is_file():
-                raise CheckpointError(
-                    f"{folder.path} has no checkpoints/best.ckpt; "
-                    f"{self._remedy_without_checkpoint()}"
-                )
+                remedy = self._remedy_without_checkpoint()
+                raise CheckpointError(f"{folder.path} has no checkpoints/best.ckpt; {remedy}")
 
     def require_checkpoint(self) -> None:
         """Refuse a run that cannot be resumed, without importing torch.
@@ -376,12 +373,8 @@ def find_runs(root: Path) -> Iterator[RunFolder]:
         if not any(part.startswith(".") for part in path.relative_to(root).parts)
     ]
     folders = {path.parent for path in paths}
-    configs = [
-        path
-        for path in paths
-        if not (PART.fullmatch(path.parent.name) and path.parents[1] in folders)
-    ]
-    for path in sorted(configs, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+    runs = [p for p in paths if not (PART.fullmatch(p.parent.name) and p.parents[1] in folders)]
+    for path in sorted(runs, key=lambda path: path.stat().st_mtime_ns, reverse=True):
         yield RunFolder(path.parent)
 
 
