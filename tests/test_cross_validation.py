@@ -11,11 +11,14 @@ import torch
 from scipy.stats import binomtest
 
 import unrolled
+from conftest import compose
 from unrolled.cli import run
+from unrolled.config.compound import part_configs
 from unrolled.data.files.source import Files
 from unrolled.data.splits import fold_out
 from unrolled.errors import CheckpointError, DataError
 from unrolled.runs.run_folder import RunFolder
+from unrolled.training import experiment
 from unrolled.training.cross_validation import wilson_interval
 
 TINY = (
@@ -28,10 +31,10 @@ TINY = (
 )
 
 
-def write(path: Path, *, num: int, num_steps: int = 3, groups: int = 4) -> tuple[str, ...]:
-    """Write sequences of two classes, and return the settings that read them."""
+def write(path: Path, *, num: int, num_steps: int = 3, groups: str = "g") -> tuple[str, ...]:
+    """Write sequences of two classes in four groups, and return the settings that read them."""
     rows = [
-        (f"s{n:02d}", f"g{n % groups}", t, ((n // groups) % 2) + 0.1 * t, "ab"[(n // groups) % 2])
+        (f"s{n:02d}", f"{groups}{n % 4}", t, (n // 4) % 2 + 0.1 * t, "ab"[(n // 4) % 2])
         for n in range(num)
         for t in range(num_steps)
     ]
@@ -121,9 +124,7 @@ def test_a_test_set_of_its_own_is_used_by_the_final_model_only(
     train_in: Callable[..., SimpleNamespace], tmp_path: Path
 ) -> None:
     settings = write(tmp_path / "mine.csv", num=24)
-    write(tmp_path / "test.csv", num=8, groups=1)  # other groups
-    frame = pd.read_csv(tmp_path / "test.csv").assign(who="g9")
-    frame.to_csv(tmp_path / "test.csv", index=False)
+    write(tmp_path / "test.csv", num=8, groups="others")
     made = train_in(
         *(*TINY, *settings, f"data.test_path={tmp_path / 'test.csv'}"),
         *("data.test_fold=all", "data.num_folds=2", "ensemble=2"),
@@ -210,3 +211,40 @@ def test_the_command_line_prints_mean_spread_and_interval(
     assert "of 12 correct" in output
     assert "95 % interval" in output
     assert RunFolder(tmp_path / "run").is_trained
+
+
+def test_evaluate_needs_new_sequences(trained: SimpleNamespace, tmp_path: Path) -> None:
+    config = trained.folder.config()
+    with pytest.raises(DataError, match=r"data\.test_path=FILE"):
+        experiment.evaluate(config, trained.folder)
+    write(tmp_path / "new.csv", num=8, groups="others")
+
+    config.data.test_path = str(tmp_path / "new.csv")
+
+    assert experiment.evaluate(config, trained.folder)["num_sequences"] == 8
+
+
+def test_trainings_of_a_search_are_not_pruned_one_by_one() -> None:
+    config = compose("ensemble=2", "+callbacks.pruning={}")
+
+    parts = part_configs(config, overrides=[])
+
+    assert all("pruning" not in part.callbacks for part in parts.values())
+    assert "pruning" in config.callbacks
+
+
+def test_a_class_that_is_only_in_the_held_out_fold_is_named(
+    train_in: Callable[..., SimpleNamespace], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = write(tmp_path / "mine.csv", num=6)
+    frame = pd.read_csv(tmp_path / "mine.csv").replace({"kind": {"b": "a"}})
+    frame.loc[frame["id"] == "s05", "kind"] = "rare"
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+
+    train_in(
+        *(*TINY, *settings, "data.test_fold=all", "data.split=random", "data.num_folds=2"),
+        *("data.refit=false", "trainer.max_epochs=1"),
+    )
+
+    warnings = [line for line in caplog.messages if "no training sequence of rare" in line]
+    assert len(warnings) == 1

@@ -119,6 +119,14 @@ def test_a_compound_run_is_one_run(trained: SimpleNamespace) -> None:
     assert find_run("latest", root=trained.folder.path).path == trained.folder.path
 
 
+def test_runs_below_a_config_file_of_something_else_are_found(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("files: []")
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs" / "config.yaml").write_text("seed: 1")
+
+    assert RunFolder(tmp_path / "outputs").path in [folder.path for folder in find_runs(tmp_path)]
+
+
 def test_data_is_loaded_once_and_forgotten_afterwards(
     train_in: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,9 @@ def part_configs(config: DictConfig, *, overrides: list[str]) -> dict[str, DictC
         ConfigError: `ensemble` names a model that does not exist, or more than one device is used.
     """
     _require_one_device(config)
+    config = config.copy()
+    with open_dict(config):  # a search compares epochs of whole runs
+        (config.callbacks or {}).pop("pruning", None)
     parts: dict[str, DictConfig] = {}
     if has_folds(config):
         for fold in range(config.data.num_folds):

@@ -48,10 +48,11 @@ def show_scores(result: Result) -> None:
             name = f"{split}, by recording"
             table.add_row(name, *("" if value is None else f"{value:.4f}" for value in averaged))
     console = make_console()
-    console.print(table)
+    if table.row_count:
+        console.print(table)
     if result.cross_validation is not None:
         _show_folds(result.cross_validation, console)
-    for split in ("val", "test"):
+    for split in ("val", "test") if table.row_count else ("train",):
         accuracies = [member.scores.get(f"{split}/accuracy") for member in result.members]
         known = [accuracy for accuracy in accuracies if accuracy is not None]
         if len(known) > 1:
@@ -89,10 +90,10 @@ def _show_folds(folds: CrossValidation, console: Console) -> None:
     mean, deviation = folds.mean["accuracy"], folds.deviation["accuracy"]
     console.print(
         f"cross-validation: accuracy {100 * mean:.1f} ± {100 * deviation:.1f} % over "
-        f"{len(folds.folds)} folds, {folds.num_sequences} sequences"
+        f"{len(folds.folds)} folds, {folds.num_sequences:,} sequences"
     )
     console.print(
-        f"all held-out sequences: {folds.num_right} of {folds.num_sequences} correct, "
+        f"all held-out sequences: {folds.num_right:,} of {folds.num_sequences:,} correct, "
         f"{100 * folds.num_right / folds.num_sequences:.1f} % "
         f"(95 % interval {100 * folds.low:.1f} to {100 * folds.high:.1f} %)"
     )

@@ -18,6 +18,7 @@ The files are JSON, YAML, CSV, and tensors that load with weights_only=True. Non
 import itertools
 import logging
 import os
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1  # of result.json and preprocessing.json
+PART = re.compile(r"(member|fold)-\d+")  # name of the folder of a training in a run of several
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # CSafeLoader needs libyaml
 
 
@@ -91,8 +93,7 @@ class RunFolder:
 
     def _parts(self, kind: str) -> list["RunFolder"]:
         folders = (RunFolder(self.path / f"{kind}-{number}") for number in itertools.count(1))
-        has_config = itertools.takewhile(lambda f: (f.path / "config.yaml").is_file(), folders)
-        return list(has_config)
+        return list(itertools.takewhile(lambda f: (f.path / "config.yaml").is_file(), folders))
 
     @property
     def name(self) -> str:
@@ -199,10 +200,8 @@ class RunFolder:
             )
         for folder in self.networks:
             if not folder.best_checkpoint.is_file():
-                raise CheckpointError(
-                    f"{folder.path} has no checkpoints/best.ckpt; "
-                    f"{self._remedy_without_checkpoint()}"
-                )
+                remedy = self._remedy_without_checkpoint()
+                raise CheckpointError(f"{folder.path} has no checkpoints/best.ckpt; {remedy}")
 
     def require_checkpoint(self) -> None:
         """Refuse a run that cannot be resumed, without importing torch.
@@ -374,8 +373,8 @@ def find_runs(root: Path) -> Iterator[RunFolder]:
         if not any(part.startswith(".") for part in path.relative_to(root).parts)
     ]
     folders = {path.parent for path in paths}
-    configs = [path for path in paths if folders.isdisjoint(path.parent.parents)]
-    for path in sorted(configs, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+    runs = [p for p in paths if not (PART.fullmatch(p.parent.name) and p.parents[1] in folders)]
+    for path in sorted(runs, key=lambda path: path.stat().st_mtime_ns, reverse=True):
         yield RunFolder(path.parent)
 
 

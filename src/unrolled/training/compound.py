@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from statistics import fmean
 from time import perf_counter
 
+import torch
 from lightning import Trainer
 from omegaconf import DictConfig
 
@@ -61,6 +62,7 @@ def _cross_validate(
     results, parts = [], []
     for fold in folder.folds:
         data = share_data(fold.config())
+        _warn_of_unknown_classes(fold, data)
         results.append(_finished(fold, data, finish=finish, num=len(folder.folds)))
         parts.append(_held_out(fold, data))
     result.cross_validation = summarize(
@@ -77,6 +79,19 @@ def _cross_validate(
     result.best = Best(metric, value=result.scores.get(metric))
     table = out_of_fold_table(parts, class_names=data.class_names, names=data.names)
     folder.write_out_of_fold(table)
+
+
+def _warn_of_unknown_classes(fold: RunFolder, data: SequenceDataModule) -> None:
+    """Log the classes that a fold holds out and its network never sees."""
+    counts = torch.bincount(data.parts.train.y, minlength=data.num_classes).tolist()
+    missing = [name for name, count in zip(data.class_names, counts, strict=True) if not count]
+    if missing:
+        log.warning(
+            "%s: no training sequence of %s, so none that is held out can be recognized; "
+            "use data.split=stratified, or fewer folds",
+            fold.name,
+            ", ".join(missing),
+        )
 
 
 def _held_out(fold: RunFolder, data: SequenceDataModule) -> HeldOut:
@@ -99,7 +114,7 @@ def _train_members(
     folder.write_preprocessing(data.preprocessing())
     num = len(folder.members)
     if folder.folds:
-        log.info("final model, trained on all sequences:")
+        log.info("final model, without a held-out fold:")
     results = [_finished(member, data, finish=finish, num=num) for member in folder.members]
     result.num_parameters = sum(one.num_parameters or 0 for one in results)
     _add_up(results, result)
@@ -120,7 +135,9 @@ def _finished(part: RunFolder, data: SequenceDataModule, *, finish: Finish, num:
         raise CheckpointError(
             f"{part.name}: the data has changed since it was trained; start a new run"
         )
-    log.info("%s of %d, seed %d", part.name, num, part.config().seed)
+    is_done = before is not None and before.state == "done"
+    state = "done before" if is_done else f"seed {part.config().seed}"
+    log.info("%s of %d: %s", part.name, num, state)
     with _naming(part):
         return finish(part)
 
