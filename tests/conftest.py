@@ -1,5 +1,6 @@
 """What all tests share: checked shapes, listed options, composed configs, one finished run."""
 
+import gc
 import os
 from collections.abc import Callable
 from functools import cache
@@ -35,6 +36,10 @@ MNIST_FILES = (
 )
 
 torch.set_num_threads(1)
+
+# As `unrolled.cli.main` does. Libraries are a million objects that are never freed, and Python
+# searches them for garbage after every 700 new ones: a third of the time of composing a config.
+gc.set_threshold(50_000)
 
 
 def options(group: str) -> list[str]:
@@ -74,6 +79,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    gc.freeze()  # what has been imported and collected stays
     folder = Path(os.environ.get("UNROLLED_DATA_DIR", "data")) / "mnist"
     missing = [name for name in MNIST_FILES if not (folder / name).is_file()]
     if not missing:

@@ -6,6 +6,7 @@ fault can be planted at an exact place: see `Instrument`.
 """
 
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -165,6 +166,9 @@ def _child(request: dict[str, Any]) -> None:
 def main() -> None:
     """Serve until standard input ends."""
     torch.set_num_threads(1)
+    gc.set_threshold(50_000)  # as `unrolled.cli.main` does
+    gc.collect()
+    gc.freeze()  # so that a fork does not copy the pages of all objects to search them
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     print(json.dumps({"ready": True}), file=answers)
     for line in sys.stdin:
