@@ -124,3 +124,13 @@ def train_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SimpleNa
 def tiny_run(train_in: Callable[..., SimpleNamespace]) -> SimpleNamespace:
     """A finished run of two epochs on digits: its config, folder and record. Only to be read."""
     return train_in("trainer.max_epochs=2", "model.hidden_size=32", pictures=True)
+
+
+@pytest.fixture(scope="session")
+def server() -> Any:
+    """A process that has loaded torch and Lightning and forks commands; see `fork_server`."""
+    from resume.conftest import Server
+
+    server = Server()
+    yield server
+    server.kill()

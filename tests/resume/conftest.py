@@ -35,6 +35,7 @@ SMALL = (
     "callbacks.early_stopping.patience=20",
 )
 NUM_BATCHES = 7
+FORK_SERVER = Path(__file__).with_name("fork_server.py")
 
 
 class Server:
@@ -42,9 +43,12 @@ class Server:
 
     It starts a new server process if the last request was not answered, for example because a test
     timed out: a late answer would otherwise be read as the answer to the next request.
+
+    program: path of the script.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, program: Path = FORK_SERVER) -> None:
+        self._program = program
         self._process: subprocess.Popen[str] | None = None
         self._answered = False
 
@@ -78,7 +82,7 @@ class Server:
     def _restart(self) -> None:
         self.kill()
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("fork_server.py"))],
+            [sys.executable, str(self._program)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -145,13 +149,6 @@ class Run:
         for key in ("seconds", "identity"):
             state["unrolled"].pop(key)
         return state
-
-
-@pytest.fixture(scope="session")
-def server() -> Any:
-    server = Server()
-    yield server
-    server.kill()
 
 
 @pytest.fixture
