@@ -21,7 +21,7 @@ from jaxtyping import install_import_hook
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # int for float
 install_import_hook("unrolled", CHECKER)  # before the package is imported
 
-from omegaconf import DictConfig, open_dict  # noqa: E402
+from omegaconf import DictConfig, OmegaConf, open_dict  # noqa: E402
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -60,6 +60,26 @@ def _composed(overrides: tuple[str, ...]) -> DictConfig:
 def compose(*overrides: str) -> DictConfig:
     """Return the config that these overrides give, without Hydra's own node."""
     return _composed(overrides).copy()
+
+
+@cache
+def _option(group: str, name: str) -> DictConfig:
+    """Return the keys of an option, which are those of its parents and its own."""
+    node = OmegaConf.load(CONF / group / f"{name}.yaml")
+    assert isinstance(node, DictConfig)
+    parents = [parent for parent in node.pop("defaults", []) if parent != "_self_"]
+    return OmegaConf.merge(*(_option(group, parent) for parent in parents), node)
+
+
+def with_option(group: str, name: str) -> DictConfig:
+    """Return what `compose(f"{group}={name}")` returns, in a tenth of the time.
+
+    group: one whose options set no key of another group, such as model.
+    """
+    config = compose()
+    with open_dict(config):
+        config[group] = _option(group, name)
+    return config
 
 
 def pytest_configure(config: pytest.Config) -> None:
