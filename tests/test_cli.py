@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
@@ -30,14 +31,23 @@ def unrolled(*arguments: str, cwd: Path, **environment: str) -> subprocess.Compl
     )
 
 
+def forked(server: Any, *arguments: str, cwd: Path, output: str, errors: str) -> int:
+    """Run the command line in a fork of a process that has loaded torch; return its exit code.
+
+    output, errors: names of files in cwd for what it prints.
+    """
+    request = {"arguments": arguments, "cwd": str(cwd)}
+    request |= {"output": str(cwd / output), "errors": str(cwd / errors)}
+    return server.ask({"wait": server.ask(request)["pid"]})["code"]
+
+
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def workplace(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working folder in which the command line has made one short run."""
     folder = tmp_path_factory.mktemp("workplace")
-    done = unrolled("train", "trainer.max_epochs=1", "model.hidden_size=16", "seed=0", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    (folder / "stdout").write_text(done.stdout)
-    (folder / "stderr").write_text(done.stderr)
+    words = ("train", "trainer.max_epochs=1", "model.hidden_size=16", "seed=0")
+    code = forked(server, *words, cwd=folder, output="stdout", errors="stderr")
+    assert code == 0, (folder / "stderr").read_text()
     return folder
 
 
@@ -280,14 +290,15 @@ def test_the_result_records_how_the_run_ended(workplace):
     assert result["error"] is None
 
 
-def test_evaluate_in_another_process_gives_the_same_scores_bit_for_bit(workplace):
+def test_evaluate_in_another_process_gives_the_same_scores_bit_for_bit(workplace, server):
     folder = only_run(workplace)
     in_training = json.loads((folder / "result.json").read_text())["scores"]
 
-    done = unrolled("evaluate", "run=latest", cwd=workplace)
+    printed = {"output": "evaluated", "errors": "evaluation_errors"}
+    code = forked(server, "evaluate", "run=latest", cwd=workplace, **printed)
 
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == f"run: {folder}"
+    assert code == 0, (workplace / "evaluation_errors").read_text()
+    assert (workplace / "evaluated").read_text().splitlines()[-1] == f"run: {folder}"
     evaluated = json.loads((folder / "evaluation.json").read_text())["scores"]
     assert evaluated == {name: in_training[name] for name in evaluated}
     assert {"test/loss", "test/accuracy", "test/f1", "test/calibration_error"} <= evaluated.keys()

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 from torch.nn import functional
 
-from conftest import compose, options
+from conftest import compose, options, with_option
 from unrolled.building.instantiation import get_object
 from unrolled.classifier.module import SequenceClassifier
 from unrolled.contracts import real_steps
@@ -43,9 +43,7 @@ VARIANTS = {
 }
 
 
-@cache  # composing takes longer than the tests
-def chosen(group: str, option: str) -> DictConfig:
-    return compose(f"{group}={option}")
+chosen = cache(with_option)
 
 
 def model_variants() -> Iterable[str]:
@@ -226,6 +224,14 @@ def test_the_untrained_loss_is_ln_c(
 # configs
 
 
+@pytest.mark.parametrize(
+    "choice",
+    ["model=irnn", "model=lem", "head=mean", "data=parity", "optimizer=sgd", "scheduler=step"],
+)
+def test_the_configs_of_these_tests_are_those_that_hydra_composes(choice: str) -> None:
+    assert chosen(*choice.split("=")) == compose(choice)
+
+
 def keys_of(node: DictConfig) -> set[str]:
     return {str(key) for key in node if not str(key).startswith("_")} - {
         "recipe",
@@ -238,7 +244,7 @@ def parameters_of(node: DictConfig) -> dict[str, inspect.Parameter]:
 
 
 def test_a_model_config_has_the_keys_of_its_constructor(each_model: str) -> None:
-    node = compose(f"model={each_model}").model
+    node = chosen("model", each_model).model
     assert keys_of(node) | {"sizes"} == set(parameters_of(node))
 
 
@@ -246,19 +252,19 @@ def test_a_model_config_has_the_keys_of_its_constructor(each_model: str) -> None
     "model", [m for m in options("model") if "layer" in chosen("model", m).model]
 )
 def test_a_layer_config_has_the_keys_of_its_constructor(model: str) -> None:
-    node = compose(f"model={model}").model.layer
+    node = chosen("model", model).model.layer
     assert keys_of(node) | {"sizes", "hidden_size"} == set(parameters_of(node))
 
 
 def test_a_head_config_has_the_keys_of_its_constructor(each_head: str) -> None:
-    node = compose(f"head={each_head}").head
+    node = chosen("head", each_head).head
     assert keys_of(node) | {"input_size", "backward_size", "num_classes"} == set(
         parameters_of(node)
     )
 
 
 def test_a_data_config_has_the_keys_of_preparation_batching_and_source(each_data: str) -> None:
-    node = compose(f"data={each_data}").data
+    node = chosen("data", each_data).data
     for_source = set(parameters_of(node.source)) - keys_of(node.source)
     known = {field.name for field in (*fields(Preparation), *fields(Batching))}
     assert keys_of(node) - for_source == known | {"source"}
@@ -266,19 +272,19 @@ def test_a_data_config_has_the_keys_of_preparation_batching_and_source(each_data
 
 
 def test_a_source_config_has_the_keys_of_its_constructor(each_data: str) -> None:
-    data = compose(f"data={each_data}").data
+    data = chosen("data", each_data).data
     parameters = set(parameters_of(data.source))
     assert keys_of(data.source) | (keys_of(data) & parameters) == parameters
 
 
 def test_a_scheduler_config_has_the_keys_of_its_function(each_scheduler: str) -> None:
-    node = compose(f"scheduler={each_scheduler}").scheduler
+    node = chosen("scheduler", each_scheduler).scheduler
     given = {"optimizer", "num_steps", "steps_per_epoch"}
     assert keys_of(node) | given == set(parameters_of(node))
 
 
 def test_an_optimizer_config_has_only_keys_of_its_constructor(each_optimizer: str) -> None:
-    node = compose(f"optimizer={each_optimizer}").optimizer
+    node = chosen("optimizer", each_optimizer).optimizer
     assert keys_of(node) <= set(parameters_of(node))
     assert {"lr", "weight_decay"} <= keys_of(node)  # what parameter groups scale
 
@@ -288,7 +294,7 @@ def test_an_optimizer_config_has_only_keys_of_its_constructor(each_optimizer: st
     [(g, o) for g in ("model", "head", "data", "scheduler") for o in options(g)],
 )
 def test_a_constructor_has_no_defaults_of_its_own(group: str, option: str) -> None:
-    node = compose(f"{group}={option}")[group]
+    node = chosen(group, option)[group]
     if group == "data":
         node = node.source
     parameters = [*parameters_of(node).values()]

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from conftest import compose, options
+from conftest import compose, options, with_option
 from unrolled.building.network import largest_size, parse_budget
 from unrolled.classifier.module import SequenceClassifier
 from unrolled.config.checks import check_config
@@ -14,11 +14,11 @@ from unrolled.errors import ConfigError
 from unrolled.training.trainer import build_classifier, load_classifier
 
 BUDGET = 5_000
-SIZED = [m for m in options("model") if "parameter_budget" in compose(f"model={m}").model]
+SIZED = [m for m in options("model") if "parameter_budget" in with_option("model", m).model]
 
 
 def build(model: str, **changes: int | str) -> SequenceClassifier:
-    config = compose(f"model={model}")
+    config = with_option("model", model)
     for key, value in changes.items():
         config.model[key] = value
     return build_classifier(config, num_features=3, num_steps=12, num_classes=4, class_weights=None)
@@ -54,7 +54,7 @@ def test_a_budget_may_have_a_unit(typed: int | str, number: float) -> None:
 def test_a_model_is_as_large_as_its_budget_allows(model: str) -> None:
     classifier = build(model, parameter_budget="5k")
     assert parameters_of(classifier) <= BUDGET
-    node = compose(f"model={model}").model
+    node = with_option("model", model).model
     step = int(node.get("layer", node).get("num_heads", 1))
     larger = classifier.network.encoder.output_size + step
     assert parameters_of(build(model, hidden_size=larger)) > BUDGET

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from conftest import CONF, compose, options
+from conftest import CONF, options, with_option
 from unrolled.building.data import load_data
 from unrolled.building.network import build_network
 from unrolled.config.rules import RULES, Rule
@@ -97,16 +97,16 @@ def inside(rule: Rule) -> list[Any]:
 
 def constructed(option: str) -> list[str]:
     """Return the keys of an option that have a rule and that its constructor takes."""
-    group = option.partition("=")[0]
-    plain = OmegaConf.to_container(compose(option)[group], resolve=True)
+    group, _, name = option.partition("=")
+    plain = OmegaConf.to_container(with_option(group, name)[group], resolve=True)
     keys = {f"{group}.{key}" for key, _ in leaves(plain)}
     return sorted(key for key in keys & RULES.keys() if key.split(".")[1] not in NOT_CONSTRUCTED)
 
 
 def error_of(option: str, key: str, value: Any) -> str | None:
     """Return what the constructor says of the value of a key, or None if it accepts it."""
-    group = option.partition("=")[0]
-    config = compose(option)
+    group, _, name = option.partition("=")
+    config = with_option(group, name)
     OmegaConf.update(config, key, [value] if RULES[key].each else value)
     for other, needed in WITH.get((key, value), {}).items():
         if OmegaConf.select(config, other, default=value) != value:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from conftest import compose
+from conftest import with_option
 from unrolled.building.source import build_source
 from unrolled.contracts import SourceData
 from unrolled.data.noise_tail import append_noise
@@ -23,7 +23,7 @@ few = settings(deadline=None, max_examples=8)
 
 def load(task: str, **changes: int) -> SourceData:
     sizes = {"num_train": 150, "num_val": 20, "num_test": 400}
-    config = compose(f"data={task}")
+    config = with_option("data", task)
     for key, value in {**sizes, **changes}.items():
         config.data.source[key] = value
     data: SourceData = build_source(config).load()

@@ -34,8 +34,10 @@ SMALL = (
     "trainer.max_epochs=4",
     "checkpoint.min_seconds=0",  # epochs take milliseconds
     "callbacks.early_stopping.patience=20",
+    "~callbacks.tensorboard_views",  # pictures take a third of the time of such a run
 )
 NUM_BATCHES = 7
+FORK_SERVER = Path(__file__).with_name("fork_server.py")
 
 
 class Server:
@@ -43,9 +45,12 @@ class Server:
 
     It starts a new server process if the last request was not answered, for example because a test
     timed out: a late answer would otherwise be read as the answer to the next request.
+
+    program: path of the script.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, program: Path = FORK_SERVER) -> None:
+        self._program = program
         self._process: subprocess.Popen[str] | None = None
         self._answered = False
 
@@ -79,7 +84,7 @@ class Server:
     def _restart(self) -> None:
         self.kill()
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("fork_server.py"))],
+            [sys.executable, str(self._program)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -146,13 +151,6 @@ class Run:
         for key in ("seconds", "identity"):
             state["unrolled"].pop(key)
         return state
-
-
-@pytest.fixture(scope="session")
-def server() -> Any:
-    server = Server()
-    yield server
-    server.kill()
 
 
 @pytest.fixture

@@ -6,8 +6,10 @@ fault can be planted at an exact place: see `Instrument`.
 """
 
 import contextlib
+import gc
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -19,13 +21,18 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import hydra  # noqa: F401 - loaded before the fork
+import matplotlib.backends.backend_agg  # noqa: F401
 import numpy as np
+import sklearn.linear_model
+import sklearn.metrics  # noqa: F401
 import torch
 from lightning import Callback
 from lightning.pytorch.loggers import TensorBoardLogger  # noqa: F401
 
 from unrolled import cli
+from unrolled.callbacks import tensorboard_views  # noqa: F401
 from unrolled.commands import evaluate, resume, train  # noqa: F401
+from unrolled.config.composition import compose_config
 from unrolled.contracts import Batch
 from unrolled.data.sources import digits, random  # noqa: F401
 from unrolled.reports import terminal  # noqa: F401
@@ -140,13 +147,30 @@ def _other_data() -> None:
 
 def _child(request: dict[str, Any]) -> None:
     os.setsid()
-    output = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+    for number, path in ((1, request["output"]), (2, request.get("errors", request["output"]))):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
     sys.stderr = sys.__stderr__ = os.fdopen(2, "w", buffering=1, closefd=False)
     os.environ.update(request.get("environment", {}))
     os.chdir(request.get("cwd", "."))
+    if "record" in request:
+        _instrument(request)
+    if request.get("other_data"):
+        _other_data()
+    if "kill_at_write" in request:
+        _kill_at_write(request["kill_at_write"])
+    if "script" in request:
+        runpy.run_path(request["script"], run_name="__main__")
+        code = 0
+    else:
+        sys.argv = ["unrolled", *request["arguments"]]
+        code = cli.run(request["arguments"])
+    sys.stdout.flush()
+    os._exit(code)
+
+
+def _instrument(request: dict[str, Any]) -> None:
+    """Add an `Instrument` to the callbacks of the run."""
     instrument = Instrument(request["record"], request.get("faults", []))
     build_trainer = trainer.build_trainer
 
@@ -155,19 +179,15 @@ def _child(request: dict[str, Any]) -> None:
         return build_trainer(config, folder, callbacks=callbacks, loggers=loggers)
 
     trainer.build_trainer = build_instrumented
-    if request.get("other_data"):
-        _other_data()
-    if "kill_at_write" in request:
-        _kill_at_write(request["kill_at_write"])
-    sys.argv = ["unrolled", *request["arguments"]]
-    code = cli.run(request["arguments"])
-    sys.stdout.flush()
-    os._exit(code)
 
 
 def main() -> None:
     """Serve until standard input ends."""
     torch.set_num_threads(1)
+    gc.set_threshold(50_000)  # as `unrolled.cli.main` does
+    compose_config([])  # fills the caches of Hydra's parser
+    gc.collect()
+    gc.freeze()  # so that a fork does not copy the pages of all objects to search them
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     print(json.dumps({"ready": True}), file=answers)
     for line in sys.stdin:

@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from resume.conftest import SMALL, Run, server
-
-__all__ = ["server"]  # a fixture
+from resume.conftest import SMALL, Run
 
 
 @dataclass
