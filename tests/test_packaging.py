@@ -99,7 +99,7 @@ def test_setup_refuses_a_link_to_an_environment_that_has_torch(checkout):
     assert "rm .venv" in done.stderr
 
 
-def test_the_test_script_prints_how_to_run_the_slow_tests(checkout):
+def test_the_test_script_prints_how_to_run_the_slow_and_the_rare_tests(checkout):
     shutil.copy(ROOT / "scripts" / "test", checkout / "scripts" / "test")
     (checkout / "scripts" / "setup").write_text("#!/bin/sh\necho echo\n")
 
@@ -110,3 +110,4 @@ def test_the_test_script_prints_how_to_run_the_slow_tests(checkout):
     assert done.returncode == 0
     assert done.stdout.split()[-1] == "tests/test_cli.py"
     assert "scripts/test -m slow" in done.stderr
+    assert "scripts/test -m rare" in done.stderr

@@ -18,8 +18,6 @@ from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-HANG_SECONDS = 3600  # longer than any test may take
-
 import hydra  # noqa: F401 - loaded before the fork
 import numpy as np
 import torch
@@ -34,6 +32,8 @@ from unrolled.data.sources import digits, random  # noqa: F401
 from unrolled.reports import terminal  # noqa: F401
 from unrolled.runs import durable, metrics_csv
 from unrolled.training import experiment, trainer  # noqa: F401
+
+HANG_SECONDS = 3600  # longer than any test may take
 
 
 class Instrument(Callback):

@@ -132,7 +132,7 @@ def test_sweep_killed_at_five_random_moments_gives_the_same_table(new_sweep):
     assert sweep.table == whole.table
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 @pytest.mark.timeout(7200)
 def test_a_thousand_jobs_of_which_five_die(new_sweep):
     sweep = new_sweep(f"seed={','.join(map(str, range(1000)))}", "logger=none", "sweep.keep=none")
