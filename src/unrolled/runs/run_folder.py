@@ -18,6 +18,7 @@ import logging
 import math
 import os
 import shlex
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -91,9 +92,8 @@ class RunFolder:
         if not is_helper() and (self.path / "checkpoints").is_dir():
             with locked(self.path):
                 self.remove_result()
-                for path in (self.best_checkpoint, self.path / "provenance.json"):
-                    path.unlink(missing_ok=True)
-                (self.path / "checkpoints").rmdir()
+                (self.path / "provenance.json").unlink(missing_ok=True)
+                shutil.rmtree(self.path / "checkpoints")  # may hold part of a checkpoint
 
     def set_aside(self) -> None:
         """Move the files of the run to a hidden subfolder, so that a new run can use the folder."""
