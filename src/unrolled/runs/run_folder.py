@@ -18,7 +18,6 @@ import logging
 import math
 import os
 import shlex
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -92,8 +91,9 @@ class RunFolder:
         if not is_helper() and (self.path / "checkpoints").is_dir():
             with locked(self.path):
                 self.remove_result()
-                (self.path / "provenance.json").unlink(missing_ok=True)
-                shutil.rmtree(self.path / "checkpoints")  # may hold part of a checkpoint
+                for path in (self.best_checkpoint, self.path / "provenance.json"):
+                    path.unlink(missing_ok=True)
+                (self.path / "checkpoints").rmdir()
 
     def set_aside(self) -> None:
         """Move the files of the run to a hidden subfolder, so that a new run can use the folder."""
