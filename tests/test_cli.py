@@ -26,7 +26,6 @@ def unrolled(*arguments: str, cwd: Path, **environment: str) -> subprocess.Compl
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=100,
         check=False,
     )
 

@@ -19,7 +19,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("hatchling")
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT]
-    subprocess.run(command, check=True, capture_output=True, timeout=100)
+    subprocess.run(command, check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "site")
@@ -44,7 +44,6 @@ def test_an_installed_wheel_trains_from_another_folder(installed, tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
     )
 
     assert done.returncode == 0, done.stderr
@@ -100,7 +99,7 @@ def test_setup_refuses_a_link_to_an_environment_that_has_torch(checkout):
     assert "rm .venv" in done.stderr
 
 
-def test_the_test_script_prints_how_to_run_the_slow_tests(checkout):
+def test_the_test_script_prints_how_to_run_the_slow_and_the_rare_tests(checkout):
     shutil.copy(ROOT / "scripts" / "test", checkout / "scripts" / "test")
     (checkout / "scripts" / "setup").write_text("#!/bin/sh\necho echo\n")
 
@@ -111,3 +110,4 @@ def test_the_test_script_prints_how_to_run_the_slow_tests(checkout):
     assert done.returncode == 0
     assert done.stdout.split()[-1] == "tests/test_cli.py"
     assert "scripts/test -m slow" in done.stderr
+    assert "scripts/test -m rare" in done.stderr

@@ -20,7 +20,7 @@ def accuracy_on_longer_ones(train_in: Train, *overrides: str) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("model", ["rnn", "lstm"])
 def test_parity_is_learnt_by_what_can_change_sign(model: str, train_in: Train) -> None:
     experiment = f"experiment=parity_{model}"
@@ -30,7 +30,7 @@ def test_parity_is_learnt_by_what_can_change_sign(model: str, train_in: Train) -
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("model", ["mingru", "minlstm"])
 def test_parity_is_not_learnt_with_positive_eigenvalues_only(model: str, train_in: Train) -> None:
     assert accuracy_on_longer_ones(train_in, "experiment=parity", f"model={model}", "seed=1") <= 0.6

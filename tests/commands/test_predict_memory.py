@@ -60,6 +60,7 @@ def write_file(path: Path, *, num: int, length: int) -> None:
 
 def peak_kib(folder: Path, source: Path) -> int:
     words = ["predict", f"run={folder / 'run'}", f"input={source}", f"output={folder / 'out.csv'}"]
+    words.append("overwrite=true")
     done = subprocess.run([sys.executable, "-c", PEAK, *words], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return int(done.stdout.split()[-1])

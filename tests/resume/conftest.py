@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,20 +39,26 @@ SMALL = (
     "~callbacks.tensorboard_views",  # pictures take a third of the time of such a run
 )
 NUM_BATCHES = 7
+WAITING = "SIGTERM: waiting for the next checkpoint"
 FORK_SERVER = Path(__file__).with_name("fork_server.py")
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    """Wait for an event. The test's time-out ends the wait if it never comes."""
+    while not happened():
+        time.sleep(0.005)
 
 
 class Server:
     """Client of `fork_server`.
 
-    It starts a new server process if the last request was not answered, for example because a test
-    timed out: a late answer would otherwise be read as the answer to the next request.
-
-    program: path of the script.
+    If the last request was not answered, for example because a test timed out, it replaces the
+    server process together with the runs that it has started: a late answer would otherwise be
+    read as the answer to the next request.
     """
 
-    def __init__(self, program: Path = FORK_SERVER) -> None:
-        self._program = program
+    def __init__(self, script: Path = FORK_SERVER) -> None:
+        self._script = script
         self._process: subprocess.Popen[str] | None = None
         self._answered = False
 
@@ -63,9 +71,11 @@ class Server:
         return answer
 
     def kill(self) -> None:
+        """End the server and all processes in its group."""
         if self._process is not None:
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)  # exists until it is waited for
             self._process.communicate()
+            self._process = None
 
     def _send(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self._process is not None
@@ -84,11 +94,12 @@ class Server:
     def _restart(self) -> None:
         self.kill()
         self._process = subprocess.Popen(
-            [sys.executable, str(self._program)],
+            [sys.executable, str(self._script)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
         )
         assert self._read() == {"ready": True}
 
@@ -141,8 +152,11 @@ class Run:
 
     def wait_for_steps(self, num: int) -> None:
         path = self.path / "record.jsonl"
-        while not path.exists() or path.read_text().count("\n") < num:
-            time.sleep(0.005)
+        wait_until(lambda: path.exists() and path.read_text().count("\n") >= num)
+
+    def wait_for_hang(self) -> None:
+        """Wait until the fault `hang` has been reached."""
+        wait_until((self.path / "record.hanging").exists)
 
     def checkpoint(self, name: str) -> dict[str, Any]:
         """Return the checkpoint without times, which differ between runs."""

@@ -1,8 +1,8 @@
 """Starts runs in milliseconds: a process with torch and Lightning loaded forks one per request.
 
-Each run is a process and session of its own, killed by real signals. Requests and answers are
-lines of JSON on standard input and output. What a run computes is recorded from within, and a
-fault can be planted at an exact place: see `Instrument`.
+Each run is a process of its own, ended by real signals, in the process group of the server.
+Requests and answers are lines of JSON on standard input and output. What a run computes is
+recorded from within, and a fault can be planted at an exact place: see `Instrument`.
 """
 
 import contextlib
@@ -27,6 +27,7 @@ import sklearn.linear_model
 import sklearn.metrics  # noqa: F401
 import torch
 from lightning import Callback
+from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.loggers import TensorBoardLogger  # noqa: F401
 
 from unrolled import cli
@@ -39,18 +40,23 @@ from unrolled.reports import terminal  # noqa: F401
 from unrolled.runs import durable, metrics_csv
 from unrolled.training import experiment, trainer  # noqa: F401
 
+HANG_SECONDS = 3600  # longer than any test may take
+
 
 class Instrument(Callback):
     """Records (epoch, batch, sequences, bits of the loss) of each batch, and injects faults.
 
     record: file that a line is added to for each batch.
-    faults: each {"at": hook, "epoch": int, "batch": int, "seed": int, "do": what, "seconds": to
-        hang}, any but at and do left out; hooks are batch_start, batch_end, validation, epoch_end,
+    faults: each {"at": hook, "epoch": int, "batch": int, "seed": int, "do": what}, any but at and
+        do left out; hooks are batch_start, batch_end, validation, epoch_end,
         train_end; what is a signal's name, or a method of this class.
+    output: file that the process prints to.
     """
 
-    def __init__(self, record: str, faults: list[dict[str, Any]]) -> None:
+    def __init__(self, record: str, faults: list[dict[str, Any]], output: str) -> None:
         self.file = Path(record).open("a")  # noqa: SIM115 - until the process ends
+        self.hanging = Path(record).with_suffix(".hanging")
+        self.output = Path(output)
         self.faults = faults
 
     def on_train_start(self, trainer, pl_module):
@@ -81,7 +87,6 @@ class Instrument(Callback):
         for fault in self.faults:
             if any(fault.get(key, here[key]) != here[key] for key in here):
                 continue
-            self.seconds = fault.get("seconds", 60)
             harm = getattr(self, fault["do"], None)
             if harm is None:
                 os.kill(os.getpid(), getattr(signal, fault["do"]))
@@ -93,7 +98,16 @@ class Instrument(Callback):
             next(pl_module.parameters())[0] = np.nan
 
     def hang(self, trainer, pl_module):
-        time.sleep(self.seconds)
+        self.hanging.touch()
+        time.sleep(HANG_SECONDS)
+
+    def hang_until_reported(self, trainer, pl_module):
+        while "in hang_until_reported" not in self.output.read_text():
+            time.sleep(0.01)
+
+    def let_ten_hours_pass(self, trainer, pl_module):
+        (timer,) = [found for found in trainer.callbacks if isinstance(found, Timer)]
+        timer._offset += 36_000
 
     def fail(self, trainer, pl_module):
         raise ValueError("a planted error")
@@ -146,7 +160,6 @@ def _other_data() -> None:
 
 
 def _child(request: dict[str, Any]) -> None:
-    os.setsid()
     for number, path in ((1, request["output"]), (2, request.get("errors", request["output"]))):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
     sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
@@ -171,7 +184,7 @@ def _child(request: dict[str, Any]) -> None:
 
 def _instrument(request: dict[str, Any]) -> None:
     """Add an `Instrument` to the callbacks of the run."""
-    instrument = Instrument(request["record"], request.get("faults", []))
+    instrument = Instrument(request["record"], request.get("faults", []), request["output"])
     build_trainer = trainer.build_trainer
 
     def build_instrumented(config, folder, *, callbacks, loggers):

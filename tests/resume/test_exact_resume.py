@@ -1,5 +1,6 @@
 """A run that is killed and resumed equals an uninterrupted run, bit for bit."""
 
+from itertools import combinations, product
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,32 @@ def test_a_killed_run_resumes_bit_for_bit(new_run, uninterrupted, scheduler, loo
     check(new_run, uninterrupted, scheduler, loop, kill, within=within)
 
 
+def each_pair() -> list[tuple[str, str, str, bool]]:
+    """Return 32 cases that contain each pair of values of two settings: a Latin square."""
+    kills = list(KILLS)
+    return [
+        (scheduler, loop, kills[(s + n) % len(kills)], (s + n // len(kills)) % 2 == 0)
+        for s, scheduler in enumerate(sorted(SCHEDULERS))
+        for n, loop in enumerate(LOOPS)
+    ]
+
+
+def test_the_cases_contain_each_pair_of_values():
+    settings = (SCHEDULERS, LOOPS, KILLS, (True, False))
+    cases = each_pair()
+    for (i, left), (j, right) in combinations(enumerate(settings), 2):
+        assert {(case[i], case[j]) for case in cases} == set(product(left, right))
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize(("scheduler", "loop", "kill", "within"), each_pair())
+def test_a_killed_run_resumes_bit_for_bit_for_each_pair_of_settings(
+    new_run, uninterrupted, scheduler, loop, kill, within
+):
+    check(new_run, uninterrupted, scheduler, loop, kill, within=within)
+
+
+@pytest.mark.rare
 @pytest.mark.parametrize("within", [True, False])
 @pytest.mark.parametrize("kill", KILLS)
 @pytest.mark.parametrize("loop", LOOPS)

@@ -113,14 +113,12 @@ def test_killed_three_times_while_saving(new_run, uninterrupted):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_killed_fifty_times_while_saving(new_run, uninterrupted):
     reference = uninterrupted("checkpoint.every_n_steps=1", *LONG)
     assert kill_during_saves(new_run, reference, num_kills=50, seed=SEED) == 50
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_killed_at_any_moment(new_run, uninterrupted):
     """The signal is sent from outside, at a random moment."""
     print(f"KILL_SEED={SEED}")

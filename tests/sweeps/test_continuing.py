@@ -4,6 +4,10 @@ import json
 
 import pytest
 
+from conftest import compose
+from unrolled.runs.run_folder import RunFolder
+from unrolled.sweeps.jobs import _earlier_result
+
 
 def before(sweep):
     """Return the seeds of the jobs that were found done."""
@@ -42,6 +46,21 @@ def test_edited_source_is_run_again_and_the_old_run_set_aside(copied, finished):
     (aside,) = folder.glob(".replaced-*")
     assert (aside / "checkpoints" / "best.ckpt").is_file()
     assert copied.table == finished.table, "what was set aside is in no table"
+
+
+@pytest.mark.parametrize("has_config", [False, True])
+def test_a_job_that_was_killed_before_its_first_checkpoint_starts_again(tmp_path, has_config):
+    folder = RunFolder(tmp_path / "job")
+    config = compose("trainer=cpu")
+    with folder.claimed():
+        if has_config:
+            folder.write_config(config)
+            (folder.path / "checkpoints" / ".last.ckpt.tmp").touch()
+
+    assert _earlier_result(config, folder) is None
+
+    with folder.claimed():  # raises if the folder is not free
+        pass
 
 
 def test_other_data_is_run_again(copied):

@@ -93,6 +93,8 @@ def _earlier_result(config: DictConfig, folder: RunFolder) -> Result | None:
     If None, the folder is free for a new run or holds one that can be resumed.
     """
     if not (folder.path / "config.yaml").is_file():
+        if not folder.last_checkpoint.is_file():  # killed before it wrote its config
+            folder.make_free()
         return None
     result = folder.result()
     is_done = result is not None and result.state == "done"

@@ -1,0 +1,238 @@
+"""Every command of README.md and docs/ runs, shortened: one epoch of one batch, few jobs.
+
+A page is one test, and its commands run in order in one folder. The commands that recorded scores
+in docs/results.md and docs/models.md are slow tests of their own. No command downloads anything:
+MNIST is replaced by a few random images.
+"""
+
+import gzip
+import hashlib
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import unrolled
+from conftest import options
+from unrolled.cli import run
+from unrolled.data.sources.idx_images import PARTS, TEST_PARTS
+from unrolled.data.sources.mnist import MNIST
+
+ROOT = Path(__file__).parents[1]
+RECORDS = ("results.md", "models.md")
+PAGES = {path.name: path.read_text() for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]}
+
+SHORT = (
+    "trainer.max_epochs=1",
+    "trainer.limit_train_batches=1",
+    "trainer.limit_val_batches=1",
+    "trainer.limit_test_batches=1",
+    "data.batch_size=4",
+    "data.eval_batch_size=4",
+    "logger=none",
+)
+NOT_RUN = {
+    "git clone": "needs the network",
+    "cd ": "changes the folder of the shell",
+    "tensorboard": "serves a page until it is stopped",
+    "scripts/test": "starts the tests within a test",
+    "OMP_NUM_THREADS=1 python benchmarks/": "measures for minutes",
+    "unrolled train model=running_mean": "test_walkthrough.py runs the example of a new model",
+}
+SYNTAX = re.compile(r"[= ](DIR|FILE|NAME|SEED|RUN|SWEEP)\b")  # in the text, not in a block
+
+
+def in_blocks(page: str) -> list[str]:
+    """Return the commands of the fenced blocks of a page, one per item, without comments."""
+    blocks = re.findall(r"^ *```(\w*)\n(.*?)^ *```", PAGES[page], re.MULTILINE | re.DOTALL)
+    lines = [line for kind, text in blocks if kind == "bash" for line in text.splitlines()]
+    known = ("unrolled ", "scripts/train", "scripts/test", "OMP_NUM_THREADS", "python ")
+    lines += [
+        line
+        for kind, text in blocks
+        if kind == ""
+        for line in text.splitlines()
+        if line.startswith(known)
+    ]
+    commands = [part for line in lines for part in line.split("#")[0].split("&&")]
+    return [command.strip() for command in commands if command.strip()]
+
+
+def in_text(page: str) -> list[str]:
+    """Return the commands with settings that the text of a page has in backquotes."""
+    found = re.findall(r"`((?:unrolled|scripts/\w+) [^`]*)`", PAGES[page])
+    commands = (" ".join(command.split()) for command in found)
+    return [command for command in commands if "=" in command and not SYNTAX.search(command)]
+
+
+def is_run(command: str) -> bool:
+    return not command.startswith(tuple(NOT_RUN))
+
+
+def without_seeds(commands: list[str]) -> list[str]:
+    """Leave out what differs from another command only in its seeds."""
+    return list(dict.fromkeys(re.sub(r" seed=[\d,]+$", "", command) for command in commands))
+
+
+def shortened(command: str) -> list[str]:
+    """Return the arguments of a command for one epoch of one batch and at most two jobs."""
+    words = shlex.split(command.replace("scripts/train", "unrolled train"))[1:]
+    for number, word in enumerate(words):
+        key, _, values = word.partition("=")
+        if key in ("seed", "data.fold") or (key == "experiment" and "," in values):
+            words[number] = f"{key}={values.split(',')[0]}"
+        elif key == "model":
+            words[number] = f"{key}={','.join(values.split(',')[:2])}"
+        elif key == "data.source.min_steps":
+            words[number] = f"{key}=20"
+        elif (key == "trainer.max_epochs" and words[0] == "resume") or key == "sweep.num_trials":
+            words[number] = f"{key}=2"
+    if words[0] != "train" or "--help" in words:
+        return words
+    trials = ["sweep.num_trials=2"] if "sweep=optuna" in words else []
+    return [*words, *SHORT, *trials]
+
+
+def newest(pattern: str) -> Path:
+    return max(Path().glob(pattern), key=lambda path: path.stat().st_mtime_ns).parent
+
+
+def filled_in(words: list[str]) -> list[str]:
+    """Replace the placeholders of a page by folders that its earlier commands have made."""
+    sweeps, runs = "outputs/sweeps/*/sweep.csv", "outputs/digits/*/*/result.json"
+    filled = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if key in ("run", "init_from") and value != "latest":
+            word = f"{key}={newest(runs)}"
+        elif key == "from":
+            word = f"{key}={newest('outputs/sweeps/*/best.yaml')}/best.yaml"
+        elif not equals and word in ("DIR", "outputs/sweeps/DIR"):
+            word = str(newest(sweeps))
+        filled.append(word)
+    return filled
+
+
+def carry_out(command: str) -> None:
+    words = filled_in(shortened(command))
+    assert run(words) == 0, f"{command}\nas: unrolled {' '.join(words)}"
+
+
+def idx(array: np.ndarray) -> bytes:
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, dtype=">u4").tobytes()
+    return header + array.tobytes()
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder, with images of MNIST's shape in $UNROLLED_DATA_DIR."""
+    folder = tmp_path / "data" / "mnist"
+    folder.mkdir(parents=True)
+    draw = np.random.default_rng(0)
+    checksums = {}
+    for (images, labels), num in ((PARTS, 5040), (TEST_PARTS, 20)):  # 5,000 for validation
+        pixels = draw.integers(0, 256, (num, 28, 28), dtype=np.uint8)
+        classes = np.arange(num, dtype=np.uint8) % 10
+        for name, array in ((images, pixels), (labels, classes)):
+            checksums[name] = hashlib.sha256(idx(array)).hexdigest()
+            (folder / f"{name}.gz").write_bytes(gzip.compress(idx(array), compresslevel=0))
+    monkeypatch.setattr(MNIST, "sha256", checksums)
+    monkeypatch.setenv("UNROLLED_DATA_DIR", str(folder.parent))
+    place = tmp_path / "workplace"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
+
+
+def write_swings() -> None:
+    """Run the script of docs/own-data.md, which writes a table of sequences."""
+    (script,) = re.findall(r"```python\n(.*?)```", PAGES["own-data.md"], re.DOTALL)
+    exec(compile(script, "own-data.md", "exec"), {})
+
+
+def test_the_commands_of_the_readme_run(workplace: Path) -> None:
+    write_swings()
+    table = Path("swings.csv").read_text().replace("swing,", "id,", 1)
+    for name in ("my.csv", "new.csv"):
+        Path(name).write_text(table)
+
+    for command in filter(is_run, in_blocks("README.md")):
+        carry_out(command)
+
+    assert Path("classes.csv").read_text().startswith("id,predicted,p_fast,p_slow\n")
+
+
+def test_the_notebook_example_of_the_readme_runs(workplace: Path) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", PAGES["README.md"], re.DOTALL)
+    short = example.replace('"seed=2"]', f'"seed=2", *{SHORT}]')
+    assert short != example
+    names = {"x": torch.randn(3, 8, 8), "unrolled": unrolled}
+
+    exec(compile(short, "README.md", "exec"), names)
+
+    assert len(names["prediction"].labels) == 3
+
+
+def test_the_commands_about_your_own_data_run(workplace: Path) -> None:
+    write_swings()
+
+    for command in filter(is_run, in_blocks("own-data.md")):
+        carry_out(command)
+
+    assert Path("predictions.csv").read_text().startswith("id,predicted,p_fast,p_slow\n")
+
+
+def test_the_commands_about_resuming_run(workplace: Path) -> None:
+    carry_out("unrolled train")
+
+    for command in filter(is_run, in_blocks("resume.md")):
+        carry_out(command)
+
+
+@pytest.mark.parametrize("page", ["reference.md", "sweeps.md", "tutorial.md", "tried.md"])
+def test_the_commands_of_a_page_run(page: str, workplace: Path) -> None:
+    for command in filter(is_run, without_seeds([*in_blocks(page), *in_text(page)])):
+        carry_out(command)
+
+
+def recorded() -> list[str]:
+    commands = [command for page in RECORDS for command in (*in_blocks(page), *in_text(page))]
+    return sorted(filter(is_run, without_seeds(commands)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", recorded())
+def test_a_command_that_recorded_scores_runs(command: str, workplace: Path) -> None:
+    rows = "\n".join(f"{','.join('12345678'[n % 4 :][:4])}:4,3,2,1:{'ab'[n % 2]}" for n in range(8))
+    text = f"@problemName X\n@timeStamps false\n@classLabel true a b\n@data\n{rows}\n"
+    for name in ("BasicMotions_TRAIN.ts", "BasicMotions_TEST.ts"):
+        Path(name).write_text(text)
+
+    carry_out(command)
+
+
+def test_every_option_in_a_command_exists() -> None:
+    """Also the values of a sweep of which only the first ones are run."""
+    commands = [command for page in PAGES for command in (*in_blocks(page), *in_text(page))]
+    words = [word for command in filter(is_run, commands) for word in command.split()]
+    chosen = [word.split("=", 1) for word in words if re.match(r"(model|head|experiment)=", word)]
+    named = {(group, value) for group, values in chosen for value in values.split(",")}
+
+    assert len(named) > 40
+    assert not {(group, value) for group, value in named if value not in options(group)}
+
+
+def test_every_command_of_a_block_is_run_or_known_not_to_run() -> None:
+    tested = {"README.md", "own-data.md", "resume.md", "reference.md", "sweeps.md", "tutorial.md"}
+    tested |= {"tried.md", *RECORDS, "testing.md"}
+    assert set(PAGES) == tested
+    for page in PAGES:
+        for command in filter(is_run, in_blocks(page)):
+            assert command.startswith(("unrolled ", "scripts/train")), (page, command)
+    assert not list(filter(is_run, in_blocks("testing.md")))
+    every = [command for page in PAGES for command in (*in_blocks(page), *in_text(page))]
+    for start in NOT_RUN:
+        assert any(command.startswith(start) for command in every), start
