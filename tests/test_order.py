@@ -23,7 +23,7 @@ TRAIN = (
     "data.label=kind",
     "model.hidden_size=8",
     "model.bidirectional=true",
-    "trainer.max_epochs=3",
+    "trainer.max_epochs=2",
     "logger=none",
 )
 
@@ -74,7 +74,7 @@ def test_the_order_of_rows_and_files_does_not_change_a_score(
     form: str, train_in: Callable[..., SimpleNamespace], tmp_path: Path
 ) -> None:
     records = []
-    for seed in (None, 1, 2):
+    for seed in (None, 1):
         place = tmp_path / str(seed)
         place.mkdir()
         name = write(form, some_rows(), place, seed=seed)
@@ -84,7 +84,7 @@ def test_the_order_of_rows_and_files_does_not_change_a_score(
         records.append(train_in(*overrides, f"data.path={place / name}").record)
     scores = [record["scores"] for record in records]
     assert scores[0].keys() >= {"test/loss", "val/loss"}
-    assert json.dumps(scores[1]) == json.dumps(scores[0]) == json.dumps(scores[2])
+    assert json.dumps(scores[1]) == json.dumps(scores[0])
 
 
 @pytest.mark.parametrize("model", ["rnn", "lstm", "gru", "lru", "transformer"])
