@@ -12,7 +12,7 @@ MIN_STEPS, MAX_STEPS = 600, 1_200  # optimizer steps of a small training set
 EPOCHS = 40  # the number of epochs between these two limits, and for larger training sets
 STEPS_PER_EPOCH = 125  # beyond them, the batch size grows instead, up to LARGEST_BATCH
 LARGEST_BATCH = 256
-VAL_SIZE = 0.1  # of a larger training set
+VAL_SIZE, TEST_SIZE = 0.1, 0.2  # of a larger training set
 
 
 @dataclass(frozen=True)
@@ -55,22 +55,30 @@ def small_recipe(num_sequences: int, num_steps: int) -> SmallRecipe:
     The number of features and of classes has no influence. It had none in the measurements.
     """
     stride, pool = stride_and_pool(num_steps)
-    if num_sequences < SMALL:
+    val_size = usual_val_size(num_sequences)
+    if not val_size:
         steps = round(EPOCHS * num_sequences / BATCH_SIZE)
         steps = min(MAX_STEPS, max(MIN_STEPS, steps))
-        return SmallRecipe(stride, pool, min(BATCH_SIZE, num_sequences), steps, -1, 0.0)
+        return SmallRecipe(stride, pool, min(BATCH_SIZE, num_sequences), steps, -1, val_size)
     batch_size = BATCH_SIZE
     while batch_size < LARGEST_BATCH and num_sequences > STEPS_PER_EPOCH * batch_size:
         batch_size *= 2
-    return SmallRecipe(stride, pool, batch_size, -1, EPOCHS, VAL_SIZE)
+    return SmallRecipe(stride, pool, batch_size, -1, EPOCHS, val_size)
 
 
-def stride_and_pool(num_steps: int) -> tuple[int, int]:
+def usual_val_size(num_sequences: int) -> float:
+    """Return the fraction of n sequences that selects the weights, or 0 if nothing is selected."""
+    return 0.0 if num_sequences < SMALL else VAL_SIZE
+
+
+def stride_and_pool(num_steps: int, *, stride: int | None = None) -> tuple[int, int]:
     """Return the stride of the first convolution, and the steps that are averaged after the last.
 
     The convolutions see at most about 256 steps, and the recurrent part about 48.
 
     num_steps: steps of the longest training sequence, >= 1.
+    stride: a given stride, >= 1, or None.
     """
-    stride = max(1, round(num_steps / GRID))
+    if stride is None:
+        stride = max(1, round(num_steps / GRID))
     return stride, max(1, round(num_steps / stride / POOLED))

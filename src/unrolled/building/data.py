@@ -98,8 +98,10 @@ def share_data(config: DictConfig) -> SequenceDataModule:
     return data
 
 
-def share_source(config: DictConfig) -> None:
+def share_source(config: DictConfig) -> SequenceDataModule:
     """Load the source now; `load_data` divides it for every config with the same source.
+
+    Return the data module, which has the source's data as `loaded` and is not set up.
 
     For the folds of a cross-validation, which divide the same sequences differently.
 
@@ -108,7 +110,8 @@ def share_source(config: DictConfig) -> None:
     """
     data = build_data(config)
     data.prepare_data()
-    _shared_sources[source_description(config)] = data.load_source()
+    data.loaded = _shared_sources[source_description(config)] = data.load_source()
+    return data
 
 
 @contextmanager

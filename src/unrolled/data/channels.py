@@ -182,9 +182,10 @@ def _statistics(
     """Return mean and deviation of each sequence, u = 1, or of its steps so far, u = t."""
     if causal:
         counts = torch.arange(1, x.shape[1] + 1)[:, None]
-        mean = x.cumsum(dim=1) / counts
-        variance = (x.square().cumsum(dim=1) / counts - mean.square()).clamp(min=0)
-        return mean, variance.sqrt()
+        first = x[:, :1]  # so that the squares of a constant sequence are exactly 0
+        mean = (x - first).cumsum(dim=1) / counts
+        variance = ((x - first).square().cumsum(dim=1) / counts - mean.square()).clamp(min=0)
+        return mean + first, variance.sqrt()
     counts = lengths[:, None, None]
     mean = x.sum(dim=1, keepdim=True) / counts
     real = real_steps(lengths, x.shape[1])[:, :, None]

@@ -128,9 +128,8 @@ class SequenceDataModule(LightningDataModule):
 
     @property
     def num_steps(self) -> int:
-        """Steps of the longest sequence of any part (t)."""
-        parts = (self.parts.train, self.parts.val, self.parts.test)
-        return max(part.x.shape[1] for part in parts if part is not None)
+        """Steps of the longest training sequence (t)."""
+        return int(self.parts.train.lengths.max())
 
     @property
     def small_recipe(self) -> SmallRecipe:

@@ -15,13 +15,13 @@ from unrolled.data.layouts import lay_out, require_equal_lengths
 from unrolled.data.missing import Filling
 from unrolled.data.noise_tail import append_noise
 from unrolled.data.sanity_checks import SPLIT_NAMES, check_sequences
-from unrolled.data.splits import fold_out, hold_out
+from unrolled.data.splits import FOLD_SPLITS, fold_out, hold_out
 from unrolled.data.standardization import Standardization
 from unrolled.data.truncation import truncate
 from unrolled.data.windows import Windows
 from unrolled.errors import ConfigError, DataError
 from unrolled.seeding import mix
-from unrolled.small_recipe import small_recipe
+from unrolled.small_recipe import SMALL, TEST_SIZE, usual_val_size
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,9 @@ class Preparation:
         stratified, random, group, time or given; see `hold_out`.
     split_seed: seed of the split, >= 0; independent of the seed of the run.
     val_size: size of the validation set: a number of sequences >= 1, a fraction < 1, or 0 for none.
-        None: computed from the number of sequences outside the test set; see `small_recipe`.
-    test_size: the same for the test set, which is held out first.
+        None: computed from the number of sequences outside the test set; see `usual_val_size`.
+    test_size: the same for the test set, which is held out first. None: a fifth of the sequences,
+        or folds if there are few; see `tests_on_folds`.
     fold: None to hold out val_size. Otherwise the validation set is this one of num_folds equal
         folds of the sequences outside the test set, 0 <= fold < num_folds.
     test_fold: None to hold out test_size. Otherwise the test set is this one of num_folds equal
@@ -135,7 +136,7 @@ class Preparation:
     split: str
     split_seed: int
     val_size: float | None
-    test_size: float
+    test_size: float | None
     fold: int | None
     test_fold: int | str | None
     num_folds: int
@@ -148,7 +149,7 @@ class Preparation:
     window: Windows
 
     def __post_init__(self) -> None:
-        if (self.val_size or 0) < 0 or self.test_size < 0:
+        if (self.val_size or 0) < 0 or (self.test_size or 0) < 0:
             raise ConfigError(
                 "need data.val_size >= 0 and data.test_size >= 0, "
                 f"got {self.val_size} and {self.test_size}"
@@ -172,8 +173,8 @@ class Preparation:
         if isinstance(self.test_fold, int):
             rows, held = self._fold_out(data, rows, self.test_fold)
             test = data.train.take(held)
-        elif test is None and self.test_fold is None and self.test_size:
-            rows, held = self._hold_out(data, rows, self.test_size)
+        elif test is None and (size := self._test_size(data)):
+            rows, held = self._hold_out(data, rows, size)
             test = data.train.take(held)
         if self.fold is not None:
             if val is not None:
@@ -183,16 +184,30 @@ class Preparation:
                 )
             rows, held = self._fold_out(data, rows, self.fold)
             val = data.train.take(held)
-        elif val is None and (size := self._val_size(len(rows), data.train.x.shape[1])):
+        elif val is None and (size := self._val_size(len(rows))):
             rows, held = self._hold_out(data, rows, size)
             val = data.train.take(held)
         train = data.train if len(rows) == len(data.train) else data.train.take(rows)
         return Parts(train, val, test)
 
-    def _val_size(self, num_sequences: int, num_steps: int) -> float:
-        if self.val_size is None:
-            return small_recipe(num_sequences, num_steps).val_size
-        return self.val_size
+    def tests_on_folds(self, data: SourceData) -> bool:
+        """Return whether test_size=None asks for a training per fold, as test_fold=all does."""
+        return (
+            self.test_size is None
+            and data.test is None
+            and self.test_fold is None
+            and self.fold is None
+            and self.split in FOLD_SPLITS
+            and len(data.train) < SMALL
+        )
+
+    def _test_size(self, data: SourceData) -> float:
+        if self.test_fold is not None or self.tests_on_folds(data):
+            return 0
+        return TEST_SIZE if self.test_size is None else self.test_size
+
+    def _val_size(self, num_sequences: int) -> float:
+        return usual_val_size(num_sequences) if self.val_size is None else self.val_size
 
     def _laid_out(self, data: SourceData) -> SourceData:
         given = Parts(data.train, data.val, data.test).changed(self._lay_out)

@@ -8,6 +8,7 @@ from torch import Tensor
 from unrolled.config.choices import SPLITS
 from unrolled.errors import ConfigError, DataError
 
+FOLD_SPLITS = ("stratified", "random", "group")  # that folds can have
 NO_GROUPS = "data.split=group needs the column of the groups: data.group=COLUMN"
 
 
@@ -94,7 +95,7 @@ def fold_out(
     """
     from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
-    kinds = {"stratified": StratifiedKFold, "random": KFold, "group": GroupKFold}
+    kinds = dict(zip(FOLD_SPLITS, (StratifiedKFold, KFold, GroupKFold), strict=True))
     if split not in kinds:
         raise ConfigError(f"data.split={split!r}: folds need one of {', '.join(kinds)}")
     if split == "group" and groups is None:

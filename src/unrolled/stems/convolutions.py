@@ -48,7 +48,7 @@ class Convolutions(Stem):
             stride = stride_and_pool(sizes.num_steps)[0]
         num_steps = -(-sizes.num_steps // stride)
         if pool is None:
-            pool = stride_and_pool(sizes.num_steps)[1]
+            pool = stride_and_pool(sizes.num_steps, stride=stride)[1]
         super().__init__(output=Sizes(channels, -(-num_steps // pool)), summary_size=channels)
         self.stride, self.pool, self.causal = stride, pool, causal
         first = max(FIRST_KERNEL, 2 * stride)

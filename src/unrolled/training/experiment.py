@@ -11,7 +11,7 @@ from typing import Any
 from lightning import LightningModule, Trainer
 from omegaconf import DictConfig
 
-from unrolled.building.data import build_data, fit_baselines
+from unrolled.building.data import build_data, data_shared, fit_baselines, share_source
 from unrolled.building.network import load_weights
 from unrolled.callbacks.exact_resume import KEY as STATE_KEY
 from unrolled.callbacks.exact_resume import first_step
@@ -27,6 +27,7 @@ from unrolled.errors import (
     CheckpointError,
     DataError,
     RunInterruptedError,
+    UnrolledError,
 )
 from unrolled.runs.durable import require_space
 from unrolled.runs.provenance import provenance
@@ -61,7 +62,7 @@ def train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Res
     Raises:
         UnrolledError: the run failed or was interrupted; result.json records the error.
     """
-    with _naming_the_resume_command(folder):
+    with _naming_the_resume_command(folder), data_shared():
         return _train(config, folder, overrides=overrides)
 
 
@@ -93,20 +94,37 @@ def _train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Re
     prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
     if config.init_from is not None:
         config.init_from = str(find_run(config.init_from, root=Path("outputs")).path)
-    if is_compound(config):  # before config.yaml, which marks a run that can be resumed
-        for name, part in part_configs(config, overrides=overrides).items():
+    planned = _with_folds(config)
+    if is_compound(planned):  # before config.yaml, which marks a run that can be resumed
+        for name, part in part_configs(planned, overrides=overrides).items():
             RunFolder(folder.path / name).write_config(part)
     folder.write_config(config)
     folder.write_provenance(provenance(overrides))
-    if is_compound(config):
+    if is_compound(planned):
         return _run_parts(config, folder, overrides=overrides)
     return _run(config, folder, start=None)
+
+
+def _with_folds(config: DictConfig) -> DictConfig:
+    """Return the config with data.test_fold=all if data.test_size=null asks for folds."""
+    if config.data.test_size is not None or not config.test:
+        return config
+    try:
+        data = share_source(config)
+    except (UnrolledError, ValueError):
+        return config  # the run reports it
+    assert data.loaded is not None
+    if not data.preparation.tests_on_folds(data.loaded):
+        return config
+    config = config.copy()
+    config.data.test_fold = ALL_FOLDS
+    return config
 
 
 def _resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
     prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
     here = provenance(overrides)
-    if is_compound(config):
+    if folder.folds or folder.members:
         start = None
         refuse_changes(resolve(folder.config()), resolve(config))
     else:
@@ -301,7 +319,7 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
         data.fitted = Fitted.from_plain(preprocessing)
         data.prepare_data()
         data.setup()
-        _refuse_other_data(data, preprocessing)
+        _refuse_other_data(data, preprocessing, has_folds=bool(folder.folds))
         classifier: SequenceClassifier | EnsembleClassifier
         if folder.members:
             classifier = load_ensemble(folder, averages_windows=data.averages_windows)
@@ -320,8 +338,10 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
     return result
 
 
-def _refuse_other_data(data: SequenceDataModule, preprocessing: dict[str, Any]) -> None:
-    if data.parts.test is None and data.preparation.test_fold == ALL_FOLDS:
+def _refuse_other_data(
+    data: SequenceDataModule, preprocessing: dict[str, Any], *, has_folds: bool
+) -> None:
+    if data.parts.test is None and has_folds:
         raise DataError(
             "the run has no test set apart from its folds, whose scores are in result.json; "
             "name a file of new sequences with data.test_path=FILE"
