@@ -67,7 +67,8 @@ def _option(group: str, name: str) -> DictConfig:
     """Return the keys of an option, which are those of its parents and its own."""
     node = OmegaConf.load(CONF / group / f"{name}.yaml")
     assert isinstance(node, DictConfig)
-    parents = [parent for parent in node.pop("defaults", []) if parent != "_self_"]
+    defaults = node.pop("defaults", [])  # an override of another group has no place here
+    parents = [name for name in defaults if isinstance(name, str) and name != "_self_"]
     return OmegaConf.merge(*(_option(group, parent) for parent in parents), node)
 
 

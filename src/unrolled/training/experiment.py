@@ -118,6 +118,9 @@ def _with_folds(config: DictConfig) -> DictConfig:
         return config
     config = config.copy()
     config.data.test_fold = ALL_FOLDS
+    config.data.num_folds = data.preparation.num_possible_folds(data.loaded)
+    if config.data.num_folds < data.preparation.num_folds:
+        log.info("%d folds, because there are few sequences", config.data.num_folds)
     return config
 
 

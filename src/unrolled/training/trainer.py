@@ -99,8 +99,8 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
             BatchSeed(seed=config.seed),
             throughput,
             finite,
-            StepBudget(),
             *_callbacks(config, validates=data.parts.val is not None),
+            *([StepBudget()] if config.trainer.max_steps >= 0 else []),
             checkpoint,
         ],
         loggers=_loggers(config, folder, first_step=first_step),
@@ -222,7 +222,8 @@ def _callbacks(config: DictConfig, *, validates: bool) -> list[Callback]:
         if node is None:
             continue
         if str(node.get("monitor", "")).startswith("val/") and not validates:
-            log.warning("callbacks.%s is skipped: there is no validation", name)
+            if config.data.val_size is not None:  # null: a small set is expected to have none
+                log.warning("callbacks.%s is skipped: there is no validation", name)
         else:
             made.append(make(config.callbacks, str(name)))
     if not config.trainer.enable_progress_bar:  # Lightning then refuses a progress bar
