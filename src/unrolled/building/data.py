@@ -101,14 +101,17 @@ def share_data(config: DictConfig) -> SequenceDataModule:
 def share_source(config: DictConfig) -> None:
     """Load the source now; `load_data` divides it for every config with the same source.
 
-    For the folds of a cross-validation, which divide the same sequences differently.
+    For the folds of a cross-validation, which divide the same sequences differently, and for the
+    members of an ensemble that read different channels.
 
     Raises:
         ConfigError, DataError: see `load_data`.
     """
-    data = build_data(config)
-    data.prepare_data()
-    _shared_sources[source_description(config)] = data.load_source()
+    description = source_description(config)
+    if description not in _shared_sources:
+        data = build_data(config)
+        data.prepare_data()
+        _shared_sources[description] = data.load_source()
 
 
 @contextmanager
