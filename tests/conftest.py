@@ -72,6 +72,17 @@ def _option(group: str, name: str) -> DictConfig:
     return OmegaConf.merge(*(_option(group, parent) for parent in parents), node)
 
 
+def encoders() -> list[str]:
+    """Return the options of model that are encoders.
+
+    The others, such as minirocket, are fitted without a training loop. They have no hidden states,
+    no gradients and no untrained logits. tests/baselines and tests/test_ensemble.py test them.
+    """
+    from unrolled.config.values import is_fitted
+
+    return [name for name in options("model") if not is_fitted(with_option("model", name))]
+
+
 def with_option(group: str, name: str) -> DictConfig:
     """Return what `compose(f"{group}={name}")` returns, in a tenth of the time.
 
