@@ -25,8 +25,8 @@ class Stemmed(NamedTuple):
 class Stem(nn.Module, ABC):
     """Maps sequences to shorter sequences of other features.
 
-    A subclass implements `forward`. Its constructor takes the sizes and the keys of its config, like
-    the constructor of an encoder.
+    A subclass implements `forward`. Its constructor takes the sizes and the keys of its config, as
+    encoders do.
 
     output: the sizes of the sequences that it returns.
     summary_size: features of the summary (s), 0 for none.
