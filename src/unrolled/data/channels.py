@@ -23,11 +23,12 @@ BLOCK_VALUES = 2**22  # computed at once
 class ChannelSettings:
     """Which channels are added to the standardised features x of a sequence.
 
-    per_sequence: (x - m) / s, with mean m and deviation s of the sequence, limited to -20 to 20.
+    per_sequence: (x - m) / s, with mean m and standard deviation s of the sequence, limited to
+        -20 to 20.
     differences: x_t - x_{t-1} of each channel so far, 0 at the first step.
     level_and_scale: asinh(m) and log(s), the same at each step.
-    causal: m and s at step t are those of steps 0 to t, so that a channel never depends on later
-        steps.
+    causal: m and s at step t are computed from steps 0 to t, so that a channel never depends on
+        later steps.
     """
 
     per_sequence: bool

@@ -1,8 +1,11 @@
 """Three convolutions that turn raw samples into fewer steps of local features.
 
-The kernels of the second and third convolution, the batch normalisation and the mean over time are
-those of the fully convolutional network of Wang, Yan & Oates (2017), section II.B, with kernel 3
-after 5. There the first kernel has 8 steps and no stride, and the mean is all that is classified.
+The kernels of 8, 5 and 3 steps, the batch normalization and the mean over time follow the fully
+convolutional network (FCN) of Wang, Yan & Oates (2017), section II.B. Departures: the first
+convolution has a stride, and a kernel of twice the stride if that is more than 8; each layer has
+the same number of channels (there 128, 256, 128); batch normalization uses real steps only; the
+convolutions have no bias; the features are averaged over a few steps for an encoder, where the FCN
+classifies their mean over all steps; and convolutions can be causal.
 """
 
 import torch
@@ -20,7 +23,7 @@ KERNELS = 5, 3  # steps of the second and third convolution
 
 
 class Convolutions(Stem):
-    """Convolution, batch normalisation and ReLU, three times, then means of `pool` steps.
+    """Convolution, batch normalization and ReLU, three times, then means of `pool` steps.
 
     The summary is the mean of the last features over time. A sequence of t real steps becomes one
     of ceil(ceil(t / stride) / pool); the last mean may be of fewer steps.
@@ -82,7 +85,7 @@ class Convolutions(Stem):
 
 
 class _Layer(nn.Module):
-    """ReLU(normalise(convolve(x))), with batch normalisation over real steps, and 0 in padding."""
+    """ReLU(normalise(convolve(x))), with batch normalization over real steps, and 0 in padding."""
 
     def __init__(
         self, input_size: int, output_size: int, *, kernel_size: int, stride: int, causal: bool
@@ -123,6 +126,6 @@ class _Layer(nn.Module):
         if len(rows) > 1 or not self.training:
             normalized: Tensor = norm(rows)
             return normalized
-        return functional.batch_norm(  # the variance of one step says nothing
+        return functional.batch_norm(  # one step has no variance
             rows, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
         )

@@ -26,7 +26,7 @@ class Stem(nn.Module, ABC):
     """Maps sequences to shorter sequences of other features.
 
     A subclass implements `forward`. Its constructor takes the sizes and the keys of its config, as
-    that of an encoder.
+    encoders do.
 
     output: the sizes of the sequences that it returns.
     summary_size: features of the summary (s), 0 for none.

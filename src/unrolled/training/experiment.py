@@ -151,7 +151,7 @@ def _resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> R
 
 
 def _run_parts(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
-    """Finish a run of several trainings; those that are done already are not repeated."""
+    """Finish a run of several trainings. Finished trainings are not repeated."""
 
     def finish(part: RunFolder) -> Result:
         before = part.config()
