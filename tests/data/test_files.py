@@ -4,6 +4,7 @@ import csv
 import re
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ few = settings(
 Sequence = tuple[str, str, np.ndarray]  # id, label, (t, d)
 
 names = st.text(st.characters(categories=["L", "N"], include_characters=" ,;=~'\"[#]é"), min_size=1)
-words = names.map(str.strip).filter(
+words = names.map(lambda name: unicodedata.normalize("NFC", name.strip())).filter(
     lambda word: word and word.lower() not in {"na", "n/a", "nan", "null", "none", "?"}
 )
 numbers = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from unrolled.data.files.arrays import (
     NPZ_REMEDY,
+    double_precision,
     lengths_of,
     npz_errors,
     read_npz,
     refuse_infinite,
-    single_precision,
     words_of,
 )
 from unrolled.data.files.tabular import shown
@@ -23,7 +23,7 @@ from unrolled.errors import DataError
 
 NUM_VALUES = 2**18  # per piece
 
-ArrayPiece = tuple[str, npt.NDArray[np.float32], bool, list[str]]
+ArrayPiece = tuple[str, npt.NDArray[np.float64], bool, list[str]]
 
 
 def array_pieces(path: Path) -> Iterator[ArrayPiece]:
@@ -63,7 +63,7 @@ def array_pieces(path: Path) -> Iterator[ArrayPiece]:
             for row, name in enumerate(ids):
                 length = int(lengths[row]) if lengths is not None else shape[1]
                 for step, values in _steps(file, dtype, length, num_features):
-                    values = single_precision(values)
+                    values = double_precision(values)
                     refuse_infinite(path, values, row=row, first_step=step)
                     yield name, values, step == 0, names
                 _skip(file, ((padded or length) - length) * num_features * dtype.itemsize)

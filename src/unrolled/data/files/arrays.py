@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from unrolled.data.files.paths import require_file
 from unrolled.data.files.recordings import Recordings
-from unrolled.data.files.tabular import shown
+from unrolled.data.files.tabular import LARGEST, shown
 from unrolled.errors import DataError
 
 DAMAGE = (  # what numpy and zipfile raise for damaged files
@@ -59,7 +59,7 @@ def read_npz(path: Path, *, labelled: bool) -> Recordings:
     x = arrays["x"]
     if x.dtype.kind not in "fiub":
         raise DataError(f"{path}: the array x has the type {x.dtype}, need numbers")
-    x = single_precision(x)
+    x = double_precision(x)
     lengths = lengths_of(path, arrays)
     values = _cut(path, x, lengths)
     num, num_features = len(values), values[0].shape[1]
@@ -76,14 +76,16 @@ def read_npz(path: Path, *, labelled: bool) -> Recordings:
     )
 
 
-def single_precision(x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Return x as float32; numbers that are too large become infinite."""
-    with np.errstate(over="ignore"):
-        return x.astype(np.float32)
+def double_precision(x: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return x as float64; numbers that are too large for float32 become infinite."""
+    x = x.astype(np.float64)
+    if x.size and not -LARGEST <= x.min() <= x.max() <= LARGEST:  # NaN included
+        x[np.abs(x) > LARGEST] = np.inf
+    return x
 
 
 def refuse_infinite(
-    path: Path, values: npt.NDArray[np.float32], *, row: int, first_step: int
+    path: Path, values: npt.NDArray[np.float64], *, row: int, first_step: int
 ) -> None:
     """Check that steps of a sequence, (t, d), are finite or NaN.
 
@@ -154,8 +156,8 @@ def lengths_of(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> npt.NDArray[n
 
 
 def _cut(
-    path: Path, x: npt.NDArray[np.float32], lengths: npt.NDArray[np.int64] | None
-) -> list[npt.NDArray[np.float32]]:
+    path: Path, x: npt.NDArray[np.float64], lengths: npt.NDArray[np.int64] | None
+) -> list[npt.NDArray[np.float64]]:
     """Return one array (t_i, d) per sequence."""
     if lengths is not None and x.ndim == 2 and len(x) != len(lengths):
         if len(x) != lengths.sum():

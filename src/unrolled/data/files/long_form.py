@@ -35,7 +35,7 @@ class Steps:
     """
 
     rows: Rows
-    values: npt.NDArray[np.float32]
+    values: npt.NDArray[np.float64]
     times: npt.NDArray[np.float64] | None
 
 
@@ -168,5 +168,5 @@ def _resampled(steps: Steps, *, interval: float, held: npt.NDArray[np.bool_]) ->
 def _with_time_feature(steps: Steps) -> Steps:
     """Append the time since the previous step, 0 at the first."""
     assert steps.times is not None
-    since = np.diff(steps.times, prepend=steps.times[0]).astype(np.float32)
+    since = np.diff(steps.times, prepend=steps.times[0])
     return replace(steps, values=np.hstack([steps.values, since[:, None]]))

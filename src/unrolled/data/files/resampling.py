@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float32, Float64, Integer
+from jaxtyping import Bool, Float64, Integer
 
 from unrolled.data.files.tabular import Table
 from unrolled.errors import ConfigError, DataError
@@ -45,12 +45,12 @@ def interval_in(table: Table, column: str | None, interval: float | str | None) 
 
 
 def resample(
-    values: Float32[np.ndarray, "t d"],
+    values: Float64[np.ndarray, "t d"],
     times: Float64[np.ndarray, " t"],
     *,
     interval: float,
     held: Bool[np.ndarray, " d"],
-) -> tuple[Float32[np.ndarray, "t2 d"], Float64[np.ndarray, " t2"], Integer[np.ndarray, " t2"]]:
+) -> tuple[Float64[np.ndarray, "t2 d"], Float64[np.ndarray, " t2"], Integer[np.ndarray, " t2"]]:
     """Return the steps of a sequence at regular times, from its first time to its last.
 
     Numbers are linearly interpolated, and are missing if one of the two neighbours is missing.

@@ -15,18 +15,25 @@ import numpy as np
 
 from unrolled.data.files.annotations import Annotations
 from unrolled.data.files.array_pieces import array_pieces
-from unrolled.data.files.folders import FILE, require_columns, sequence_files
 from unrolled.data.files.long_form import TIME_FEATURE
+from unrolled.data.files.opening import format_of
 from unrolled.data.files.piece import OutOfOrderError, Piece
+from unrolled.data.files.reader import prepared
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.schema import Schema
-from unrolled.data.files.table_pieces import count_rows, table_pieces
+from unrolled.data.files.tables import count_rows, tables_of
 from unrolled.data.files.tabular import Table
 from unrolled.data.files.ts_format import dimension_names, ts_sequences
 from unrolled.data.files.wide_form import from_wide_rows
 
 
 def read_pieces(schema: Schema, path: Path) -> Iterator[Piece]:
+    """Yield the sequences of a file as `pieces_of` does, in the precision of the network."""
+    for piece in pieces_of(schema, path):
+        yield replace(piece, values=piece.values.astype(np.float32))
+
+
+def pieces_of(schema: Schema, path: Path) -> Iterator[Piece]:
     """Yield the sequences of a file without their labels, as `read_recordings` reads them.
 
     schema: fitted.
@@ -36,21 +43,20 @@ def read_pieces(schema: Schema, path: Path) -> Iterator[Piece]:
         OutOfOrderError: the file must be read whole. Discard the pieces yielded so far.
     """
     assert schema.is_fitted
-    if path.is_dir():
-        return _once(_long(_folder_known(schema), _folder_tables(schema, path), path))
-    suffix = path.suffix.lower()
-    if suffix == ".npz":
+    kind = format_of(path)
+    if kind == "npz":
         return _arrays(schema, path)
-    if suffix == ".ts":
+    if kind == "ts":
         return _ts(schema, path)
-    tables = table_pieces(path, separator=schema.separator)
+    schema = prepared(schema, path, kind)
+    tables = tables_of(path, schema, labelled=False)
     return _once((_wide if schema.form == "wide" else _long)(schema, tables, path))
 
 
 def whole_pieces(recordings: Recordings) -> Iterator[Piece]:
     """Yield recordings in memory, one piece per sequence."""
     for name, values in zip(recordings.ids, recordings.values, strict=True):
-        yield Piece(name, values, begins=True)
+        yield Piece(name, values.astype(np.float32), begins=True)
 
 
 def _long(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece]:
@@ -74,7 +80,7 @@ def _long(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece
             if (since[~begins] <= 0).any() or (newest is not None and newest[2] != is_number):
                 raise OutOfOrderError(f"{path}: rows are not in the order of {schema.time!r}")
             if schema.time_feature:
-                column = np.where(begins, 0.0, since)[:, None].astype(np.float32)
+                column = np.where(begins, 0.0, since)[:, None]
                 values, names = np.hstack([values, column]), [*names, TIME_FEATURE]
             newest = (ids[-1], float(times[-1]), is_number)
         else:
@@ -88,7 +94,7 @@ def _wide(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece
     """Yield the sequences of tables with a row per sequence."""
     assert schema.features is not None
     num_rows = 0
-    width = 0 if schema.id else len(str(count_rows(path, separator=schema.separator) - 1))
+    width = 0 if schema.id else len(str(count_rows(path, schema) - 1))
     for table in tables:
         table.require([schema.id, *schema.features])
         numbers = range(num_rows, num_rows + len(table))
@@ -101,22 +107,8 @@ def _wide(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece
             missing=schema.missing,
         )
         schema.require_features(recordings.feature_names, path)
-        yield from whole_pieces(recordings)
-
-
-def _folder_known(schema: Schema) -> Schema:
-    return replace(schema, form="long", id=FILE, label=schema.label or "label")
-
-
-def _folder_tables(schema: Schema, path: Path) -> Iterator[Table]:
-    """Yield the rows of all files of a folder; a column names the file of each row."""
-    like = None
-    for file in sequence_files(path):
-        for table in table_pieces(file, separator=schema.separator):
-            like = like or Table(file, table.frame[:0], None)
-            require_columns(table, like=like)
-            table.frame[FILE] = file.stem
-            yield table
+        for name, values in zip(recordings.ids, recordings.values, strict=True):
+            yield Piece(name, values, begins=True)
 
 
 def _ts(schema: Schema, path: Path) -> Iterator[Piece]:
@@ -142,7 +134,7 @@ def _checked(
     schema.require_features(feature_names, path)
     recordings = Recordings(
         ids=[piece.id],
-        values=[piece.values],
+        values=[piece.values.astype(np.float64)],
         labels=None,
         feature_names=feature_names,
         groups=None,
