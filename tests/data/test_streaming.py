@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unrolled.data.files import array_pieces, csv_tables, parquet_tables
+from unrolled.data.files import csv_tables, npz_format, parquet_tables
 from unrolled.data.files.reader import fit_schema, read_recordings
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.streaming import OutOfOrderError, pieces_of
@@ -36,7 +36,7 @@ LENGTHS = [3, 1, 5, 2, 4, 1]
 def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_tables, "BLOCK_BYTES", 200)
     monkeypatch.setattr(parquet_tables, "NUM_CELLS", 20)
-    monkeypatch.setattr(array_pieces, "NUM_VALUES", 4)
+    monkeypatch.setattr(npz_format, "NUM_VALUES", 4)
 
 
 def sequences() -> list[tuple[str, str, np.ndarray]]:

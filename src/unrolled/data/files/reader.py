@@ -3,10 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from unrolled.data.files.annotations import read_annotations
-from unrolled.data.files.arrays import read_npz
 from unrolled.data.files.folders import FILE
 from unrolled.data.files.long_form import from_long_rows
+from unrolled.data.files.npz_format import array_parts
 from unrolled.data.files.opening import format_of
 from unrolled.data.files.recordings import Recordings, class_names_of
 from unrolled.data.files.schema import Schema
@@ -65,10 +68,40 @@ def _read(
         return _read_table(table, schema, labelled=labelled, labels_may_change=labels_may_change)
     if schema.resample is not None or schema.split_column is not None:
         raise DataError(f"{path} has no columns for data.resample or data.split_column")
-    recordings = {"npz": read_npz, "ts": read_ts}[kind](path, labelled=labelled)
+    recordings = (
+        read_ts(path, labelled=labelled) if kind == "ts" else read_arrays(path, labelled=labelled)
+    )
     if schema.missing == "refuse":
         recordings.refuse_missing(path, first_step=0)
     return schema, recordings
+
+
+def read_arrays(path: Path, *, labelled: bool) -> Recordings:
+    """Return all recordings of an NPZ or NPY file.
+
+    Raises:
+        DataError: as `array_parts`.
+    """
+    ids: list[str] = []
+    labels: list[str] = []
+    values: list[npt.NDArray[np.float64]] = []
+    names: list[str] = []
+    for part in array_parts(path, labelled=labelled):
+        names = part.feature_names
+        if part.first_step:
+            values[-1] = np.concatenate([values[-1], *part.values])
+            continue
+        ids += part.ids
+        values += part.values
+        labels += part.labels or ()
+    return Recordings(
+        ids=ids,
+        values=values,
+        labels=labels if labelled else None,
+        feature_names=names,
+        groups=None,
+        starts=None,
+    )
 
 
 def prepared(schema: Schema, path: Path, kind: str) -> Schema:

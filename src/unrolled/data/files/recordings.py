@@ -43,7 +43,9 @@ class Recordings:
 
     def sorted(self) -> "Recordings":
         """Return the recordings sorted by id, so that results do not depend on the file's order."""
-        return self.take(sorted(range(len(self)), key=lambda row: self.ids[row]))
+        if all(map(str.__le__, self.ids, self.ids[1:])):
+            return self
+        return self.take(sorted(range(len(self)), key=self.ids.__getitem__))
 
     def take(self, rows: Sequence[int]) -> "Recordings":
         """Return the recordings of these rows, in that order."""
@@ -76,6 +78,8 @@ class Recordings:
         Raises:
             DataError: a value is missing. The message names sequence, step and feature.
         """
+        if not has_nan(np.concatenate(self.values)):
+            return
         for name, value in zip(self.ids, self.values, strict=True):
             if has_nan(value):
                 missing = np.isnan(value)
@@ -110,7 +114,7 @@ class Recordings:
         return Sequences(
             x=x,
             lengths=torch.from_numpy(lengths),
-            y=torch.tensor(labels),
+            y=torch.from_numpy(np.array(labels)),
             ids=torch.arange(first_id, first_id + len(self)),
             step_y=step_y,
         )

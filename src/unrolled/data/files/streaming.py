@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from unrolled.data.files.annotations import Annotations
-from unrolled.data.files.array_pieces import array_pieces
 from unrolled.data.files.long_form import TIME_FEATURE
+from unrolled.data.files.npz_format import array_parts
 from unrolled.data.files.opening import format_of
 from unrolled.data.files.piece import OutOfOrderError, Piece
 from unrolled.data.files.reader import prepared
@@ -44,7 +44,7 @@ def pieces_of(schema: Schema, path: Path) -> Iterator[Piece]:
     """
     assert schema.is_fitted
     kind = format_of(path)
-    if kind == "npz":
+    if kind in ("npz", "npy"):
         return _arrays(schema, path)
     if kind == "ts":
         return _ts(schema, path)
@@ -120,11 +120,11 @@ def _ts(schema: Schema, path: Path) -> Iterator[Piece]:
 
 
 def _arrays(schema: Schema, path: Path) -> Iterator[Piece]:
-    step = 0
-    for name, values, begins, feature_names in array_pieces(path):
-        step = 0 if begins else step
-        yield from _checked(schema, path, Piece(name, values, begins), feature_names, step=step)
-        step += len(values)
+    for part in array_parts(path, labelled=False):
+        step = part.first_step
+        for name, values in zip(part.ids, part.values, strict=True):
+            piece = Piece(name, values, begins=step == 0)
+            yield from _checked(schema, path, piece, part.feature_names, step=step)
 
 
 def _checked(
