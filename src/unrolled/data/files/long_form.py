@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from unrolled.data.files.annotations import Annotations
+from unrolled.data.files.clock import Clock
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.resampling import interval_in, resample
 from unrolled.data.files.schema import Schema
@@ -54,8 +55,9 @@ def from_long_rows(
     """
     assert annotations.ids is not None
     values, feature_names = schema.encode(table)
-    times = None if schema.time is None else table.times(schema.time)
-    interval = interval_in(table, schema.time, schema.resample)
+    clock = None if schema.time is None else Clock(schema.time)
+    times = None if clock is None else clock.read(table)
+    interval = None if clock is None else interval_in(table, clock, schema.resample)
 
     sequences = _rows_of_sequences(annotations.ids, times)
     ids = [annotations.ids[rows[0]] for rows in sequences]

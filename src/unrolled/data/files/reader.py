@@ -17,6 +17,7 @@ from unrolled.data.files.tables import whole_table
 from unrolled.data.files.tabular import Table, shown
 from unrolled.data.files.ts_format import read_ts
 from unrolled.data.files.wide_form import from_wide_rows
+from unrolled.data.files.wide_names import further_steps
 from unrolled.errors import DataError, did_you_mean
 
 
@@ -130,7 +131,7 @@ def _read_table(
     if schema.form == "wide":
         return schema, from_wide_rows(
             table,
-            columns=schema.features or (),
+            columns=further_steps(schema.features or (), table.columns),
             annotations=annotations,
             missing=schema.missing,
         )

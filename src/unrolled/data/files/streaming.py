@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from unrolled.data.files.annotations import Annotations
+from unrolled.data.files.clock import Clock
 from unrolled.data.files.long_form import TIME_FEATURE
 from unrolled.data.files.npz_format import array_parts
 from unrolled.data.files.opening import format_of
@@ -25,6 +26,7 @@ from unrolled.data.files.tables import count_rows, tables_of
 from unrolled.data.files.tabular import Table
 from unrolled.data.files.ts_format import dimension_names, ts_sequences
 from unrolled.data.files.wide_form import from_wide_rows
+from unrolled.data.files.wide_names import further_steps
 
 
 def read_pieces(schema: Schema, path: Path) -> Iterator[Piece]:
@@ -63,7 +65,8 @@ def _long(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece
     """Yield the sequences of tables with a row per step."""
     schema.require_named_columns(path)
     assert schema.id is not None
-    newest: tuple[str, float, bool] | None = None  # id, time, and whether times are numbers
+    newest: tuple[str, float] | None = None  # id and time of the last step
+    clock = None if schema.time is None else Clock(schema.time)
     for table in tables:
         table.require([schema.id, schema.time, *(schema.features or ())])
         ids = np.asarray(table.text(schema.id), dtype=object)
@@ -72,19 +75,18 @@ def _long(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece
             raise OutOfOrderError(f"{path}: the rows of a sequence are not consecutive")
         continues = newest is not None and newest[0] == ids[0]
         values, names = schema.encode(table)
-        if schema.time is not None:
-            times = table.times(schema.time)
-            is_number = _is_number(table.cells(schema.time)[0])
+        if clock is not None:
+            times = clock.read(table)
             since = np.diff(times, prepend=newest[1] if newest is not None else 0.0)
             begins = np.isin(np.arange(len(ids)), bounds[1:-1] if continues else bounds[:-1])
-            if (since[~begins] <= 0).any() or (newest is not None and newest[2] != is_number):
+            if (since[~begins] <= 0).any():
                 raise OutOfOrderError(f"{path}: rows are not in the order of {schema.time!r}")
             if schema.time_feature:
                 column = np.where(begins, 0.0, since)[:, None]
                 values, names = np.hstack([values, column]), [*names, TIME_FEATURE]
-            newest = (ids[-1], float(times[-1]), is_number)
+            newest = (ids[-1], float(times[-1]))
         else:
-            newest = (ids[-1], 0.0, True)
+            newest = (ids[-1], 0.0)
         schema.require_features(names, path)
         for start, end in pairwise(bounds):
             yield Piece(str(ids[start]), values[start:end], begins=start > 0 or not continues)
@@ -102,7 +104,7 @@ def _wide(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece
         ids = table.text(schema.id) if schema.id else [f"{n:0{width}d}" for n in numbers]
         recordings = from_wide_rows(
             table,
-            columns=schema.features,
+            columns=further_steps(schema.features, table.columns),
             annotations=Annotations(ids=ids),
             missing=schema.missing,
         )
@@ -154,11 +156,3 @@ def _once(pieces: Iterator[Piece]) -> Iterator[Piece]:
         yield piece
     if len(np.unique(np.frombuffer(seen, dtype=np.int64))) < len(seen):
         raise OutOfOrderError("the rows of a sequence are not consecutive")
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

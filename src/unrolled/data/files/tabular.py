@@ -133,28 +133,6 @@ class Table:
             )
         return values
 
-    def times(self, column: str) -> npt.NDArray[np.float64]:
-        """Return the times of a column, (rows,): numbers as they are, ISO 8601 dates as seconds.
-
-        Raises:
-            DataError: the column is missing, or a cell is empty or not a time.
-        """
-        cells = self.text(column)
-        series = pd.Series(cells, dtype=object)
-        values: npt.NDArray[np.float64]
-        values = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64)
-        if np.isnan(values).all():
-            stamps = pd.to_datetime(series, format="ISO8601", errors="coerce", utc=True)
-            values = (stamps - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy(np.float64)
-        wrong = ~np.isfinite(values)
-        if wrong.any():
-            row = int(wrong.argmax())
-            raise DataError(
-                f"{self.place(row, column)}: {cells[row]!r} is not a time; need a number or an ISO "
-                f"date such as 2026-11-24 13:05:00, the same kind in the whole column"
-            )
-        return values
-
     def cells(self, column: str) -> list[str]:
         """Return the cells of a column as text, "" for an empty cell.
 

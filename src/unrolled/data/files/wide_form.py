@@ -1,6 +1,5 @@
 """Reads tables in wide form: a row per sequence, a column per step and feature."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,30 +8,8 @@ import numpy.typing as npt
 from unrolled.data.files.annotations import Annotations
 from unrolled.data.files.recordings import Recordings, has_nan, numbered
 from unrolled.data.files.tabular import Table
+from unrolled.data.files.wide_names import steps_of
 from unrolled.errors import DataError
-
-STEP = re.compile(r"^(?P<feature>.*?)[ _.\-\[(]?(?P<step>\d+)[\])]?$")
-
-
-def steps_of(columns: Sequence[str]) -> dict[str, list[str]]:
-    """Return the columns of each feature in the order of steps.
-
-    For example, `x_0, x_1, y_0, y_1` are two features of two steps. If a column does not end in
-    the number of a step, all columns are the steps of one feature, in the order of the table.
-    """
-    matches = [STEP.match(name) for name in columns]
-    features: dict[str, list[tuple[int, str]]] = {}
-    for name, match in zip(columns, matches, strict=True):
-        if match is None:
-            return {"value": list(columns)}
-        features.setdefault(match["feature"], []).append((int(match["step"]), name))
-    steps = [sorted(step for step, _ in named) for named in features.values()]
-    if any(one != steps[0] or len(set(one)) < len(one) for one in steps):
-        return {"value": list(columns)}
-    return {
-        feature or "value": [name for _, name in sorted(named)]
-        for feature, named in features.items()
-    }
 
 
 def from_wide_rows(
@@ -66,7 +43,7 @@ def from_wide_rows(
                 f"data.form=long"
             )
         seen[name] = row
-    features = steps_of(columns)
+    features = steps_of(columns, path=table.path)
     num_steps = len(next(iter(features.values())))
     x = np.empty((len(table), num_steps, len(features)))
     for feature, steps in enumerate(features.values()):
