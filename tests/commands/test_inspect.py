@@ -11,7 +11,8 @@ from omegaconf import OmegaConf
 
 from unrolled.cli import run
 from unrolled.data.files.guessing import guess
-from unrolled.data.files.tabular import read_table
+from unrolled.data.files.schema import Schema
+from unrolled.data.files.tables import whole_table
 
 PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"
 
@@ -92,7 +93,7 @@ def test_columns_are_guessed(
     columns: dict[str, list[Any]], expected: dict[str, Any], tmp_path: Path
 ) -> None:
     pd.DataFrame(columns).to_csv(tmp_path / "t.csv", index=False)
-    table = read_table(tmp_path / "t.csv", separator=None)
+    table = whole_table(tmp_path / "t.csv", Schema(), labelled=True)
     found = guess(table, known=dict.fromkeys(("id", "time", "label")))
     assert {name: getattr(found, name) for name in expected} == expected
 

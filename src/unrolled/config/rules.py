@@ -153,6 +153,8 @@ RULES = {
     "data.resample": _or_null(POSITIVE)._replace(
         pattern=r"(\d+(\.\d+)?\s*[A-Za-z]+\s*)+", example="10s"
     ),
+    "data.header": _or_null(FLAG),
+    "data.decimal": _or_null(_words(choices.DECIMAL_SIGNS)),
     "data.missing": _words(choices.MISSING_MODES),
     "data.source.seed": SEED,
     "data.source.redraw": FLAG,
