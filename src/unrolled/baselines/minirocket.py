@@ -62,8 +62,6 @@ class MiniRocket(nn.Module):
         super().__init__()
         if num_features < len(KERNELS):
             raise ValueError(f"need model.num_features >= {len(KERNELS)}, got {num_features}")
-        if seed < 0:
-            raise ValueError(f"need model.seed >= 0, got {seed}")
         self.num_features = num_features
         self.seed = seed
         for name in ("dilations", "counts", "shortest"):
