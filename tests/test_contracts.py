@@ -246,7 +246,7 @@ def parameters_of(node: DictConfig) -> dict[str, inspect.Parameter]:
 
 def test_a_model_config_has_the_keys_of_its_constructor(each_model: str) -> None:
     node = chosen("model", each_model).model
-    given = {"sizes"} if each_model in encoders() else set()
+    given = {"sizes" if each_model in encoders() else "seed"}
     assert keys_of(node) | given == set(parameters_of(node))
 
 

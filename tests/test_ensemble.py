@@ -21,6 +21,7 @@ from unrolled.data.sources.random import Random
 from unrolled.errors import CheckpointError, ConfigError, DataError, NotFiniteError
 from unrolled.prediction import long_sequences
 from unrolled.prediction.predictor import Predictor
+from unrolled.reports.runs import read_run
 from unrolled.runs.run_folder import RunFolder, find_run, find_runs
 from unrolled.training import experiment
 
@@ -241,6 +242,16 @@ def test_a_single_minirocket_run_is_fitted_scored_and_complete(
 def test_settings_that_minirocket_cannot_use_are_refused(setting: str, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         check_config(compose("model=minirocket", setting))
+
+
+def test_minirocket_runs_that_differ_in_their_seed_only_are_one_setting(
+    train_in: Callable[..., SimpleNamespace],
+) -> None:
+    runs = [read_run(train_in(*MINIROCKET, f"seed={seed}").folder) for seed in (1, 2)]
+
+    assert runs[0].setting == runs[1].setting
+    weights = [RunFolder(one.path).best_state_dict()["network.biases"] for one in runs]
+    assert not torch.equal(*weights)
 
 
 def test_one_training_sequence_is_too_few_for_minirocket(

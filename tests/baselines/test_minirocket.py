@@ -107,6 +107,17 @@ def test_a_saved_classifier_gives_the_same_probabilities(tmp_path: Path) -> None
     torch.testing.assert_close(expected.sum(dim=1), torch.ones(4, dtype=torch.float64))
 
 
+def test_the_precision_of_a_trainer_does_not_change_probabilities() -> None:
+    model = fitted()
+    x, lengths = noise(3, 40, 1, seed=4), torch.tensor([40, 40, 12])
+    expected = model.probabilities(x, lengths)
+
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = model.half().probabilities(x, lengths)
+
+    assert torch.equal(mixed, expected)
+
+
 def test_padding_and_batch_size_do_not_change_probabilities() -> None:
     model = fitted(lengths=[40, 33, 20, 12, 40, 9])
     x = noise(3, 30, 1, seed=2)

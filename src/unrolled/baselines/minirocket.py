@@ -11,7 +11,7 @@ sequence has no output that is free of padding, every kernel counts all steps.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -41,7 +41,8 @@ GOLDEN_RATIO = (math.sqrt(5) + 1) / 2
 class MiniRocket(nn.Module):
     """p(class | x) = softmax((features(x) / scale @ weights + intercept) / temperature).
 
-    All fitted values are buffers, so `state_dict` and `load_state_dict` save and load it.
+    All fitted values are buffers, so `state_dict` and `load_state_dict` save and load it. They stay
+    on the CPU in their own precision, so scores do not depend on a Trainer's device and precision.
 
     num_features: about how many features are computed, >= 84. The number is rounded down to a
         multiple of 84. From 2,001 training sequences on, it is at most 20,000,000 / n.
@@ -62,8 +63,6 @@ class MiniRocket(nn.Module):
         super().__init__()
         if num_features < len(KERNELS):
             raise ValueError(f"need model.num_features >= {len(KERNELS)}, got {num_features}")
-        if seed < 0:
-            raise ValueError(f"need model.seed >= 0, got {seed}")
         self.num_features = num_features
         self.seed = seed
         for name in ("dilations", "counts", "shortest"):
@@ -141,11 +140,11 @@ class MiniRocket(nn.Module):
     def features(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b p"]:
-        """Return the shares of steps above each bias, between 0 and 1, in single precision."""
-        x = x.float()
+        """Return the shares of steps above each bias, between 0 and 1, on the CPU."""
+        x, lengths = x.cpu().float(), lengths.cpu()
         size = max(1, CHUNK_VALUES // (len(KERNELS) * x.shape[1]))
         chunks = zip(torch.split(x, size), torch.split(lengths, size), strict=True)
-        with torch.autocast(x.device.type, enabled=False):  # counts are exact in single precision
+        with torch.autocast("cpu", enabled=False):  # counts are exact in single precision
             return torch.cat([self._chunk_features(*chunk) for chunk in chunks])
 
     def _chunk_features(
@@ -160,7 +159,7 @@ class MiniRocket(nn.Module):
             outputs = self._convolved(x, index, slice(None))  # (b, 84, t)
             counted = self._counted(real, lengths, TAPS // 2 * dilation)  # (b, t, 2)
             sizes = counted.sum(dim=1, keepdim=True)  # (b, 1, 2)
-            inner = (torch.arange(len(KERNELS), device=x.device) + index) % 2 == 1
+            inner = (torch.arange(len(KERNELS)) + index) % 2 == 1
             for bias in biases[index].T:
                 # counts are exact in float32, so that a constant share has no rounding noise
                 both = torch.gt(outputs, bias[:, None]).to(x.dtype) @ counted / sizes  # (b, 84, 2)
@@ -174,7 +173,7 @@ class MiniRocket(nn.Module):
 
         Half of the kernels use the one, half the other (section 3.2.3 of the paper).
         """
-        steps = torch.arange(real.shape[1], device=real.device)
+        steps = torch.arange(real.shape[1])
         inner = (steps >= margin) & (steps < lengths[:, None] - margin)
         use_all = ~inner.any(dim=1, keepdim=True) | (self.shortest <= 2 * margin)
         inner = torch.where(use_all, real, inner)
@@ -183,9 +182,11 @@ class MiniRocket(nn.Module):
     def forward(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b c"]:
-        """Return logits."""
-        features = self.features(x, lengths).to(self.scale)
-        scores = (features / self.scale) @ self.weights + self.intercept
+        """Return logits in single precision, on the device of x."""
+        return self._logits(x, lengths).float().to(x.device)
+
+    def _logits(self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]) -> Tensor:
+        scores = (self.features(x, lengths) / self.scale) @ self.weights + self.intercept
         return scores / self.temperature
 
     @property
@@ -200,7 +201,10 @@ class MiniRocket(nn.Module):
 
         x: standardised like the training set. Sequences may be longer than all of it.
         """
-        return torch.softmax(self(x, lengths), dim=1)
+        return torch.softmax(self._logits(x, lengths), dim=1)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "MiniRocket":
+        return self  # what `to`, `cuda` and `half` call
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
         # sizes are known only once it is fitted

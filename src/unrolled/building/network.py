@@ -84,7 +84,7 @@ def build_model(
     `build_network`.
     """
     if is_fitted(config):
-        model: MiniRocket = make(config, "model")
+        model: MiniRocket = make(config, "model", seed=config.seed)
         return model
     return build_network(
         config, num_features=num_features, num_steps=num_steps, num_classes=num_classes

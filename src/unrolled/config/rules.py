@@ -204,7 +204,6 @@ RULES = {
     "model.layer.r_max": FRACTION._replace(low_allowed=False),
     "model.layer.max_phase": POSITIVE,
     "model.num_features": Rule((int,), low=84),
-    "model.seed": SEED,
     "model.recipe.lr": POSITIVE,
     "model.recipe.weight_decay": NOT_NEGATIVE,
     "model.recipe.gradient_clip_val": _or_null(NOT_NEGATIVE),

@@ -1,4 +1,4 @@
-"""Fits the models that need no training loop, in runs like those of networks."""
+"""Fits the models that need no training loop, each in a run folder like a network."""
 
 import logging
 from time import perf_counter
