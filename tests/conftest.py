@@ -67,8 +67,20 @@ def _option(group: str, name: str) -> DictConfig:
     """Return the keys of an option, which are those of its parents and its own."""
     node = OmegaConf.load(CONF / group / f"{name}.yaml")
     assert isinstance(node, DictConfig)
-    parents = [parent for parent in node.pop("defaults", []) if parent != "_self_"]
+    defaults = node.pop("defaults", [])  # an override of another group has no place here
+    parents = [name for name in defaults if isinstance(name, str) and name != "_self_"]
     return OmegaConf.merge(*(_option(group, parent) for parent in parents), node)
+
+
+def encoders() -> list[str]:
+    """Return the options of model that are encoders.
+
+    The others, such as minirocket, are fitted without a training loop. They have no hidden states,
+    no gradients and no untrained logits. tests/baselines and tests/test_ensemble.py test them.
+    """
+    from unrolled.config.values import is_fitted
+
+    return [name for name in options("model") if not is_fitted(with_option("model", name))]
 
 
 def with_option(group: str, name: str) -> DictConfig:

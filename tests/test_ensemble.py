@@ -1,5 +1,6 @@
 """`ensemble=N`: members are ordinary runs in one folder, and their probabilities are averaged."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,11 +11,14 @@ import torch
 
 import unrolled
 from conftest import compose
+from unrolled.building.data import load_data
 from unrolled.building.ensemble import average
 from unrolled.cli import run
+from unrolled.config.checks import check_config
 from unrolled.config.compound import member_seed, part_configs
+from unrolled.config.values import is_longer
 from unrolled.data.sources.random import Random
-from unrolled.errors import CheckpointError, ConfigError, NotFiniteError
+from unrolled.errors import CheckpointError, ConfigError, DataError, NotFiniteError
 from unrolled.prediction import long_sequences
 from unrolled.prediction.predictor import Predictor
 from unrolled.runs.run_folder import RunFolder, find_run, find_runs
@@ -33,6 +37,9 @@ TINY = (
     "logger=none",
     "~callbacks.early_stopping",
 )
+
+MINIROCKET = (*(word for word in TINY if "hidden_size" not in word), "model=minirocket")
+CHANNELS = ("data.per_sequence=true", "data.differences=true")  # of three features: twelve
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +134,9 @@ def test_runs_below_a_config_file_of_something_else_are_found(tmp_path: Path) ->
     assert RunFolder(tmp_path / "outputs").path in [folder.path for folder in find_runs(tmp_path)]
 
 
+@pytest.mark.parametrize("members", ["2", "[gru,minirocket]"])
 def test_data_is_loaded_once_and_forgotten_afterwards(
-    train_in: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+    members: str, train_in: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from unrolled.building import data
 
@@ -136,10 +144,110 @@ def test_data_is_loaded_once_and_forgotten_afterwards(
     load = Random.load
     monkeypatch.setattr(Random, "load", lambda self: loads.append(1) or load(self))
 
-    train_in(*TINY, "ensemble=2", "trainer.max_epochs=1")
+    train_in(*TINY, *CHANNELS, f"ensemble={members}", "trainer.max_epochs=1")
 
     assert len(loads) == 1
-    assert data._shared_data == {}
+    assert data._shared_data == data._shared_sources == {}
+
+
+@pytest.fixture(scope="module")
+def mixed(train_in: Callable[..., SimpleNamespace]) -> SimpleNamespace:
+    """MiniRocket between two GRUs that read more channels than it. Only to be read."""
+    return train_in(*TINY, *CHANNELS, "ensemble=[gru,minirocket,gru]")
+
+
+def test_minirocket_is_a_member_that_reads_the_features_without_channels(
+    mixed: SimpleNamespace, train_in: Callable[..., SimpleNamespace]
+) -> None:
+    _, member, _ = mixed.folder.members
+    seed = f"seed={member_seed(1, 2)}"
+    alone = train_in(*MINIROCKET, seed)
+    weights = alone.folder.best_state_dict()
+
+    assert mixed.folder.members[0].preprocessing()["num_features"] == 12
+    assert member.preprocessing() == alone.folder.preprocessing()
+    assert all(torch.equal(weights[name], w) for name, w in member.best_state_dict().items())
+    assert mixed.record["members"][1]["scores"] == alone.record["scores"]
+    assert mixed.record["members"][1]["model"] == "MiniRocket"
+
+
+def test_members_with_other_channels_are_averaged_sequence_by_sequence(
+    mixed: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = load_data(compose(*TINY))
+    raw = data.load_source().test
+    monkeypatch.setattr(long_sequences, "LONG_STEPS", 2)  # nothing may run in chunks
+    alone = [Predictor(member).predict(raw.x).probabilities for member in mixed.folder.members]
+
+    together = Predictor(mixed.folder).predict(raw.x).probabilities
+
+    np.testing.assert_allclose(together, np.mean(alone, axis=0), rtol=1e-5)
+    right = (together.argmax(axis=1) == raw.y.numpy()).mean()
+    assert mixed.record["scores"]["test/accuracy"] == pytest.approx(right)
+    again = experiment.evaluate(mixed.folder.config(), mixed.folder)["scores"]
+    assert again == pytest.approx({name: mixed.record["scores"][name] for name in again})
+
+
+def test_a_member_that_was_not_fitted_yet_is_fitted_on_resume(
+    mixed: SimpleNamespace, tmp_path: Path
+) -> None:
+    folder = RunFolder(shutil.copytree(mixed.folder.path, tmp_path / "run"))
+    member = folder.members[1]
+    before = member.best_state_dict()
+    for name in ("result.json", "checkpoints/best.ckpt", "preprocessing.json"):
+        (member.path / name).unlink()
+    assert not folder.is_trained
+
+    result = experiment.resume(folder.config(), folder, overrides=[])
+
+    assert result.scores == pytest.approx(mixed.record["scores"])
+    assert all(torch.equal(before[name], w) for name, w in member.best_state_dict().items())
+
+
+def test_folds_of_a_mixed_ensemble_hold_out_each_sequence_once(
+    train_in: Callable[..., SimpleNamespace],
+) -> None:
+    made = train_in(
+        *(*TINY, *CHANNELS, "ensemble=[gru,minirocket]", "trainer.max_epochs=1"),
+        *("data.test_fold=all", "data.num_folds=2", "data.refit=false"),
+    )
+
+    assert made.record["cross_validation"]["num_sequences"] == 24
+
+
+def test_a_single_minirocket_run_is_fitted_scored_and_complete(
+    train_in: Callable[..., SimpleNamespace],
+) -> None:
+    made = train_in(*MINIROCKET)
+    longer = made.folder.config()
+    longer.trainer.max_epochs = 9
+
+    assert made.record["best"]["value"] == made.record["scores"]["val/loss"]
+    assert made.record["num_steps"] == 0
+    assert not is_longer(made.folder.config(), longer)
+    again = experiment.evaluate(made.folder.config(), made.folder)["scores"]
+    assert again == {name: made.record["scores"][name] for name in again}
+    assert experiment.resume(longer, made.folder, overrides=[]).scores == made.record["scores"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ("stem=conv", "stem=Convolutions"),
+        ("init_from=outputs/x", "init_from=outputs/x"),
+        ("data.differences=true", "data.differences=true: MiniRocket reads"),
+    ],
+)
+def test_settings_that_minirocket_cannot_use_are_refused(setting: str, named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        check_config(compose("model=minirocket", setting))
+
+
+def test_one_training_sequence_is_too_few_for_minirocket(
+    train_in: Callable[..., SimpleNamespace],
+) -> None:
+    with pytest.raises(DataError, match="1 sequence; MiniRocket needs at least 2"):
+        train_in("data=random", "data.source.num_train=1", "model=minirocket")
 
 
 def test_a_member_that_fails_is_named(train_in: Callable[..., SimpleNamespace]) -> None:

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from conftest import CONF, options, with_option
 from unrolled.building.data import load_data
-from unrolled.building.network import build_network
+from unrolled.building.network import build_model
 from unrolled.config.rules import RULES, Rule
 from unrolled.config.values import leaves
 
@@ -115,7 +115,7 @@ def error_of(option: str, key: str, value: Any) -> str | None:
         if group == "data":
             load_data(config)
         else:
-            build_network(config, num_features=3, num_steps=4, num_classes=2)
+            build_model(config, num_features=3, num_steps=4, num_classes=2)
     except ValueError as error:
         return str(error)
     return None

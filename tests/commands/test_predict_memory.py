@@ -17,9 +17,10 @@ import sys
 from pathlib import Path
 from unrolled.prediction import long_sequences
 from unrolled.cli import run
-from unrolled.data.files import table_pieces
+from unrolled.data.files import csv_tables
 
-table_pieces.NUM_CELLS = long_sequences.BLOCK_VALUES = 2**13  # full in the shorter files too
+long_sequences.BLOCK_VALUES = 2**13
+csv_tables.BLOCK_BYTES = 2**16  # both full in the shorter files too
 code = run(sys.argv[1:])
 status = Path("/proc/self/status").read_text()  # ru_maxrss begins with that of the parent
 print(status.split("VmHWM:")[1].split()[0])

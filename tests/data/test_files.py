@@ -4,6 +4,7 @@ import csv
 import re
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ few = settings(
 Sequence = tuple[str, str, np.ndarray]  # id, label, (t, d)
 
 names = st.text(st.characters(categories=["L", "N"], include_characters=" ,;=~'\"[#]é"), min_size=1)
-words = names.map(str.strip).filter(
+words = names.map(lambda name: unicodedata.normalize("NFC", name.strip())).filter(
     lambda word: word and word.lower() not in {"na", "n/a", "nan", "null", "none", "?"}
 )
 numbers = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)
@@ -327,16 +328,20 @@ BAD_ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
     "no y": ({"x": np.zeros((3, 2, 1))}, r"no array 'y'"),
     "too few labels": ({"x": np.zeros((3, 2, 1)), "y": np.arange(2)}, r"y has the shape \(2,\)"),
     "fractions": ({"x": np.zeros((3, 2, 1)), "y": np.array([0.5, 1, 2])}, r"y has the type float64"),
-    "pickled": ({"x": np.array([[1], "a", None], dtype=object)}, r"an array of objects"),
+    "pickled": ({"x": np.array([[1], "a", None], dtype=object)}, r"x is an array of objects"),
     "words": ({"x": np.array([["a"]])}, r"x has the type <U1, need numbers"),
     "too many dimensions": ({"x": np.zeros((3, 2, 1, 1))}, r"x has the shape \(3, 2, 1, 1\)"),
     "a length of 0": ({"x": np.zeros((2, 2)), "lengths": np.array([2, 0])}, r"row 1: the length is 0"),
     "a length too long": ({"x": np.zeros((2, 2, 1)), "lengths": np.array([2, 3])}, r"do not fit"),
     "lengths that do not add up": ({"x": np.zeros((5, 2)), "lengths": np.array([1, 2])}, r"as their sum \(3\)"),
-    "an infinite number": ({"x": np.array([[0.0], [np.inf]])}, r"row 1, step 0, feature 0: the number is infinite"),
+    "an infinite number": ({"x": np.array([[0.0], [np.inf]]), "y": np.arange(2)}, r"row 1, step 0, feature 0: the number is infinite"),
     "a missing value": (
-        {"x": np.array([[0.0], [np.nan]]), "y": np.arange(2)},
+        {"x": np.array([[0.0, 1.0], [np.nan, 1.0]]), "y": np.arange(2)},
         r"sequence '1', step 0, feature '0': the value is missing; .*data\.missing=",
+    ),
+    "nothing but NaN": (
+        {"x": np.array([[0.0], [np.nan]]), "y": np.arange(2)},
+        r"row 1: the sequence has no values, only NaN",
     ),
 }  # fmt: skip
 

@@ -146,5 +146,5 @@ def test_folds_of_groups_need_groups_and_enough_of_them() -> None:
     same = {"fold": 0, "num_folds": 3, "split": "group", "seed": 0}
     with pytest.raises(ConfigError, match=r"data\.group=COLUMN"):
         fold_out(y, **same)
-    with pytest.raises(DataError, match=r"there are 2 groups"):
+    with pytest.raises(DataError, match=r"6 sequences in 2 groups; use data\.num_folds=2"):
         fold_out(y, **same, groups=y)

@@ -33,14 +33,14 @@ def test_numbers_are_interpolated_and_categories_keep_their_last_value(
 ) -> None:
     rng = np.random.default_rng(seed)
     times = np.cumsum([rng.integers(9), *gaps]) / 10
-    values = rng.normal(size=(len(times), 3)).astype(np.float32)
+    values = rng.normal(size=(len(times), 3))
     held = np.array([False, True, False])
     new, wanted, sources = resample(values, times, interval=interval, held=held)
     assert wanted[0] == times[0]
     assert times[-1] - interval < wanted[-1] <= times[-1]
     np.testing.assert_allclose(np.diff(wanted), interval, rtol=1e-6, atol=1e-9)
     for feature in (0, 2):
-        expected = np.interp(wanted, times, values[:, feature]).astype(np.float32)
+        expected = np.interp(wanted, times, values[:, feature])
         np.testing.assert_array_equal(new[:, feature], expected)
     for at, moment in enumerate(wanted):
         last = max(step for step, time in enumerate(times) if time <= moment)
@@ -49,7 +49,7 @@ def test_numbers_are_interpolated_and_categories_keep_their_last_value(
 
 
 def test_a_value_next_to_a_missing_value_is_missing() -> None:
-    values = np.array([[0.0], [np.nan], [4.0]], dtype=np.float32)
+    values = np.array([[0.0], [np.nan], [4.0]])
     times = np.array([0.0, 2.0, 4.0])
     new, *_ = resample(values, times, interval=1.0, held=np.array([False]))
     np.testing.assert_array_equal(new[:, 0], [0, np.nan, np.nan, np.nan, 4])
@@ -96,7 +96,7 @@ def test_training_files_and_new_files_are_resampled(tmp_path: Path) -> None:
     assert data.train.lengths.tolist() == [3, 1]
     assert data.schema is not None
     again = read_recordings(path, schema=Schema.from_plain(data.schema), labelled=False)
-    assert torch.equal(torch.from_numpy(again.values[0]), data.train.x[0])
+    assert torch.equal(torch.from_numpy(again.values[0]).float(), data.train.x[0])
 
 
 def test_dates_are_resampled_in_seconds_or_units(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from unrolled.data.files import array_pieces, table_pieces
+from unrolled.data.files import csv_tables, npz_format, parquet_tables
 from unrolled.data.files.reader import fit_schema, read_recordings
 from unrolled.data.files.schema import Schema
-from unrolled.data.files.streaming import OutOfOrderError, read_pieces
+from unrolled.data.files.streaming import OutOfOrderError, pieces_of
 from unrolled.errors import DataError
 
 few = settings(
@@ -34,8 +34,9 @@ LENGTHS = [3, 1, 5, 2, 4, 1]
 
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_pieces, "NUM_CELLS", 20)
-    monkeypatch.setattr(array_pieces, "NUM_VALUES", 4)
+    monkeypatch.setattr(csv_tables, "BLOCK_BYTES", 200)
+    monkeypatch.setattr(parquet_tables, "NUM_CELLS", 20)
+    monkeypatch.setattr(npz_format, "NUM_VALUES", 4)
 
 
 def sequences() -> list[tuple[str, str, np.ndarray]]:
@@ -129,7 +130,7 @@ def fitted(form: str, folder: Path) -> tuple[Path, Schema]:
 
 def joined(schema: Schema, path: Path) -> list[tuple[str, np.ndarray]]:
     found: list[tuple[str, list[np.ndarray]]] = []
-    for piece in read_pieces(schema, path):
+    for piece in pieces_of(schema, path):
         if piece.begins:
             found.append((piece.id, []))
         assert found[-1][0] == piece.id
@@ -147,7 +148,7 @@ def assert_same(
 ) -> None:
     assert [name for name, _ in actual] == [name for name, _ in expected]
     for (_, one), (_, other) in zip(actual, expected, strict=True):
-        assert one.dtype == np.float32
+        assert one.dtype == np.float64
         np.testing.assert_array_equal(one, other)
 
 
@@ -157,16 +158,16 @@ def test_pieces_equal_the_whole_file_and_the_written_sequences(form: str, tmp_pa
     found = joined(schema, path)
     assert_same(found, whole(schema, path))
     for (_, values), (*_, expected) in zip(found, sequences(), strict=True):
-        np.testing.assert_array_equal(values, expected)
+        np.testing.assert_array_equal(values.astype(np.float32), expected)
 
 
 @pytest.mark.parametrize("form", ["long.csv", "long.parquet", "folder", "flat.npz"])
 def test_a_long_sequence_is_read_in_several_pieces(form: str, tmp_path: Path) -> None:
     path, schema = fitted(form, tmp_path)
-    pieces = list(read_pieces(schema, path))
+    pieces = list(pieces_of(schema, path))
     if form == "folder":
-        pd.DataFrame({"a": range(50), "b": range(50)}).to_csv(path / "long one.csv", index=False)
-        pieces = list(read_pieces(schema, path))
+        pd.DataFrame({"a": range(100), "b": range(100)}).to_csv(path / "long one.csv", index=False)
+        pieces = list(pieces_of(schema, path))
     assert any(one.id == other.id for one, other in pairwise(pieces))
 
 
@@ -185,7 +186,7 @@ def test_rows_out_of_order_need_the_reader_of_whole_files(order: str, tmp_path: 
     with pytest.raises(OutOfOrderError):
         joined(schema, tmp_path / "new.csv")
     by_id = dict(whole(schema, tmp_path / "new.csv"))
-    np.testing.assert_array_equal(by_id[sequences()[0][0]], sequences()[0][2])
+    np.testing.assert_array_equal(by_id[sequences()[0][0]].astype(np.float32), sequences()[0][2])
 
 
 def outcome(read: Any, schema: Schema, path: Path) -> list[tuple[str, np.ndarray]] | None:

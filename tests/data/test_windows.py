@@ -194,7 +194,7 @@ def test_statistics_count_each_step_of_a_training_recording_once() -> None:
     assert one.fitted is not None
     assert other.fitted is not None
     assert one.fitted.standardization.to_plain() == other.fitted.standardization.to_plain()
-    assert one.num_steps == 30
+    assert one.num_steps == int(one.parts.train.lengths.max()) > 8
     assert other.num_steps == 8
 
 

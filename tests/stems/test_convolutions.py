@@ -110,7 +110,13 @@ def test_one_real_step_in_training_uses_the_running_statistics() -> None:
 
 @pytest.mark.parametrize(
     ("num_steps", "stride", "pool", "expected"),
-    [(1, None, None, 1), (150, None, None, 50), (1460, None, None, 49), (150, 4, None, 13)],
+    [
+        (1, None, None, 1),
+        (150, None, None, 50),
+        (1460, None, None, 49),
+        (150, 4, None, 38),
+        (1460, 1, None, 49),
+    ],
 )
 def test_output_size_is_known_before(
     num_steps: int, stride: int | None, pool: int | None, expected: int

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from unrolled.baselines.minirocket import KERNELS, NUM_FEATURES, MiniRocket
+from unrolled.baselines.minirocket import NUM_FEATURES, MiniRocket
 from unrolled.baselines.nearest_neighbour import nearest_neighbour
 from unrolled.contracts import Sequences
 
@@ -15,7 +15,6 @@ log = logging.getLogger(__name__)
 NEAREST = "1-NN"
 MINIROCKET = "MiniRocket"
 MAX_VALUES = 1_000_000  # n t d of the training set
-MAX_CELLS = 20_000_000  # n p of MiniRocket's features, 160 MB in float64
 
 
 class Score(NamedTuple):
@@ -49,8 +48,7 @@ def compare(train: Sequences, *, test: Sequences, num_classes: int) -> dict[str,
     scores = {NEAREST: _score(predicted, test, started_at)}
     if len(train) > 1:
         started_at = process_time()
-        num_features = min(NUM_FEATURES, max(len(KERNELS), MAX_CELLS // len(train)))
-        model = MiniRocket(num_features=num_features, seed=0)
+        model = MiniRocket(num_features=NUM_FEATURES, seed=0)
         model.fit(train.x, lengths=train.lengths, y=train.y, num_classes=num_classes)
         predicted = model.probabilities(test.x, test.lengths).argmax(dim=1)
         scores[MINIROCKET] = _score(predicted, test, started_at)

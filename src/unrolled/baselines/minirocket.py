@@ -24,6 +24,7 @@ from unrolled.baselines.ridge import fit_ridge
 from unrolled.contracts import real_steps
 
 NUM_FEATURES = 9_996  # of the paper: 119 per kernel
+MAX_CELLS = 20_000_000  # n p of the features of a training set, 160 MB in float64
 MAX_DILATIONS = 32  # per kernel, of the paper
 MAX_CHANNELS = 9  # features per step that one kernel reads, of the authors' multivariate version
 TAPS = 9
@@ -43,7 +44,7 @@ class MiniRocket(nn.Module):
     All fitted values are buffers, so `state_dict` and `load_state_dict` save and load it.
 
     num_features: about how many features are computed, >= 84. The number is rounded down to a
-        multiple of 84.
+        multiple of 84. From 2,001 training sequences on, it is at most 20,000,000 / n.
     seed: of the training sequences for biases and the sets of channels, >= 0.
     """
 
@@ -59,7 +60,11 @@ class MiniRocket(nn.Module):
 
     def __init__(self, *, num_features: int, seed: int) -> None:
         super().__init__()
-        self.num_biases = max(1, num_features // len(KERNELS))
+        if num_features < len(KERNELS):
+            raise ValueError(f"need model.num_features >= {len(KERNELS)}, got {num_features}")
+        if seed < 0:
+            raise ValueError(f"need model.seed >= 0, got {seed}")
+        self.num_features = num_features
         self.seed = seed
         for name in ("dilations", "counts", "shortest"):
             self.register_buffer(name, torch.zeros(0, dtype=torch.int64))
@@ -84,7 +89,9 @@ class MiniRocket(nn.Module):
         """
         generator = torch.Generator().manual_seed(self.seed)
         self.shortest = lengths.min().long()
-        self.dilations, self.counts = _dilations(int(lengths.max()), self.num_biases)
+        num_features = min(self.num_features, MAX_CELLS // len(x))
+        num_biases = max(1, num_features // len(KERNELS))
+        self.dilations, self.counts = _dilations(int(lengths.max()), num_biases)
         self.channels = torch.stack(
             [_channel_sets(x.shape[2], generator) for _ in range(len(self.dilations))]
         )
@@ -100,7 +107,7 @@ class MiniRocket(nn.Module):
     def _fit_biases(
         self, x: Float[Tensor, "n t d"], lengths: Int[Tensor, " n"], generator: torch.Generator
     ) -> None:
-        numbers = torch.arange(1, len(KERNELS) * self.num_biases + 1, dtype=torch.float64)
+        numbers = torch.arange(1, len(KERNELS) * int(self.counts.sum()) + 1, dtype=torch.float64)
         sizes = self.counts.repeat_interleave(len(KERNELS)).tolist()
         shares = torch.split((numbers * GOLDEN_RATIO % 1).float(), sizes)
         found, position = [], 0
@@ -134,10 +141,12 @@ class MiniRocket(nn.Module):
     def features(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b p"]:
-        """Return the shares of steps above each bias, between 0 and 1."""
+        """Return the shares of steps above each bias, between 0 and 1, in single precision."""
+        x = x.float()
         size = max(1, CHUNK_VALUES // (len(KERNELS) * x.shape[1]))
         chunks = zip(torch.split(x, size), torch.split(lengths, size), strict=True)
-        return torch.cat([self._chunk_features(*chunk) for chunk in chunks])
+        with torch.autocast(x.device.type, enabled=False):  # counts are exact in single precision
+            return torch.cat([self._chunk_features(*chunk) for chunk in chunks])
 
     def _chunk_features(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
@@ -151,7 +160,7 @@ class MiniRocket(nn.Module):
             outputs = self._convolved(x, index, slice(None))  # (b, 84, t)
             counted = self._counted(real, lengths, TAPS // 2 * dilation)  # (b, t, 2)
             sizes = counted.sum(dim=1, keepdim=True)  # (b, 1, 2)
-            inner = (torch.arange(len(KERNELS)) + index) % 2 == 1
+            inner = (torch.arange(len(KERNELS), device=x.device) + index) % 2 == 1
             for bias in biases[index].T:
                 # counts are exact in float32, so that a constant share has no rounding noise
                 both = torch.gt(outputs, bias[:, None]).to(x.dtype) @ counted / sizes  # (b, 84, 2)
@@ -161,11 +170,11 @@ class MiniRocket(nn.Module):
     def _counted(
         self, real: Tensor, lengths: Int[Tensor, " b"], margin: int
     ) -> Float[Tensor, "b t 2"]:
-        """Return 1 for steps that are counted: all real steps, and those that no zeros reach.
+        """Return 1 for steps that are counted: all real steps, and steps that no zeros reach.
 
         Half of the kernels use the one, half the other (section 3.2.3 of the paper).
         """
-        steps = torch.arange(real.shape[1])
+        steps = torch.arange(real.shape[1], device=real.device)
         inner = (steps >= margin) & (steps < lengths[:, None] - margin)
         use_all = ~inner.any(dim=1, keepdim=True) | (self.shortest <= 2 * margin)
         inner = torch.where(use_all, real, inner)
@@ -175,8 +184,14 @@ class MiniRocket(nn.Module):
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b c"]:
         """Return logits."""
-        scores = (self.features(x, lengths) / self.scale) @ self.weights + self.intercept
+        features = self.features(x, lengths).to(self.scale)
+        scores = (features / self.scale) @ self.weights + self.intercept
         return scores / self.temperature
+
+    @property
+    def num_parameters(self) -> int:
+        """Coefficients of the ridge regression."""
+        return self.weights.numel() + self.intercept.numel()
 
     def probabilities(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]

@@ -101,16 +101,20 @@ def share_data(config: DictConfig) -> SequenceDataModule:
 def share_source(config: DictConfig) -> SequenceDataModule:
     """Load the source now; `load_data` divides it for every config with the same source.
 
-    Return the data module, which has the source's data as `loaded` and is not set up.
+    For the folds of a cross-validation, which divide the same sequences differently, and for the
+    members of an ensemble that read different channels.
 
-    For the folds of a cross-validation, which divide the same sequences differently.
+    Return the data module, which has the source's data as `loaded` and is not set up.
 
     Raises:
         ConfigError, DataError: see `load_data`.
     """
+    description = source_description(config)
     data = build_data(config)
-    data.prepare_data()
-    data.loaded = _shared_sources[source_description(config)] = data.load_source()
+    if description not in _shared_sources:
+        data.prepare_data()
+        _shared_sources[description] = data.load_source()
+    data.loaded = _shared_sources[description]
     return data
 
 

@@ -7,29 +7,33 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+Input = tuple[Float[Tensor, "b t d"], Int[Tensor, " b"]]  # prepared sequences and their lengths
+
 
 class Ensemble(nn.Module):
     """Logits whose softmax is the mean of the members' class probabilities.
 
+    Members can differ in their preparation, for example in the channels that are added. Every
+    distinct preparation of the same sequences is an input.
+
     members: modules that return logits, (b, c), from prepared sequences and their lengths, such as
         `building.network.Network`.
+    input_numbers: the number of the input that each member reads, counted from 0.
     """
 
-    def __init__(self, members: Sequence[nn.Module]) -> None:
+    def __init__(self, members: Sequence[nn.Module], *, input_numbers: Sequence[int]) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
+        self.input_numbers = list(input_numbers)
 
-    def member_logits(
-        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
-    ) -> Float[Tensor, "m b c"]:
-        """Return the logits of each of the m members."""
-        return torch.stack([member(x, lengths) for member in self.members])
+    def readers(self, number: int) -> list[int]:
+        """Return the numbers of the members that read an input, counted from 0."""
+        return [member for member, read in enumerate(self.input_numbers) if read == number]
 
-    def forward(
-        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
-    ) -> Float[Tensor, "b c"]:
-        """Return the logits of prepared sequences."""
-        return average(self.member_logits(x, lengths))
+    def forward(self, inputs: Sequence[Input]) -> Float[Tensor, "b c"]:
+        """Return the logits of the same sequences in each preparation."""
+        numbered = zip(self.members, self.input_numbers, strict=True)
+        return average(torch.stack([member(*inputs[k]).float() for member, k in numbered]))
 
 
 def average(logits: Float[Tensor, "m b c"]) -> Float[Tensor, "b c"]:

@@ -9,7 +9,9 @@ from jaxtyping import Float, Int
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
+from unrolled.baselines.minirocket import MiniRocket
 from unrolled.building.instantiation import make
+from unrolled.config.values import is_fitted
 from unrolled.encoders.blocks.encoder import Encoder, Sizes, decay_groups
 from unrolled.errors import ConfigError
 from unrolled.heads.head import Head
@@ -51,6 +53,9 @@ class Network(nn.Module):
         ]
 
 
+Model = Network | MiniRocket  # returns logits from prepared sequences and their lengths
+
+
 def build_network(
     config: DictConfig, *, num_features: int, num_steps: int, num_classes: int
 ) -> Network:
@@ -70,7 +75,23 @@ def build_network(
     return _network(config, sizes, num_classes)
 
 
-def load_weights(network: Network, state_dict: dict[str, Tensor]) -> None:
+def build_model(
+    config: DictConfig, *, num_features: int, num_steps: int, num_classes: int
+) -> Model:
+    """Return a network with fresh weights, or a model that is fitted without a training loop.
+
+    Both return logits from prepared sequences and their lengths. For arguments and exceptions see
+    `build_network`.
+    """
+    if is_fitted(config):
+        model: MiniRocket = make(config, "model")
+        return model
+    return build_network(
+        config, num_features=num_features, num_steps=num_steps, num_classes=num_classes
+    )
+
+
+def load_weights(network: nn.Module, state_dict: dict[str, Tensor]) -> None:
     """Copy the weights of a checkpoint's state dict into the network."""
     prefix = "network."
     network.load_state_dict({name.removeprefix(prefix): t for name, t in state_dict.items()})

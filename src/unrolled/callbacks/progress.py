@@ -18,6 +18,7 @@ from unrolled.lightning_internals import num_batches_done
 
 log = logging.getLogger(__name__)
 
+MAX_LINES = 100  # of a run
 SECONDS_BETWEEN_UPDATES = 0.2  # of the bar; each update reads a loss from the device
 
 
@@ -75,7 +76,7 @@ class RunProgress(ProgressBar):
         loss = float(pl_module.training_sums.scores()["train/loss"])  # type: ignore[operator,union-attr]
         if self._bar is not None:
             self._update_bar(trainer, loss)
-        elif not self.uses_bar:
+        elif not self.uses_bar and _has_a_line(trainer):
             log.info(
                 "Epoch [%d/%s], Loss: %.4f%s, %s left",
                 trainer.current_epoch + 1,
@@ -140,6 +141,14 @@ def _num_batches(trainer: Trainer) -> float:
     steps_per_epoch = math.ceil(trainer.num_training_batches / num_accumulated)
     num_whole, rest = divmod(trainer.max_steps, steps_per_epoch)
     return min(epochs, num_whole * trainer.num_training_batches + rest * num_accumulated)
+
+
+def _has_a_line(trainer: Trainer) -> bool:
+    """Return whether the epoch is logged: all are, unless a run has more than MAX_LINES."""
+    num_epochs = _num_epochs(trainer) or 0
+    interval = max(1, math.ceil(num_epochs / MAX_LINES))
+    number = trainer.current_epoch + 1
+    return number % interval == 0 or number == num_epochs
 
 
 def _num_epochs(trainer: Trainer) -> int | None:

@@ -13,6 +13,8 @@ from unrolled.contracts import Batch
 class EnsembleClassifier(LightningModule):
     """Scores of an ensemble, and of its members, from one pass over each set.
 
+    Dataloader k returns the sequences in the preparation of input k; see `Ensemble`.
+
     ensemble: networks with trained weights.
     averages_windows: whether sequences of one id are windows of a recording.
     """
@@ -25,15 +27,16 @@ class EnsembleClassifier(LightningModule):
         # by split: logits (n, c), classes (n) and ids (n) of all batches
         self.outputs: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
         self.member_scores: list[dict[str, float]] = [{} for _ in ensemble.members]
-        self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []  # logits, classes, ids
+        self._logits: list[list[Tensor]] = [[] for _ in ensemble.members]  # by member and batch
+        self._labels: list[tuple[Tensor, Tensor]] = []  # classes and ids, by batch
 
-    def validation_step(self, batch: Batch) -> None:
-        """Keep the logits of all members."""
-        self._keep(batch)
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Keep the logits of the members that read this preparation."""
+        self._keep(batch, dataloader_idx)
 
-    def test_step(self, batch: Batch) -> None:
-        """Keep the logits of all members."""
-        self._keep(batch)
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Keep the logits of the members that read this preparation."""
+        self._keep(batch, dataloader_idx)
 
     def on_validation_epoch_end(self) -> None:
         """Compute and log all metrics of the validation set."""
@@ -43,14 +46,19 @@ class EnsembleClassifier(LightningModule):
         """Compute and log all metrics of the test set."""
         self._evaluate("test")
 
-    def _keep(self, batch: Batch) -> None:
-        logits = self.ensemble.member_logits(batch.x, batch.lengths)
-        self._outputs.append((logits.float(), batch.y, batch.ids))
+    def _keep(self, batch: Batch, dataloader_idx: int) -> None:
+        for number in self.ensemble.readers(dataloader_idx):
+            member = self.ensemble.members[number]
+            self._logits[number].append(member(batch.x, batch.lengths).float())
+        if dataloader_idx == 0:
+            self._labels.append((batch.y, batch.ids))
 
     def _evaluate(self, split: str) -> None:
-        parts, classes, rows = zip(*self._outputs, strict=True)
-        self._outputs.clear()
-        members, y, ids = torch.cat(parts, dim=1), torch.cat(classes), torch.cat(rows)
+        members = torch.stack([torch.cat(parts) for parts in self._logits])
+        y, ids = map(torch.cat, zip(*self._labels, strict=True))
+        self._labels.clear()
+        for parts in self._logits:
+            parts.clear()
         for known, logits in zip(self.member_scores, members, strict=True):
             scores, _ = compute_scores(logits, y, ids, averages_windows=self.averages_windows)
             known |= {f"{split}/{name}": float(value) for name, value in scores.items()}

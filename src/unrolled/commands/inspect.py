@@ -17,7 +17,6 @@ from unrolled.runs.durable import write_atomically
 
 COLUMNS = ("id", "time", "label")
 SETTINGS = ("form", *COLUMNS, "features", "categorical")
-ARRAYS = (".npz", ".ts")
 
 
 def run(arguments: list[str]) -> None:
@@ -53,20 +52,22 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
         warn,
         window_overrides,
     )
-    from unrolled.data.files.folders import FILE, read_folder
+    from unrolled.data.files.folders import FILE
     from unrolled.data.files.guessing import guess
+    from unrolled.data.files.opening import format_of
     from unrolled.data.files.reader import fit_schema
     from unrolled.data.files.schema import Schema
-    from unrolled.data.files.tabular import read_table
+    from unrolled.data.files.tables import whole_table
 
     settings: dict[str, Any] = {}
     warnings: list[str] = []
     if path.is_dir():
         label = known["label"] or "label"
-        table = read_folder(path, separator=None, label=label, labelled=True)
+        folder = Schema(label=label)
+        table = whole_table(path, folder, labelled=True)
         known = {**known, "id": FILE, "label": label}
-    elif path.suffix.lower() not in ARRAYS:
-        table = read_table(path, separator=None)
+    elif format_of(path) in ("csv", "parquet"):
+        table = whole_table(path, Schema(), labelled=True)
     else:
         table = None
     print(f"file:      {path}")

@@ -11,7 +11,10 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from unrolled.config.choices import ALLOWED_TARGETS
 from unrolled.config.keys import similar_key
 from unrolled.config.rules import RULES
+from unrolled.config.values import class_name, is_fitted
 from unrolled.errors import ConfigError, did_you_mean
+
+CHANNELS = ("per_sequence", "differences", "level_and_scale")  # keys of config.data
 
 GPU_DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so")
 
@@ -34,6 +37,7 @@ def check_config(config: DictConfig) -> None:
     _check_length(config.trainer)
     _check_curriculum(config.data)
     _check_accelerator(config.trainer.accelerator)
+    _check_fitted(config)
 
 
 def _check_length(trainer: DictConfig) -> None:
@@ -61,6 +65,25 @@ def _check_accelerator(accelerator: str) -> None:
         raise ConfigError(
             f"trainer.accelerator={accelerator}: this machine has no GPU driver; "
             "use trainer=cpu or trainer=auto"
+        )
+
+
+def _check_fitted(config: DictConfig) -> None:
+    """Refuse settings that a model without a training loop cannot use."""
+    if not is_fitted(config) or OmegaConf.is_list(config.ensemble):
+        return
+    name = class_name(config.model)
+    added = [key for key in CHANNELS if config.data[key]]
+    if added or class_name(config.stem) != "NoStem":
+        wrong = [f"data.{key}=true" for key in added] or [f"stem={class_name(config.stem)}"]
+        raise ConfigError(
+            f"{' '.join(wrong)}: {name} reads the standardised features, without added channels "
+            "or a stem; use recipe=own (with data.val_size=0, all sequences are fitted)"
+        )
+    if config.init_from is not None:
+        raise ConfigError(
+            f"init_from={config.init_from}: {name} is fitted without initial weights; "
+            "use init_from=null"
         )
 
 

@@ -35,3 +35,4 @@ PROFILERS = ("simple", "advanced", "pytorch", "xla")
 
 # Packages whose classes a config can name.
 ALLOWED_TARGETS = ("unrolled.", "torch.", "lightning.", "torchmetrics.")
+DECIMAL_SIGNS = (".", ",")

@@ -10,7 +10,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from unrolled.config.changes import CHANGEABLE
+from unrolled.config.checks import CHANNELS
 from unrolled.config.composition import compose_config
+from unrolled.config.values import is_fitted
 from unrolled.errors import ConfigError
 
 ALL_FOLDS = "all"  # as data.test_fold
@@ -48,7 +50,8 @@ def part_configs(config: DictConfig, *, overrides: list[str]) -> dict[str, DictC
 
     config: as composed, with its interpolations.
     overrides: the words of the command line. Those that begin with `model.` also apply to the
-        models that `ensemble` names.
+        networks that `ensemble` names. A named model that is fitted without a training loop, such
+        as minirocket, has no such settings. It reads the features without added channels.
 
     Raises:
         ConfigError: `ensemble` names a model that does not exist, or more than one device is used.
@@ -64,15 +67,19 @@ def part_configs(config: DictConfig, *, overrides: list[str]) -> dict[str, DictC
         if not config.data.refit:
             return parts
         config = _changed(config, {"data.test_fold": None, "data.test_size": 0})
-    for number, model in enumerate(_member_models(config, overrides), start=1):
+    for number, chosen in enumerate(_member_configs(config, overrides), start=1):
         member = _changed(
             config,
             # the ensemble is tested, and its members with it
             {"ensemble": None, "test": False, "seed": member_seed(config.seed, number)},
         )
-        if model is not None:
+        if chosen is not None:
             with open_dict(member):
-                member.model = model
+                member.model = chosen.model
+                if is_fitted(chosen):
+                    member.stem = chosen.stem
+                    member.init_from = None
+                    member.data.update(dict.fromkeys(CHANNELS, False))
         parts[f"member-{number}"] = member
     return parts
 
@@ -98,14 +105,17 @@ def _changed(config: DictConfig, values: dict[str, Any]) -> DictConfig:
     return config
 
 
-def _member_models(config: DictConfig, overrides: list[str]) -> list[DictConfig | None]:
-    """Return the node `model` of each member, None for the one of the run."""
+def _member_configs(config: DictConfig, overrides: list[str]) -> list[DictConfig | None]:
+    """Return a config with the model of each member, None for the model of the run."""
     if not OmegaConf.is_list(config.ensemble):
         return [None] * (config.ensemble or 1)
     settings = [word for word in overrides if word.lstrip("+~").startswith("model.")]
     names = list(config.ensemble)
-    nodes = {name: compose_config([f"model={name}", *settings]).model for name in set(names)}
-    return [nodes[name] for name in names]
+    configs = {name: compose_config([f"model={name}"]) for name in set(names)}
+    if settings:
+        networks = [name for name, one in configs.items() if not is_fitted(one)]
+        configs |= {name: compose_config([f"model={name}", *settings]) for name in networks}
+    return [configs[name] for name in names]
 
 
 def _require_one_device(config: DictConfig) -> None:

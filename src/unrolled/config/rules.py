@@ -153,6 +153,8 @@ RULES = {
     "data.resample": _or_null(POSITIVE)._replace(
         pattern=r"(\d+(\.\d+)?\s*[A-Za-z]+\s*)+", example="10s"
     ),
+    "data.header": _or_null(FLAG),
+    "data.decimal": _or_null(_words(choices.DECIMAL_SIGNS)),
     "data.missing": _words(choices.MISSING_MODES),
     "data.source.seed": SEED,
     "data.source.redraw": FLAG,
@@ -201,6 +203,8 @@ RULES = {
     "model.layer.r_min": FRACTION,
     "model.layer.r_max": FRACTION._replace(low_allowed=False),
     "model.layer.max_phase": POSITIVE,
+    "model.num_features": Rule((int,), low=84),
+    "model.seed": SEED,
     "model.recipe.lr": POSITIVE,
     "model.recipe.weight_decay": NOT_NEGATIVE,
     "model.recipe.gradient_clip_val": _or_null(NOT_NEGATIVE),

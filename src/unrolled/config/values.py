@@ -28,6 +28,8 @@ NOT_IDENTITY = (
 
 MAX_NAME_LENGTH = 120  # characters of a job's folder name; file systems allow 255
 
+BASELINES = "unrolled.baselines."  # package of the models that are fitted without a training loop
+
 LENGTH = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")  # the length of a run
 
 
@@ -94,6 +96,11 @@ def class_name(node: Mapping[str, Any]) -> str:
     return str(node.get("layer", node)["_target_"]).rpartition(".")[2]
 
 
+def is_fitted(config: Mapping[Any, Any]) -> bool:
+    """Return whether the model is fitted in one go, without a training loop, as MiniRocket is."""
+    return str(config["model"]["_target_"]).startswith(BASELINES)
+
+
 def model_name(config: Mapping[str, Any]) -> str:
     """Return the name of the class of the model, or of the members of an ensemble, for a table.
 
@@ -124,7 +131,12 @@ def leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 
 def is_longer(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> bool:
-    """Return whether the length of a run differs between two configs."""
+    """Return whether the length of a run differs between two configs.
+
+    A model that is fitted in one go has no length.
+    """
+    if is_fitted(after):
+        return False
     keys = (key.removeprefix("trainer.") for key in LENGTH)
     return any(before["trainer"][key] != after["trainer"][key] for key in keys)
 

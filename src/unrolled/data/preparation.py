@@ -15,7 +15,7 @@ from unrolled.data.layouts import lay_out, require_equal_lengths
 from unrolled.data.missing import Filling
 from unrolled.data.noise_tail import append_noise
 from unrolled.data.sanity_checks import SPLIT_NAMES, check_sequences
-from unrolled.data.splits import FOLD_SPLITS, fold_out, hold_out
+from unrolled.data.splits import FOLD_SPLITS, fold_out, hold_out, largest_num_folds
 from unrolled.data.standardization import Standardization
 from unrolled.data.truncation import truncate
 from unrolled.data.windows import Windows
@@ -189,6 +189,11 @@ class Preparation:
             val = data.train.take(held)
         train = data.train if len(rows) == len(data.train) else data.train.take(rows)
         return Parts(train, val, test)
+
+    def num_possible_folds(self, data: SourceData) -> int:
+        """Return num_folds, or the largest number >= 2 that the training sequences allow."""
+        largest = largest_num_folds(data.train.y, split=self.split, groups=data.groups)
+        return self.num_folds if largest < 2 else min(self.num_folds, largest)
 
     def tests_on_folds(self, data: SourceData) -> bool:
         """Return whether test_size=None asks for a training per fold, as test_fold=all does."""

@@ -100,26 +100,23 @@ def fold_out(
         raise ConfigError(f"data.split={split!r}: folds need one of {', '.join(kinds)}")
     if split == "group" and groups is None:
         raise ConfigError(NO_GROUPS)
+    num_least = largest_num_folds(y, split=split, groups=groups)
     match split:
         case "stratified":
-            num_least, where = int(np.unique(y.numpy(), return_counts=True)[1].min()), "class"
             remedy = "data.split=random"
             if num_least < 2:
                 remedy += f", {_remedy(num_least)}"
         case "group":
-            assert groups is not None
-            num_least, where = len(np.unique(groups.numpy())), "group"
             remedy = "another data.split"
         case _:
-            num_least, where = len(y), "all"
             remedy = "data.test_fold=null data.fold=null"
     if num_least < num_folds:
         plural = "" if num_least == 1 else "s"
         found = {
-            "class": f", but only {num_least} sequence{plural} in the smallest class",
+            "stratified": f", but only {num_least} sequence{plural} in the smallest class",
             "group": f" in {num_least} group{plural}",
-            "all": " in all",
-        }[where]
+            "random": " in all",
+        }[split]
         fewer = f"data.num_folds={num_least} or " if num_least > 1 else ""
         raise DataError(
             f"data.num_folds={num_folds} data.split={split}: there are {len(y)} sequences{found}; "
@@ -129,6 +126,15 @@ def fold_out(
     together = groups if split == "group" else None
     kept, held = list(folds.split(np.zeros(len(y)), y.numpy(), together))[fold]
     return torch.from_numpy(kept), torch.from_numpy(held)
+
+
+def largest_num_folds(y: Int[Tensor, " n"], *, split: str, groups: Int[Tensor, " n"] | None) -> int:
+    """Return how many folds there can be: sequences of the smallest class, groups or sequences."""
+    if split == "stratified":
+        return int(torch.unique(y, return_counts=True)[1].min())
+    if split == "group" and groups is not None:
+        return len(torch.unique(groups))
+    return len(y)
 
 
 def _remedy(num_least: int) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from unrolled.building.ensemble import Ensemble
-from unrolled.building.network import Network, build_network, load_weights
+from unrolled.building.network import Model, Network, build_model, load_weights
 from unrolled.building.preparation import build_preparation
 from unrolled.contracts import Sequences
 from unrolled.data.files.piece import OutOfOrderError, Piece
@@ -28,6 +28,7 @@ from unrolled.prediction.long_sequences import (
     in_blocks,
     network_errors_as_data_errors,
 )
+from unrolled.runs.preparations import distinct_preprocessing
 from unrolled.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ class Prediction:
 class Predictor:
     """The trained network or ensemble of a run, with the preparation that was fitted for it.
 
+    Each member of an ensemble reads the channels that were fitted for it. Everything else that was
+    fitted is the same for all members, and `fitted` has it.
+
     folder: a run folder with a checkpoint, or with one in the folder of each member.
     """
 
@@ -54,7 +58,12 @@ class Predictor:
         preprocessing = folder.preprocessing()
         self.preparation = build_preparation(self.config)
         fitted = Fitted.from_plain(preprocessing)
-        self.fitted = replace(fitted, background=None)  # new sequences have no labels
+        distinct, input_numbers = distinct_preprocessing(folder.networks)
+        # new sequences have no labels
+        self.fitted_inputs = [
+            replace(Fitted.from_plain(values), background=None) for values in distinct
+        ]
+        self.fitted = self.fitted_inputs[0]
         self.class_names = fitted.class_names
         channels = fitted.channels
         self.num_features: int = (
@@ -62,11 +71,15 @@ class Predictor:
         )
         if fitted.filling.mode == "mask":
             self.num_features //= 2  # the network also reads a mask per feature
-        sizes = {name: preprocessing[name] for name in ("num_features", "num_steps")}
-        self.networks = [
-            _trained(part, num_classes=len(self.class_names), **sizes) for part in folder.networks
-        ]
-        self.ensemble = Ensemble(self.networks).eval()
+        models = [_trained(part) for part in folder.networks]
+        self.networks = [model for model in models if isinstance(model, Network)]
+        self.ensemble = Ensemble(models, input_numbers=input_numbers).eval()
+        self.runs_in_chunks = (
+            not self.cuts_windows
+            and all(fitted.channels is None for fitted in self.fitted_inputs)
+            and len(self.networks) == len(models)
+            and all(map(can_run_in_chunks, self.networks))
+        )
 
     def predict(self, x: npt.ArrayLike | Tensor | Sequence[npt.ArrayLike | Tensor]) -> Prediction:
         """Return class and probabilities of each sequence.
@@ -148,9 +161,7 @@ class Predictor:
             max_length=self.preparation.max_length,
             truncate=self.preparation.truncate,
             long=LongSequence(self.networks, self.fitted, name=f"sequence {row}")
-            if not self.cuts_windows
-            and self.fitted.channels is None
-            and all(map(can_run_in_chunks, self.networks))
+            if self.runs_in_chunks
             else None,
         )
 
@@ -180,16 +191,17 @@ class Predictor:
             missing_allowed=self.fitted.filling.mode != "refuse",
         )
         sequences = replace(sequences, ids=torch.arange(len(sequences)))
-        prepared = self.preparation.apply(sequences, self.fitted)
+        inputs = [self.preparation.apply(sequences, fitted) for fitted in self.fitted_inputs]
         size = self.config.data.eval_batch_size
-        batches = zip(
-            torch.split(prepared.x, size), torch.split(prepared.lengths, size), strict=True
-        )
+        batches = [
+            zip(torch.split(part.x, size), torch.split(part.lengths, size), strict=True)
+            for part in inputs
+        ]
         with network_errors_as_data_errors():
-            logits = torch.cat([self.ensemble(x, lengths) for x, lengths in batches])
+            logits = torch.cat([self.ensemble(batch) for batch in zip(*batches, strict=True)])
         if not self.cuts_windows:
             return logits
-        return average_windows(logits.softmax(dim=1), prepared.ids)[1].log()
+        return average_windows(logits.softmax(dim=1), inputs[0].ids)[1].log()
 
     @property
     def cuts_windows(self) -> bool:
@@ -219,13 +231,17 @@ class Predictor:
                 raise DataError(f"sequence {row} has length 0; a sequence needs at least one step")
 
 
-def _trained(folder: RunFolder, *, num_features: int, num_steps: int, num_classes: int) -> Network:
-    """Return the network of a run with the weights of its best checkpoint."""
-    network = build_network(
-        folder.config(), num_features=num_features, num_steps=num_steps, num_classes=num_classes
+def _trained(folder: RunFolder) -> Model:
+    """Return the model of a run with the weights of its best checkpoint."""
+    preprocessing = folder.preprocessing()
+    model = build_model(
+        folder.config(),
+        num_features=preprocessing["num_features"],
+        num_steps=preprocessing["num_steps"],
+        num_classes=len(preprocessing["class_names"]),
     )
-    load_weights(network, folder.best_state_dict())
-    return network
+    load_weights(model, folder.best_state_dict())
+    return model
 
 
 def _padded(parts: list[Tensor], rows: list[int]) -> Sequences:

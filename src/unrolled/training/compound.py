@@ -1,8 +1,8 @@
 """Runs of several trainings in one folder: the members of an ensemble, and the folds.
 
 Each training has a run folder of its own in the folder of the run, and is finished, resumed and
-recorded like any other run. A member that is fitted rather than trained needs only a best.ckpt
-with the weights of a module that returns logits: everything after the training reads those.
+recorded like any other run. A member that is fitted rather than trained (see `fitting`) has a run
+folder too. Members can read different channels, so each has a preparation of its own.
 """
 
 import logging
@@ -12,12 +12,12 @@ from statistics import fmean
 from time import perf_counter
 
 import torch
-from lightning import Trainer
 from omegaconf import DictConfig
 
 from unrolled.building.data import data_shared, share_data, share_source
 from unrolled.callbacks.stop_signals import StopSignals
 from unrolled.config.values import model_name
+from unrolled.data.joined import JoinedData
 from unrolled.data.module import SequenceDataModule
 from unrolled.errors import CheckpointError, RunInterruptedError, UnrolledError
 from unrolled.runs.recording import recording
@@ -25,7 +25,8 @@ from unrolled.runs.result import Best, Part, Result
 from unrolled.runs.run_folder import RunFolder
 from unrolled.training.cross_validation import HeldOut, out_of_fold_table, summarize
 from unrolled.training.process import readable_errors
-from unrolled.training.trainer import build_trainer, load_ensemble
+from unrolled.training.scoring import load_inputs, quiet_trainer, score
+from unrolled.training.trainer import load_ensemble
 
 log = logging.getLogger(__name__)
 
@@ -96,9 +97,9 @@ def _warn_of_unknown_classes(fold: RunFolder, data: SequenceDataModule) -> None:
 
 def _held_out(fold: RunFolder, data: SequenceDataModule) -> HeldOut:
     """Return what the model of a fold predicts for its test set."""
-    config = fold.config()
     classifier = load_ensemble(fold, averages_windows=data.averages_windows)
-    _trainer(config, fold).test(classifier, datamodule=data, verbose=False)
+    inputs = JoinedData(load_inputs(fold))
+    quiet_trainer(fold.config(), fold).test(classifier, datamodule=inputs, verbose=False)
     held_out = HeldOut(*classifier.outputs["test"])
     return held_out.of_recordings() if data.averages_windows else held_out
 
@@ -107,7 +108,10 @@ def _train_members(
     config: DictConfig, folder: RunFolder, result: Result, *, finish: Finish
 ) -> None:
     """Finish the trainings of the members, and add the scores of the ensemble."""
-    data = share_data(folder.members[0].config())
+    configs = [member.config() for member in folder.members]
+    if any(one.data != configs[0].data for one in configs):
+        share_source(configs[0])
+    data = share_data(configs[0])
     result.data_fingerprint = data.fingerprint
     result.num_sequences = data.parts.sizes()
     result.baselines = data.baselines
@@ -121,7 +125,9 @@ def _train_members(
     result.members = [_part(*pair) for pair in zip(folder.members, results, strict=True)]
     result.best = result.best or _mean_best(results)
     scored_at = perf_counter()
-    _score(config, folder, data, result)
+    classifier = score(config, folder, load_inputs(folder), result)
+    for member, more in zip(result.members, classifier.member_scores, strict=True):
+        member.scores = {**member.scores, **more}
     result.seconds["test"] = perf_counter() - scored_at
 
 
@@ -176,24 +182,3 @@ def _add_up(results: list[Result], total: Result) -> None:
     total.num_steps = (total.num_steps or 0) + sum(one.num_steps or 0 for one in results)
     fit = sum(one.seconds["fit"] for one in results)
     total.seconds["fit"] = total.seconds.get("fit", 0.0) + fit
-
-
-def _score(config: DictConfig, folder: RunFolder, data: SequenceDataModule, result: Result) -> None:
-    """Add the scores of the ensemble and its members on the validation and the test set."""
-    classifier = load_ensemble(folder, averages_windows=data.averages_windows)
-    trainer = _trainer(config, folder)
-    if data.parts.val is not None and config.trainer.limit_val_batches != 0:
-        (scores,) = trainer.validate(classifier, datamodule=data, verbose=False)
-        result.scores |= scores
-    if config.test and data.parts.test is not None:
-        (scores,) = trainer.test(classifier, datamodule=data, verbose=False)
-        result.scores |= scores
-        result.confusion = classifier.confusion["test"].tolist()
-    for member, more in zip(result.members, classifier.member_scores, strict=True):
-        member.scores = {**member.scores, **more}
-
-
-def _trainer(config: DictConfig, folder: RunFolder) -> Trainer:
-    config = config.copy()
-    config.trainer.enable_progress_bar = False
-    return build_trainer(config, folder, callbacks=[], loggers=[])

@@ -8,10 +8,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from lightning import LightningModule, Trainer
+from lightning import LightningDataModule, LightningModule, Trainer
 from omegaconf import DictConfig
 
-from unrolled.building.data import build_data, data_shared, fit_baselines, share_source
+from unrolled.building.data import build_data, data_shared, share_source
 from unrolled.building.network import load_weights
 from unrolled.callbacks.exact_resume import KEY as STATE_KEY
 from unrolled.callbacks.exact_resume import first_step
@@ -20,7 +20,8 @@ from unrolled.classifier.ensemble import EnsembleClassifier
 from unrolled.classifier.module import SequenceClassifier
 from unrolled.config.changes import refuse_changes
 from unrolled.config.compound import ALL_FOLDS, is_compound, part_configs, with_changes
-from unrolled.config.values import class_name, is_longer, resolve
+from unrolled.config.values import class_name, is_fitted, is_longer, resolve
+from unrolled.data.joined import JoinedData
 from unrolled.data.module import SequenceDataModule
 from unrolled.data.preparation import Fitted
 from unrolled.errors import (
@@ -30,14 +31,16 @@ from unrolled.errors import (
     UnrolledError,
 )
 from unrolled.runs.durable import require_space
+from unrolled.runs.preparations import distinct_preprocessing
 from unrolled.runs.provenance import provenance
 from unrolled.runs.recording import recording
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_run
 from unrolled.stems.none import NoStem
-from unrolled.training import compound
+from unrolled.training import compound, fitting
 from unrolled.training.hyperparameters import log_final_scores, log_settings
 from unrolled.training.process import prepare_process, readable_errors
+from unrolled.training.scoring import add_baselines
 from unrolled.training.trainer import (
     Experiment,
     build,
@@ -68,6 +71,8 @@ def train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Res
 
 def resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
     """Resume a run from its newest valid checkpoint, and return its result.
+
+    A model that is fitted without a training loop is fitted again.
 
     config: of the run, changed at most as `unrolled.config.changes` allows.
     overrides: key=value words of the command line, for provenance.json.
@@ -118,13 +123,17 @@ def _with_folds(config: DictConfig) -> DictConfig:
         return config
     config = config.copy()
     config.data.test_fold = ALL_FOLDS
+    config.data.num_folds = data.preparation.num_possible_folds(data.loaded)
+    if config.data.num_folds < data.preparation.num_folds:
+        log.info("%d folds, because there are few sequences", config.data.num_folds)
     return config
 
 
 def _resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
     prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
     here = provenance(overrides)
-    if folder.folds or folder.members:
+    has_parts = bool(folder.folds or folder.members)
+    if has_parts or is_fitted(config):
         start = None
         refuse_changes(resolve(folder.config()), resolve(config))
     else:
@@ -136,7 +145,7 @@ def _resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> R
     folder.remove_result()
     folder.write_config(config)
     folder.write_provenance(here)
-    if start is None:
+    if has_parts:
         return _run_parts(config, folder, overrides=overrides)
     return _run(config, folder, start=start)
 
@@ -181,11 +190,14 @@ class Start:
 
 def _run(config: DictConfig, folder: RunFolder, *, start: Start | None) -> Result:
     with recording(folder, config=config) as result, readable_errors():
-        _fit_and_test(config, folder, result, start=start)
+        if is_fitted(config):
+            fitting.fit_and_test(config, folder, result)
+        else:
+            _train_and_test(config, folder, result, start=start)
     return result
 
 
-def _fit_and_test(
+def _train_and_test(
     config: DictConfig, folder: RunFolder, result: Result, *, start: Start | None
 ) -> None:
     experiment = build(config, folder, first_step=0 if start is None else start.first_step)
@@ -221,9 +233,7 @@ def _fit_and_test(
             result.scores |= test(trainer, classifier, data)
             result.confusion = classifier.confusion["test"].tolist()
         result.seconds["test"] = perf_counter() - test_started_at
-        fitted = fit_baselines(config, data) if config.test else {}
-        result.baselines |= {name: one.accuracy for name, one in fitted.items()}
-        result.baseline_seconds = {name: one.seconds for name, one in fitted.items()}
+        add_baselines(config, data, result)
         log_final_scores(config, trainer, result.scores)
 
 
@@ -295,10 +305,10 @@ def _describe(config: DictConfig, experiment: Experiment) -> int:
 
 
 def test(
-    trainer: Trainer, classifier: LightningModule, data: SequenceDataModule
+    trainer: Trainer, classifier: LightningModule, data: LightningDataModule
 ) -> dict[str, float]:
     """Return the scores on the test set, by name (test/accuracy)."""
-    (scores,) = trainer.test(classifier, datamodule=data, verbose=False)
+    scores = trainer.test(classifier, datamodule=data, verbose=False)[0]
     return {name: float(value) for name, value in scores.items()}
 
 
@@ -313,21 +323,20 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
         DataError: there is no test set, or its features or classes differ from the run's.
     """
     prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
-    preprocessing = folder.preprocessing()
     with readable_errors():
-        data = build_data(config)
-        data.fitted = Fitted.from_plain(preprocessing)
-        data.prepare_data()
-        data.setup()
-        _refuse_other_data(data, preprocessing, has_folds=bool(folder.folds))
+        inputs = [
+            _as_in_training(config, preprocessing, has_folds=bool(folder.folds))
+            for preprocessing in distinct_preprocessing(folder.networks)[0]
+        ]
+        data = inputs[0]
         classifier: SequenceClassifier | EnsembleClassifier
-        if folder.members:
+        if folder.members or is_fitted(config):
             classifier = load_ensemble(folder, averages_windows=data.averages_windows)
         else:
             classifier = load_classifier(config, folder)
             classifier.averages_windows = data.averages_windows
         trainer = build_trainer(config, folder, callbacks=[], loggers=[])
-        scores = test(trainer, classifier, data)
+        scores = test(trainer, classifier, JoinedData(inputs))
     result = {
         "scores": scores,
         "num_sequences": data.parts.sizes()["test"],
@@ -336,6 +345,18 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
     }
     folder.write_evaluation({**result, "data": resolve(config)["data"]})
     return result
+
+
+def _as_in_training(
+    config: DictConfig, preprocessing: dict[str, Any], *, has_folds: bool
+) -> SequenceDataModule:
+    """Return the data of a config, prepared with the values that a run was trained with."""
+    data = build_data(config)
+    data.fitted = Fitted.from_plain(preprocessing)
+    data.prepare_data()
+    data.setup()
+    _refuse_other_data(data, preprocessing, has_folds=has_folds)
+    return data
 
 
 def _refuse_other_data(

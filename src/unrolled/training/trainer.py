@@ -14,7 +14,7 @@ from torch import Tensor
 from unrolled.building.data import load_data
 from unrolled.building.ensemble import Ensemble
 from unrolled.building.instantiation import make
-from unrolled.building.network import build_network, load_weights
+from unrolled.building.network import Model, build_model, build_network, load_weights
 from unrolled.callbacks.batch_seed import BatchSeed
 from unrolled.callbacks.checkpoint import BestAndLast
 from unrolled.callbacks.checkpoint_io import DurableCheckpointIO
@@ -28,6 +28,7 @@ from unrolled.classifier.module import SequenceClassifier
 from unrolled.config.values import resolve
 from unrolled.data.module import SequenceDataModule
 from unrolled.errors import ConfigError
+from unrolled.runs.preparations import distinct_preprocessing
 from unrolled.runs.run_folder import RunFolder
 from unrolled.training.process import seed_everything
 
@@ -99,8 +100,8 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
             BatchSeed(seed=config.seed),
             throughput,
             finite,
-            StepBudget(),
             *_callbacks(config, validates=data.parts.val is not None),
+            *([StepBudget()] if config.trainer.max_steps >= 0 else []),
             checkpoint,
         ],
         loggers=_loggers(config, folder, first_step=first_step),
@@ -201,9 +202,26 @@ def load_classifier(config: DictConfig, folder: RunFolder) -> SequenceClassifier
 
 
 def load_ensemble(folder: RunFolder, *, averages_windows: bool) -> EnsembleClassifier:
-    """Return the networks of a run with the weights of their best checkpoints, on the CPU."""
-    networks = [load_classifier(part.config(), part).network for part in folder.networks]
-    return EnsembleClassifier(Ensemble(networks), averages_windows=averages_windows).eval()
+    """Return the models of a run with the weights of their best checkpoints, on the CPU.
+
+    The dataloaders are the distinct preparations of `runs.preparations`, in the same order.
+    """
+    _, input_numbers = distinct_preprocessing(folder.networks)
+    models = [_load_model(part) for part in folder.networks]
+    ensemble = Ensemble(models, input_numbers=input_numbers)
+    return EnsembleClassifier(ensemble, averages_windows=averages_windows).eval()
+
+
+def _load_model(folder: RunFolder) -> Model:
+    preprocessing = folder.preprocessing()
+    model = build_model(
+        folder.config(),
+        num_features=preprocessing["num_features"],
+        num_steps=preprocessing["num_steps"],
+        num_classes=len(preprocessing["class_names"]),
+    )
+    load_weights(model, folder.best_state_dict())
+    return model
 
 
 def _loggers(config: DictConfig, folder: RunFolder, *, first_step: int) -> list[Logger]:
@@ -222,7 +240,8 @@ def _callbacks(config: DictConfig, *, validates: bool) -> list[Callback]:
         if node is None:
             continue
         if str(node.get("monitor", "")).startswith("val/") and not validates:
-            log.warning("callbacks.%s is skipped: there is no validation", name)
+            if config.data.val_size is not None:  # null: a small set is expected to have none
+                log.warning("callbacks.%s is skipped: there is no validation", name)
         else:
             made.append(make(config.callbacks, str(name)))
     if not config.trainer.enable_progress_bar:  # Lightning then refuses a progress bar

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from unrolled.data.files.clock import Clock
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.tabular import Table
 
@@ -96,7 +97,7 @@ def describe_times(table: Table, *, id_column: str, time_column: str) -> str:
         DataError: a cell is not a time.
     """
     frame = pd.DataFrame(
-        {"id": table.text(id_column), "time": table.times(time_column)}
+        {"id": table.text(id_column), "time": Clock(time_column).read(table)}
     ).sort_values(["id", "time"])
     steps = frame.groupby("id")["time"].diff().dropna()
     if steps.empty:

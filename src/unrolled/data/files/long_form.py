@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from unrolled.data.files.annotations import Annotations
+from unrolled.data.files.clock import Clock
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.resampling import interval_in, resample
 from unrolled.data.files.schema import Schema
@@ -35,7 +36,7 @@ class Steps:
     """
 
     rows: Rows
-    values: npt.NDArray[np.float32]
+    values: npt.NDArray[np.float64]
     times: npt.NDArray[np.float64] | None
 
 
@@ -54,8 +55,9 @@ def from_long_rows(
     """
     assert annotations.ids is not None
     values, feature_names = schema.encode(table)
-    times = None if schema.time is None else table.times(schema.time)
-    interval = interval_in(table, schema.time, schema.resample)
+    clock = None if schema.time is None else Clock(schema.time)
+    times = None if clock is None else clock.read(table)
+    interval = None if clock is None else interval_in(table, clock, schema.resample)
 
     sequences = _rows_of_sequences(annotations.ids, times)
     ids = [annotations.ids[rows[0]] for rows in sequences]
@@ -168,5 +170,5 @@ def _resampled(steps: Steps, *, interval: float, held: npt.NDArray[np.bool_]) ->
 def _with_time_feature(steps: Steps) -> Steps:
     """Append the time since the previous step, 0 at the first."""
     assert steps.times is not None
-    since = np.diff(steps.times, prepend=steps.times[0]).astype(np.float32)
+    since = np.diff(steps.times, prepend=steps.times[0])
     return replace(steps, values=np.hstack([steps.values, since[:, None]]))

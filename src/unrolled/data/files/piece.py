@@ -1,6 +1,7 @@
 """Pieces of sequences: files are read and arrays are predicted one piece after the other."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ class Piece:
     """
 
     id: str
-    values: npt.NDArray[np.float32]
+    values: npt.NDArray[np.floating[Any]]
     begins: bool
 
 

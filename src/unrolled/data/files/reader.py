@@ -3,15 +3,21 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from unrolled.data.files.annotations import read_annotations
-from unrolled.data.files.arrays import read_npz
-from unrolled.data.files.folders import FILE, read_folder
+from unrolled.data.files.folders import FILE
 from unrolled.data.files.long_form import from_long_rows
+from unrolled.data.files.npz_format import array_parts
+from unrolled.data.files.opening import format_of
 from unrolled.data.files.recordings import Recordings, class_names_of
 from unrolled.data.files.schema import Schema
-from unrolled.data.files.tabular import Table, read_table, shown
+from unrolled.data.files.tables import whole_table
+from unrolled.data.files.tabular import Table, shown
 from unrolled.data.files.ts_format import read_ts
 from unrolled.data.files.wide_form import from_wide_rows
+from unrolled.data.files.wide_names import further_steps
 from unrolled.errors import DataError, did_you_mean
 
 
@@ -56,22 +62,57 @@ def read_recordings(
 def _read(
     path: Path, schema: Schema, *, labelled: bool, labels_may_change: bool
 ) -> tuple[Schema, Recordings]:
-    if path.is_dir():
-        schema = replace(schema, form="long", id=FILE, label=schema.label or "label")
-        table = read_folder(
-            path, separator=schema.separator, label=schema.label or "", labelled=labelled
-        )
-        return _read_table(table, schema, labelled=labelled, labels_may_change=labels_may_change)
-    read = {".npz": read_npz, ".ts": read_ts}.get(path.suffix.lower())
-    if read is None:
-        table = read_table(path, separator=schema.separator)
+    kind = format_of(path)
+    if kind in ("csv", "parquet", "folder"):
+        schema = prepared(schema, path, kind)
+        table = whole_table(path, schema, labelled=labelled)
         return _read_table(table, schema, labelled=labelled, labels_may_change=labels_may_change)
     if schema.resample is not None or schema.split_column is not None:
         raise DataError(f"{path} has no columns for data.resample or data.split_column")
-    recordings = read(path, labelled=labelled)
+    recordings = (
+        read_ts(path, labelled=labelled) if kind == "ts" else read_arrays(path, labelled=labelled)
+    )
     if schema.missing == "refuse":
         recordings.refuse_missing(path, first_step=0)
     return schema, recordings
+
+
+def read_arrays(path: Path, *, labelled: bool) -> Recordings:
+    """Return all recordings of an NPZ or NPY file.
+
+    Raises:
+        DataError: as `array_parts`.
+    """
+    ids: list[str] = []
+    labels: list[str] = []
+    values: list[npt.NDArray[np.float64]] = []
+    names: list[str] = []
+    for part in array_parts(path, labelled=labelled):
+        names = part.feature_names
+        if part.first_step:
+            values[-1] = np.concatenate([values[-1], *part.values])
+            continue
+        ids += part.ids
+        values += part.values
+        labels += part.labels or ()
+    return Recordings(
+        ids=ids,
+        values=values,
+        labels=labels if labelled else None,
+        feature_names=names,
+        groups=None,
+        starts=None,
+    )
+
+
+def prepared(schema: Schema, path: Path, kind: str) -> Schema:
+    """Return the schema with what the kind of file determines.
+
+    kind: csv, parquet or folder.
+    """
+    if kind == "folder":
+        return replace(schema, form="long", id=FILE, label=schema.label or "label")
+    return schema
 
 
 def _read_table(
@@ -90,7 +131,7 @@ def _read_table(
     if schema.form == "wide":
         return schema, from_wide_rows(
             table,
-            columns=schema.features or (),
+            columns=further_steps(schema.features or (), table.columns),
             annotations=annotations,
             missing=schema.missing,
         )

@@ -19,7 +19,7 @@ class Recordings:
     """Sequences of one file; NaN marks a missing value.
 
     ids: name of each sequence, (n,).
-    values: features, n arrays of shape (t_i, d), float32.
+    values: features, n arrays of shape (t_i, d), float64.
     labels: class name of each sequence, (n,), or None if the file has no labels.
     feature_names: (d,).
     groups: group of each sequence, (n,), or None. A group stays in one split.
@@ -30,7 +30,7 @@ class Recordings:
     """
 
     ids: Sequence[str]
-    values: Sequence[npt.NDArray[np.float32]]
+    values: Sequence[npt.NDArray[np.float64]]
     labels: Sequence[str] | None
     feature_names: Sequence[str]
     groups: Sequence[str] | None
@@ -43,7 +43,9 @@ class Recordings:
 
     def sorted(self) -> "Recordings":
         """Return the recordings sorted by id, so that results do not depend on the file's order."""
-        return self.take(sorted(range(len(self)), key=lambda row: self.ids[row]))
+        if all(map(str.__le__, self.ids, self.ids[1:])):
+            return self
+        return self.take(sorted(range(len(self)), key=self.ids.__getitem__))
 
     def take(self, rows: Sequence[int]) -> "Recordings":
         """Return the recordings of these rows, in that order."""
@@ -76,9 +78,11 @@ class Recordings:
         Raises:
             DataError: a value is missing. The message names sequence, step and feature.
         """
+        if not has_nan(np.concatenate(self.values)):
+            return
         for name, value in zip(self.ids, self.values, strict=True):
-            missing = np.isnan(value)
-            if missing.any():
+            if has_nan(value):
+                missing = np.isnan(value)
                 step, feature = np.argwhere(missing)[0]
                 raise DataError(
                     f"{path}, sequence {name!r}, step {first_step + step}, feature "
@@ -93,10 +97,14 @@ class Recordings:
         first_id: id of the first sequence. The others count up from it.
         """
         number_of = {name: number for number, name in enumerate(class_names)}
-        lengths = [len(value) for value in self.values]
-        x = torch.zeros(len(self), max(lengths), len(self.feature_names))
-        for row, value in enumerate(self.values):
-            x[row, : len(value)] = torch.from_numpy(value)
+        lengths = np.array([len(value) for value in self.values])
+        steps = np.concatenate(self.values)
+        if (lengths == lengths[0]).all():
+            padded = steps.reshape(len(self), -1, len(self.feature_names))
+        else:
+            padded = np.zeros((len(self), lengths.max(), len(self.feature_names)))
+            padded[np.arange(lengths.max()) < lengths[:, None]] = steps
+        x = torch.from_numpy(padded)
         labels = [number_of[name] for name in self.labels] if self.labels else [0] * len(self)
         step_y = None
         if self.step_labels is not None:
@@ -105,11 +113,16 @@ class Recordings:
                 step_y[row, : len(names)] = torch.tensor([number_of[name] for name in names])
         return Sequences(
             x=x,
-            lengths=torch.tensor(lengths),
-            y=torch.tensor(labels),
+            lengths=torch.from_numpy(lengths),
+            y=torch.from_numpy(np.array(labels)),
             ids=torch.arange(first_id, first_id + len(self)),
             step_y=step_y,
         )
+
+
+def has_nan(values: npt.NDArray[np.float64]) -> bool:
+    """Return whether a value is NaN, without a copy."""
+    return bool(values.size) and bool(np.isnan(values.min()))
 
 
 def class_names_of(labels: Iterable[str], *, path: str) -> list[str]:

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float32, Float64, Integer
+from jaxtyping import Bool, Float64, Integer
 
+from unrolled.data.files.clock import SECONDS_PER_DAY, Clock
 from unrolled.data.files.tabular import Table
 from unrolled.errors import ConfigError, DataError
 
@@ -26,31 +27,31 @@ def parse_interval(interval: float | str) -> float:
     return float(length)
 
 
-def interval_in(table: Table, column: str | None, interval: float | str | None) -> float | None:
-    """Return an interval in the unit of a time column, or None to keep the steps of the file.
+def interval_in(table: Table, clock: Clock, interval: float | str | None) -> float | None:
+    """Return an interval in the unit of the times, or None to keep the steps of the file.
+
+    clock: after it has read the table.
 
     Raises:
         DataError: the interval has a unit such as `10s`, but the column holds numbers.
     """
-    if column is None or interval is None:
-        return None
-    if isinstance(interval, str):
-        cells = pd.Series(table.text(column), dtype=object)
-        if not bool(pd.to_numeric(cells, errors="coerce").isna().all()):
-            raise DataError(
-                f"{table.path}: data.resample={interval} needs dates, but the column {column!r} "
-                f"holds numbers; type data.resample=NUMBER, in the same unit"
-            )
-    return parse_interval(interval)
+    if not isinstance(interval, str):
+        return None if interval is None else parse_interval(interval)
+    if clock.kind == "number":
+        raise DataError(
+            f"{table.path}: data.resample={interval} needs dates, but the column {clock.column!r} "
+            f"holds numbers; type data.resample=NUMBER, in the same unit"
+        )
+    return parse_interval(interval) / (SECONDS_PER_DAY if clock.kind == "day" else 1)
 
 
 def resample(
-    values: Float32[np.ndarray, "t d"],
+    values: Float64[np.ndarray, "t d"],
     times: Float64[np.ndarray, " t"],
     *,
     interval: float,
     held: Bool[np.ndarray, " d"],
-) -> tuple[Float32[np.ndarray, "t2 d"], Float64[np.ndarray, " t2"], Integer[np.ndarray, " t2"]]:
+) -> tuple[Float64[np.ndarray, "t2 d"], Float64[np.ndarray, " t2"], Integer[np.ndarray, " t2"]]:
     """Return the steps of a sequence at regular times, from its first time to its last.
 
     Numbers are linearly interpolated, and are missing if one of the two neighbours is missing.

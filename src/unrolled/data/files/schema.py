@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Float32
+from jaxtyping import Float64
 
 from unrolled.data.files.tabular import Table, shown
 from unrolled.errors import DataError
@@ -29,7 +29,8 @@ class Schema:
     resample: time between steps, or None to keep the steps of the file.
     features: column names in order, or None for all columns that have no other meaning.
     categorical: features that hold words. Each word becomes a feature that is 0 or 1.
-    separator: of a CSV file, or None to detect it from the first line.
+    separator, header, decimal: how CSV files are written: the character between cells, whether a
+        line names the columns, and the sign before decimals. None detects them from the file.
     missing: `refuse`, or how missing values are filled later (`unrolled.data.missing`).
 
     Fitted on the training file, empty before:
@@ -50,6 +51,8 @@ class Schema:
     features: tuple[str, ...] | None = None
     categorical: tuple[str, ...] = ()
     separator: str | None = None
+    header: bool | None = None
+    decimal: str | None = None
     missing: str = "refuse"
     categories: dict[str, list[str]] = field(default_factory=dict)
     class_names: tuple[str, ...] = ()
@@ -75,6 +78,12 @@ class Schema:
     def special_columns(self) -> list[str]:
         """Columns that are not features."""
         columns = (self.id, self.time, self.label, self.group, self.split_column)
+        return [name for name in columns if name is not None]
+
+    @property
+    def text_columns(self) -> list[str]:
+        """Columns that hold words, even if each word is a number."""
+        columns = (self.id, self.label, self.group, self.split_column, *self.categorical)
         return [name for name in columns if name is not None]
 
     @property
@@ -119,7 +128,7 @@ class Schema:
                 f"has {shown(self.class_names)}"
             )
 
-    def encode(self, table: Table) -> tuple[Float32[npt.NDArray[np.float32], "rows d"], list[str]]:
+    def encode(self, table: Table) -> tuple[Float64[npt.NDArray[np.float64], "rows d"], list[str]]:
         """Return the features of every row and their names.
 
         Raises:
@@ -127,7 +136,7 @@ class Schema:
                 a word does not occur in the training file.
         """
         assert self.features is not None
-        columns: list[npt.NDArray[np.float32]] = []
+        columns: list[npt.NDArray[np.float64]] = []
         names: list[str] = []
         for name in self.features:
             if name in self.categories:
@@ -138,7 +147,7 @@ class Schema:
                 names.append(name)
         return np.stack(columns, axis=1), names
 
-    def _numeric(self, table: Table, name: str) -> npt.NDArray[np.float32]:
+    def _numeric(self, table: Table, name: str) -> npt.NDArray[np.float64]:
         numbers = table.numbers(name)
         missing = np.isnan(numbers)
         if missing.any() and self.missing == "refuse":
@@ -147,9 +156,9 @@ class Schema:
                 f"({table.such(missing)}); to fill missing values, type "
                 f"data.missing=forward (or mean, mask)"
             )
-        return numbers.astype(np.float32)
+        return numbers
 
-    def _one_hot(self, table: Table, name: str) -> list[npt.NDArray[np.float32]]:
+    def _one_hot(self, table: Table, name: str) -> list[npt.NDArray[np.float64]]:
         """Return a column per known word."""
         known = self.categories[name]
         cells = np.asarray(table.text(name), dtype=object)
@@ -160,4 +169,4 @@ class Schema:
                 f"{table.place(row, name)}: the category {cells[row]!r} does not occur in the "
                 f"training file, which has {shown(known)}"
             )
-        return [(cells == word).astype(np.float32) for word in known]
+        return [(cells == word).astype(np.float64) for word in known]

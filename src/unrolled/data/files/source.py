@@ -15,6 +15,7 @@ from unrolled.data.files.reader import fit_schema, read_recordings
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.resampling import parse_interval
 from unrolled.data.files.schema import Schema
+from unrolled.data.files.tabular import plain
 from unrolled.errors import ConfigError
 
 KEYS = {"train": "path", "val": "val_path", "test": "test_path"}  # in conf/data, by split
@@ -27,7 +28,7 @@ class Files(Source):
         module splits the validation or test set off this file.
     val_path, test_path: files, or None.
     form, id, time, time_feature, resample, label, group, split_column, features, categorical,
-        separator: see Schema.
+        separator, header, decimal: see Schema.
     missing: `refuse`, `forward`, `mean` or `mask` (see Filling).
     """
 
@@ -48,6 +49,8 @@ class Files(Source):
         features: Sequence[str] | None,
         categorical: Sequence[str],
         separator: str | None,
+        header: bool | None,
+        decimal: str | None,
         missing: str,
     ) -> None:
         if path is None:
@@ -81,9 +84,11 @@ class Files(Source):
             label=_name(label),
             group=_name(group),
             split_column=_name(split_column),
-            features=None if features is None else tuple(str(name) for name in features),
-            categorical=tuple(str(name) for name in categorical),
+            features=None if features is None else tuple(map(plain, features)),
+            categorical=tuple(map(plain, categorical)),
             separator=separator,
+            header=header,
+            decimal=decimal,
             missing=missing,
         )
 
@@ -115,7 +120,8 @@ class Files(Source):
         splits = {}
         first_id = 0
         for name, split in recordings.items():
-            splits[name] = split.as_sequences(self.schema.class_names, first_id=first_id)
+            sequences = split.as_sequences(self.schema.class_names, first_id=first_id)
+            splits[name] = replace(sequences, x=sequences.x.float())
             first_id += len(split)
         train = recordings["train"]
         return SourceData(
@@ -156,7 +162,7 @@ class Files(Source):
 
 def _name(column: object) -> str | None:
     """Return a column name as text; a config may hold a number."""
-    return None if column is None else str(column)
+    return None if column is None else plain(column)
 
 
 def _numbered(names: Sequence[str]) -> torch.Tensor:

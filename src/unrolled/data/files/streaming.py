@@ -14,19 +14,28 @@ from pathlib import Path
 import numpy as np
 
 from unrolled.data.files.annotations import Annotations
-from unrolled.data.files.array_pieces import array_pieces
-from unrolled.data.files.folders import FILE, require_columns, sequence_files
+from unrolled.data.files.clock import Clock
 from unrolled.data.files.long_form import TIME_FEATURE
+from unrolled.data.files.npz_format import array_parts
+from unrolled.data.files.opening import format_of
 from unrolled.data.files.piece import OutOfOrderError, Piece
+from unrolled.data.files.reader import prepared
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.schema import Schema
-from unrolled.data.files.table_pieces import count_rows, table_pieces
+from unrolled.data.files.tables import count_rows, tables_of
 from unrolled.data.files.tabular import Table
 from unrolled.data.files.ts_format import dimension_names, ts_sequences
 from unrolled.data.files.wide_form import from_wide_rows
+from unrolled.data.files.wide_names import further_steps
 
 
 def read_pieces(schema: Schema, path: Path) -> Iterator[Piece]:
+    """Yield the sequences of a file as `pieces_of` does, in the precision of the network."""
+    for piece in pieces_of(schema, path):
+        yield replace(piece, values=piece.values.astype(np.float32))
+
+
+def pieces_of(schema: Schema, path: Path) -> Iterator[Piece]:
     """Yield the sequences of a file without their labels, as `read_recordings` reads them.
 
     schema: fitted.
@@ -36,28 +45,28 @@ def read_pieces(schema: Schema, path: Path) -> Iterator[Piece]:
         OutOfOrderError: the file must be read whole. Discard the pieces yielded so far.
     """
     assert schema.is_fitted
-    if path.is_dir():
-        return _once(_long(_folder_known(schema), _folder_tables(schema, path), path))
-    suffix = path.suffix.lower()
-    if suffix == ".npz":
+    kind = format_of(path)
+    if kind in ("npz", "npy"):
         return _arrays(schema, path)
-    if suffix == ".ts":
+    if kind == "ts":
         return _ts(schema, path)
-    tables = table_pieces(path, separator=schema.separator)
+    schema = prepared(schema, path, kind)
+    tables = tables_of(path, schema, labelled=False)
     return _once((_wide if schema.form == "wide" else _long)(schema, tables, path))
 
 
 def whole_pieces(recordings: Recordings) -> Iterator[Piece]:
     """Yield recordings in memory, one piece per sequence."""
     for name, values in zip(recordings.ids, recordings.values, strict=True):
-        yield Piece(name, values, begins=True)
+        yield Piece(name, values.astype(np.float32), begins=True)
 
 
 def _long(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece]:
     """Yield the sequences of tables with a row per step."""
     schema.require_named_columns(path)
     assert schema.id is not None
-    newest: tuple[str, float, bool] | None = None  # id, time, and whether times are numbers
+    newest: tuple[str, float] | None = None  # id and time of the last step
+    clock = None if schema.time is None else Clock(schema.time)
     for table in tables:
         table.require([schema.id, schema.time, *(schema.features or ())])
         ids = np.asarray(table.text(schema.id), dtype=object)
@@ -66,19 +75,18 @@ def _long(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece
             raise OutOfOrderError(f"{path}: the rows of a sequence are not consecutive")
         continues = newest is not None and newest[0] == ids[0]
         values, names = schema.encode(table)
-        if schema.time is not None:
-            times = table.times(schema.time)
-            is_number = _is_number(table.cells(schema.time)[0])
+        if clock is not None:
+            times = clock.read(table)
             since = np.diff(times, prepend=newest[1] if newest is not None else 0.0)
             begins = np.isin(np.arange(len(ids)), bounds[1:-1] if continues else bounds[:-1])
-            if (since[~begins] <= 0).any() or (newest is not None and newest[2] != is_number):
+            if (since[~begins] <= 0).any():
                 raise OutOfOrderError(f"{path}: rows are not in the order of {schema.time!r}")
             if schema.time_feature:
-                column = np.where(begins, 0.0, since)[:, None].astype(np.float32)
+                column = np.where(begins, 0.0, since)[:, None]
                 values, names = np.hstack([values, column]), [*names, TIME_FEATURE]
-            newest = (ids[-1], float(times[-1]), is_number)
+            newest = (ids[-1], float(times[-1]))
         else:
-            newest = (ids[-1], 0.0, True)
+            newest = (ids[-1], 0.0)
         schema.require_features(names, path)
         for start, end in pairwise(bounds):
             yield Piece(str(ids[start]), values[start:end], begins=start > 0 or not continues)
@@ -88,7 +96,7 @@ def _wide(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece
     """Yield the sequences of tables with a row per sequence."""
     assert schema.features is not None
     num_rows = 0
-    width = 0 if schema.id else len(str(count_rows(path, separator=schema.separator) - 1))
+    width = 0 if schema.id else len(str(count_rows(path, schema) - 1))
     for table in tables:
         table.require([schema.id, *schema.features])
         numbers = range(num_rows, num_rows + len(table))
@@ -96,27 +104,13 @@ def _wide(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece
         ids = table.text(schema.id) if schema.id else [f"{n:0{width}d}" for n in numbers]
         recordings = from_wide_rows(
             table,
-            columns=schema.features,
+            columns=further_steps(schema.features, table.columns),
             annotations=Annotations(ids=ids),
             missing=schema.missing,
         )
         schema.require_features(recordings.feature_names, path)
-        yield from whole_pieces(recordings)
-
-
-def _folder_known(schema: Schema) -> Schema:
-    return replace(schema, form="long", id=FILE, label=schema.label or "label")
-
-
-def _folder_tables(schema: Schema, path: Path) -> Iterator[Table]:
-    """Yield the rows of all files of a folder; a column names the file of each row."""
-    like = None
-    for file in sequence_files(path):
-        for table in table_pieces(file, separator=schema.separator):
-            like = like or Table(file, table.frame[:0], None)
-            require_columns(table, like=like)
-            table.frame[FILE] = file.stem
-            yield table
+        for name, values in zip(recordings.ids, recordings.values, strict=True):
+            yield Piece(name, values, begins=True)
 
 
 def _ts(schema: Schema, path: Path) -> Iterator[Piece]:
@@ -128,11 +122,11 @@ def _ts(schema: Schema, path: Path) -> Iterator[Piece]:
 
 
 def _arrays(schema: Schema, path: Path) -> Iterator[Piece]:
-    step = 0
-    for name, values, begins, feature_names in array_pieces(path):
-        step = 0 if begins else step
-        yield from _checked(schema, path, Piece(name, values, begins), feature_names, step=step)
-        step += len(values)
+    for part in array_parts(path, labelled=False):
+        step = part.first_step
+        for name, values in zip(part.ids, part.values, strict=True):
+            piece = Piece(name, values, begins=step == 0)
+            yield from _checked(schema, path, piece, part.feature_names, step=step)
 
 
 def _checked(
@@ -142,7 +136,7 @@ def _checked(
     schema.require_features(feature_names, path)
     recordings = Recordings(
         ids=[piece.id],
-        values=[piece.values],
+        values=[piece.values.astype(np.float64)],
         labels=None,
         feature_names=feature_names,
         groups=None,
@@ -162,11 +156,3 @@ def _once(pieces: Iterator[Piece]) -> Iterator[Piece]:
         yield piece
     if len(np.unique(np.frombuffer(seen, dtype=np.int64))) < len(seen):
         raise OutOfOrderError("the rows of a sequence are not consecutive")
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True

@@ -41,14 +41,14 @@ def read_ts(path: Path, *, labelled: bool) -> Recordings:
     )
 
 
-def dimension_names(values: npt.NDArray[np.float32]) -> list[str]:
+def dimension_names(values: npt.NDArray[np.float64]) -> list[str]:
     """Return the feature names, (d,), of a sequence of shape (t, d)."""
     return [f"dim_{number}" for number in range(values.shape[1])]
 
 
 def ts_sequences(
     path: Path, *, labelled: bool
-) -> Iterator[tuple[npt.NDArray[np.float32], str | None]]:
+) -> Iterator[tuple[npt.NDArray[np.float64], str | None]]:
     """Yield the values, (t, d), and the class of each sequence, or None without class labels.
 
     Raises:
@@ -91,7 +91,7 @@ def _require_declared(
     path: Path,
     number: int,
     header: dict[str, str],
-    values: npt.NDArray[np.float32],
+    values: npt.NDArray[np.float64],
     first: tuple[int, ...],
 ) -> None:
     """Check that a sequence has the size that the header declares."""
@@ -146,7 +146,7 @@ def _header(path: Path, lines: Iterator[tuple[int, str]]) -> dict[str, str]:
     return header
 
 
-def _values(path: Path, number: int, dimensions: list[str]) -> npt.NDArray[np.float32]:
+def _values(path: Path, number: int, dimensions: list[str]) -> npt.NDArray[np.float64]:
     """Return the values of a line, (t, d), NaN for a missing value."""
     columns = []
     for dimension, text in enumerate(dimensions):
@@ -169,7 +169,7 @@ def _values(path: Path, number: int, dimensions: list[str]) -> npt.NDArray[np.fl
             f"{path}, line {number}: the dimensions have different numbers of steps: "
             f"{', '.join(map(str, sorted(lengths)))}"
         )
-    return np.stack(columns, axis=1).astype(np.float32)
+    return np.stack(columns, axis=1)
 
 
 def _number(cell: str) -> float:

@@ -1,0 +1,62 @@
+"""Reads a Parquet file as a series of tables."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from unrolled.data.files.csv_rows import named_columns
+from unrolled.data.files.tabular import Table
+from unrolled.errors import DataError
+
+NUM_CELLS = 2**20  # of a table
+
+
+def parquet_tables(path: Path, *, columns: Collection[str] | None) -> Iterator[Table]:
+    """Yield the rows of a Parquet file in order, some at a time.
+
+    columns: the columns that are needed, or None for all. Columns that the file lacks are ignored.
+
+    Raises:
+        DataError: the file is damaged, two columns have the same name, or pyarrow is not installed.
+    """
+    first_row = 0
+    with parquet_errors(path) as parquet, parquet.ParquetFile(path) as file:
+        names = [str(name) for name in file.schema_arrow.names]
+        named_columns(names, path)
+        wanted = None if columns is None else [name for name in names if name.strip() in columns]
+        num_rows = max(1, NUM_CELLS // max(1, len(names if wanted is None else wanted)))
+        for batch in file.iter_batches(batch_size=num_rows, columns=wanted):
+            for column in batch.columns:
+                if str(column.type) in ("string", "large_string"):
+                    column.validate(full=True)  # text is UTF-8
+            frame = batch.to_pandas()
+            frame = frame.reset_index(drop=all(name is None for name in frame.index.names))
+            frame.columns = pd.Index(named_columns([str(name) for name in frame.columns], path))
+            yield Table(path, frame, first_row=first_row)
+            first_row += len(frame)
+
+
+@contextmanager
+def parquet_errors(path: Path) -> Iterator[Any]:
+    """Yield pyarrow.parquet, and turn its errors into DataError.
+
+    Raises:
+        DataError: the file is damaged, or pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise DataError(
+            f"{path}: reading Parquet needs pyarrow; run `pip install 'unrolled[parquet]'`, or "
+            f"save the file as CSV"
+        ) from error
+    try:
+        yield parquet
+    except DataError:
+        raise
+    except (pyarrow.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} cannot be read as Parquet: {error}") from error

@@ -1,0 +1,55 @@
+"""Scores of the model of a run, which has one or more members, on validation and test set."""
+
+from collections.abc import Sequence
+
+from lightning import Trainer
+from omegaconf import DictConfig
+
+from unrolled.building.data import fit_baselines, load_data
+from unrolled.classifier.ensemble import EnsembleClassifier
+from unrolled.data.joined import JoinedData
+from unrolled.data.module import SequenceDataModule
+from unrolled.runs.preparations import distinct_preprocessing
+from unrolled.runs.result import Result
+from unrolled.runs.run_folder import RunFolder
+from unrolled.training.trainer import build_trainer, load_ensemble
+
+
+def load_inputs(folder: RunFolder) -> list[SequenceDataModule]:
+    """Return the data of a run in each distinct preparation of its members."""
+    distinct, numbers = distinct_preprocessing(folder.networks)
+    first = [numbers.index(number) for number in range(len(distinct))]
+    return [load_data(folder.networks[member].config()) for member in first]
+
+
+def score(
+    config: DictConfig, folder: RunFolder, inputs: Sequence[SequenceDataModule], result: Result
+) -> EnsembleClassifier:
+    """Add the scores on the validation set, and with config.test on the test set, to the result.
+
+    inputs: see `load_inputs`.
+    """
+    classifier = load_ensemble(folder, averages_windows=inputs[0].averages_windows)
+    trainer, data = quiet_trainer(config, folder), JoinedData(inputs)
+    if inputs[0].parts.val is not None and config.trainer.limit_val_batches != 0:
+        scores = trainer.validate(classifier, datamodule=data, verbose=False)[0]
+        result.scores |= scores
+    if config.test and inputs[0].parts.test is not None:
+        scores = trainer.test(classifier, datamodule=data, verbose=False)[0]
+        result.scores |= scores
+        result.confusion = classifier.confusion["test"].tolist()
+    return classifier
+
+
+def add_baselines(config: DictConfig, data: SequenceDataModule, result: Result) -> None:
+    """Add the test accuracies of 1-NN and MiniRocket to the result, if config.test is true."""
+    fitted = fit_baselines(config, data) if config.test else {}
+    result.baselines |= {name: one.accuracy for name, one in fitted.items()}
+    result.baseline_seconds = {name: one.seconds for name, one in fitted.items()}
+
+
+def quiet_trainer(config: DictConfig, folder: RunFolder) -> Trainer:
+    """Return a Trainer for evaluation, without a progress bar."""
+    config = config.copy()
+    config.trainer.enable_progress_bar = False
+    return build_trainer(config, folder, callbacks=[], loggers=[])
