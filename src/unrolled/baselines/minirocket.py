@@ -169,7 +169,7 @@ class MiniRocket(nn.Module):
     def _counted(
         self, real: Tensor, lengths: Int[Tensor, " b"], margin: int
     ) -> Float[Tensor, "b t 2"]:
-        """Return 1 for steps that are counted: all real steps, and those that no zeros reach.
+        """Return 1 for steps that are counted: all real steps, and steps that no zeros reach.
 
         Half of the kernels use the one, half the other (section 3.2.3 of the paper).
         """

@@ -26,6 +26,7 @@ HEADERS = (
 )
 # Columns of `unrolled list` that a narrow terminal can do without; the lowest is dropped first.
 # Data and model are part of the folder's name.
+MIXED = "[gru,gru,gru,minirocket]"
 SHORTEST_NAME = 36  # characters of a run folder that `list` shows in a narrow terminal
 PRIORITIES = {
     name: number
@@ -81,9 +82,10 @@ def advice(result: Result) -> str:
     points = 100 * (result.baselines[best] - accuracy)
     if points <= 0:
         return ""
-    return (
-        f"{best} is {points:.1f} points better than this network: try recipe=small, or ensemble=5"
-    )
+    options = [] if result.recipe else ["recipe=small"]
+    options += [] if result.members else ["ensemble=5"]
+    options += [f"ensemble={MIXED}", "model=minirocket recipe=own"][: 2 - len(options)]
+    return f"{best} is {points:.1f} points better than this network: try {', or '.join(options)}"
 
 
 def _show_folds(folds: CrossValidation, console: Console) -> None:

@@ -25,7 +25,7 @@ from unrolled.runs.result import Best, Part, Result
 from unrolled.runs.run_folder import RunFolder
 from unrolled.training.cross_validation import HeldOut, out_of_fold_table, summarize
 from unrolled.training.process import readable_errors
-from unrolled.training.scoring import load_inputs, quiet_trainer, score
+from unrolled.training.scoring import add_baselines, load_inputs, quiet_trainer, score
 from unrolled.training.trainer import load_ensemble
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,9 @@ def _train_members(
     data = share_data(configs[0])
     result.data_fingerprint = data.fingerprint
     result.num_sequences = data.parts.sizes()
-    result.baselines = data.baselines
+    result.baselines = dict(data.baselines)
+    if config.trainer.max_steps is None:
+        result.recipe = data.small_recipe.to_plain()
     folder.write_preprocessing(data.preprocessing())
     num = len(folder.members)
     if folder.folds:
@@ -128,6 +130,7 @@ def _train_members(
     classifier = score(config, folder, load_inputs(folder), result)
     for member, more in zip(result.members, classifier.member_scores, strict=True):
         member.scores = {**member.scores, **more}
+    add_baselines(config, data, result)
     result.seconds["test"] = perf_counter() - scored_at
 
 
