@@ -142,13 +142,14 @@ def test_data_is_loaded_once_and_forgotten_afterwards(
     from unrolled.building import data
 
     loads = []
+    before = dict(data._shared_data), dict(data._shared_sources)
     load = Random.load
     monkeypatch.setattr(Random, "load", lambda self: loads.append(1) or load(self))
 
     train_in(*TINY, *CHANNELS, f"ensemble={members}", "trainer.max_epochs=1")
 
     assert len(loads) == 1
-    assert data._shared_data == data._shared_sources == {}
+    assert (data._shared_data, data._shared_sources) == before
 
 
 @pytest.fixture(scope="module")

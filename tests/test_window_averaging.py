@@ -99,7 +99,7 @@ def by_hand(folder: Path) -> dict[str, np.ndarray]:
         for start in starts:
             window = x[start : start + 6]
             with torch.no_grad():
-                logits = predictor.ensemble(window[None], torch.tensor([len(window)]))
+                logits = predictor.ensemble([(window[None], torch.tensor([len(window)]))])
             probabilities.append(logits.softmax(dim=1)[0].numpy())
         means[str(name)] = np.mean(probabilities, axis=0)
     return means

@@ -17,6 +17,11 @@ from unrolled.data.files.tables import whole_table
 PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"
 
 
+def line_with(words: str) -> str:
+    """Return the first documented command that contains these words."""
+    return next(line for block in blocks("bash") for line in block.splitlines() if words in line)
+
+
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
@@ -45,10 +50,11 @@ def test_the_command_without_a_config_file_reads_the_same_data(
     monkeypatch.chdir(tmp_path)
     exec(blocks("python")[0], {})
     assert run(["inspect", "path=swings.csv", "id=swing"]) == 0
-    (command,) = blocks("bash")[1].splitlines()
+    command = line_with("data=files data.path=swings.csv")
     by_hand = dict(word.split("=") for word in command.split() if word.startswith("data."))
     written = OmegaConf.load("my_data.yaml")
     assert written["path"] == str(tmp_path / by_hand.pop("data.path"))
+    assert by_hand.pop("data.test_path") == "swings_test.csv"
     assert by_hand == {f"data.{name}": written[name] for name in ("id", "time", "label")}
 
 
@@ -58,10 +64,9 @@ def test_the_command_for_long_recordings_works(
     monkeypatch.chdir(tmp_path)
     exec(blocks("python")[0], {})
     assert run(["inspect", "path=swings.csv", "id=swing"]) == 0
-    (command,) = blocks("bash")[2].splitlines()
-    shorter = command.replace("=200", "=20").replace("=100", "=10")
-    assert run([*shorter.split()[1:], "trainer.max_epochs=1", "logger=none"]) == 0
-    assert "cross-validation: accuracy" in capsys.readouterr().out
+    command = line_with("data.window.size=20 ")
+    assert run([*command.split()[1:], "trainer.max_epochs=1", "logger=none"]) == 0
+    assert "test, by recording" in capsys.readouterr().out
 
 
 TABLES: dict[str, tuple[dict[str, list[Any]], dict[str, Any]]] = {
