@@ -47,6 +47,7 @@ def test_an_installed_wheel_trains_from_another_folder(installed, tmp_path):
     )
 
     assert done.returncode == 0, done.stderr
+    assert done.stderr == "", "nothing is printed to standard error"
     assert (tmp_path / "outputs" / "debug" / "digits" / "lstm").is_dir()
 
 
