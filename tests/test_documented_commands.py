@@ -208,7 +208,9 @@ def recorded() -> list[str]:
 def test_a_command_that_recorded_scores_runs(command: str, workplace: Path) -> None:
     rows = "\n".join(f"{','.join('12345678'[n % 4 :][:4])}:4,3,2,1:{'ab'[n % 2]}" for n in range(8))
     text = f"@problemName X\n@timeStamps false\n@classLabel true a b\n@data\n{rows}\n"
-    for name in ("BasicMotions_TRAIN.ts", "BasicMotions_TEST.ts"):
+    for name in (
+        f"{data}_{part}.ts" for data in ("BasicMotions", "GunPoint") for part in ("TRAIN", "TEST")
+    ):
         Path(name).write_text(text)
 
     carry_out(command)
