@@ -217,11 +217,14 @@ def differences(left: Any, right: Any, place: str = "") -> list[str]:
 
 
 def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """Return step and value of each scalar in TensorBoard's event files."""
+    """Return step and value of each scalar in TensorBoard's event files, by step.
+
+    TensorBoard reads files of the same second by process id, which need not be their order.
+    """
     events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     events.Reload()
     tags = [tag for tag in events.Tags()["scalars"] if not tag.startswith("hp/")]
-    return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in tags}
+    return {tag: sorted((e.step, e.value) for e in events.Scalars(tag)) for tag in tags}
 
 
 def assert_same_run(run: Run, reference: Run) -> None:
