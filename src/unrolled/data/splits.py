@@ -33,6 +33,8 @@ def hold_out(
         ConfigError: an unknown split, or one for which the data has no groups or times.
         DataError: nothing would be left, or a class is too small to be stratified.
     """
+    if groups is not None and split in ("stratified", "random"):
+        split = "group"  # a group never is in two sets
     if split == "given":
         raise ConfigError(
             "data.split=given: the data does not provide this set; name it with "
@@ -92,6 +94,8 @@ def fold_out(
     """
     from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
+    if groups is not None and split in ("stratified", "random"):
+        split = "group"
     kinds = {"stratified": StratifiedKFold, "random": KFold, "group": GroupKFold}
     if split not in kinds:
         raise ConfigError(f"data.split={split!r}: folds need one of {', '.join(kinds)}")

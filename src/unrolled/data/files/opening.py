@@ -9,7 +9,7 @@ import tempfile
 import zipfile
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from unrolled.data.files.paths import require_file
 from unrolled.errors import DataError
@@ -113,14 +113,15 @@ def _suffix_by_content(path: Path) -> str:
     return ""
 
 
-def _read(file: IO[bytes], path: Path, num: int) -> bytes:
+def _read(file: Any, path: Path, num: int) -> bytes:
     """Return the next bytes.
 
     Raises:
         DataError: the compressed file is damaged.
     """
     try:
-        return file.read(num)
+        content: bytes = file.read(num)
+        return content
     except UnicodeError as error:
         raise DataError(f"{path}: not UTF-16 text ({error}); save the file as UTF-8") from error
     except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, ValueError) as error:
@@ -137,7 +138,7 @@ class Text:
     path: for messages.
     """
 
-    def __init__(self, path: Path, file: IO[bytes]) -> None:
+    def __init__(self, path: Path, file: Any) -> None:
         self._path = path
         self._file = file
         self._decoder: codecs.IncrementalDecoder | None = None
@@ -195,7 +196,12 @@ def open_bytes(path: Path) -> Text:
         opener = lzma.open
     elif start[:4] == b"PK\x03\x04":
         return Text(path, _only_member(path))
-    return Text(path, opener(path, "rb"))
+    opened = opener(path, "rb")
+    try:
+        return Text(path, opened)
+    except DataError:
+        opened.close()
+        raise
 
 
 def read_text(path: Path) -> bytes:
@@ -208,7 +214,7 @@ def read_text(path: Path) -> bytes:
         return b"".join(iter(lambda: file.read(2**22), b""))
 
 
-def _only_member(path: Path) -> IO[bytes]:
+def _only_member(path: Path) -> Any:
     try:
         archive = zipfile.ZipFile(path)
         names = [name for name in archive.namelist() if not name.endswith("/")]
