@@ -121,7 +121,6 @@ def _read(file: Any, path: Path, num: int) -> bytes:
     """
     try:
         content: bytes = file.read(num)
-        return content
     except UnicodeError as error:
         raise DataError(f"{path}: not UTF-16 text ({error}); save the file as UTF-8") from error
     except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, ValueError) as error:
@@ -130,6 +129,7 @@ def _read(file: Any, path: Path, num: int) -> bytes:
         if type(error).__module__ != "zlib":
             raise
         raise DataError(f"{path} cannot be unpacked: {error}; the file is damaged") from error
+    return content
 
 
 class Text:
