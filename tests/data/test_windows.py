@@ -216,7 +216,10 @@ def test_the_fitted_background_is_used_for_other_data() -> None:
     module = make(data, window=windows(4, label="any"))
     assert module.preprocessing()["window_background"] in NAMES
     assert data.train.step_y is not None
-    turned = replace(data, train=replace(data.train, step_y=(data.train.step_y + 1) % 3))
+    other = (NAMES.index(module.preprocessing()["window_background"]) + 1) % 3
+    step_y = torch.full_like(data.train.step_y, other)
+    step_y[:, 0] = (other + 1) % 3  # so that labels change
+    turned = replace(data, train=replace(data.train, step_y=step_y))
     fresh = make(turned, window=windows(4, label="any"))
     again = unprepared(Given(turned), window=windows(4, label="any"))
     again.fitted = module.fitted

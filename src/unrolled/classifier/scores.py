@@ -35,13 +35,21 @@ def compute_scores(
     return scores, confusion
 
 
+class _CalibrationError(MulticlassCalibrationError):
+    """Expected calibration error of logits, even where all of them are in [0, 1]."""
+
+    def update(self, preds: Float[Tensor, "b c"], target: Int[Tensor, " b"]) -> None:
+        """Add a batch."""
+        super().update(preds.softmax(dim=1), target)
+
+
 def _metrics(num_classes: int) -> MetricCollection:
     """Return new metrics. They are no submodules, because Lightning visits those in each step."""
     return MetricCollection(
         {
             "accuracy": MulticlassAccuracy(num_classes, average="micro", validate_args=False),
             "f1": MulticlassF1Score(num_classes, average="macro", validate_args=False),
-            "calibration_error": MulticlassCalibrationError(num_classes, validate_args=False),
+            "calibration_error": _CalibrationError(num_classes, validate_args=False),
             "confusion": MulticlassConfusionMatrix(num_classes, validate_args=False),
         }
     )

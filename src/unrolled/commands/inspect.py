@@ -74,13 +74,20 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     if table is not None:
         found = guess(table, known=known)
         settings = {name: getattr(found, name) for name in SETTINGS}
-        warnings += [f"column {name!r} is left out: too many words" for name in found.left_out]
+        warnings += found.warnings
+        for name in ("group", "split_column"):
+            if getattr(found, name) is not None:
+                settings[name] = getattr(found, name)
+                print(f"{name}: {getattr(found, name)!r}")
+        if found.group is not None:
+            settings["split"] = "group"
         rows = "a row per step" if found.form == "long" else "a row per sequence"
         print(f"form:      {found.form} ({rows}), {len(table):,} rows")
         print("columns:   " + ", ".join(f"{name} {settings[name]!r}" for name in COLUMNS))
         if found.time is not None and found.id is not None:
             print(describe_times(table, id_column=found.id, time_column=found.time))
-    schema = Schema(**{**settings, "missing": "mean"})
+    read = {name: value for name, value in settings.items() if name != "split"}
+    schema = Schema(**{**read, "missing": "mean"})
     _, recordings = fit_schema(schema, path, labels_may_change=True)
     num_missing = sum(int((values != values).sum()) for values in recordings.values)  # NaN
     if num_missing:

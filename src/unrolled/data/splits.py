@@ -34,6 +34,8 @@ def hold_out(
         ConfigError: an unknown split, or one for which the data has no groups or times.
         DataError: nothing would be left, or a class is too small to be stratified.
     """
+    if groups is not None and split in ("stratified", "random"):
+        split = "group"  # a group never is in two sets
     if split == "given":
         raise ConfigError(
             "data.split=given: the data does not provide this set; name it with "
@@ -95,6 +97,8 @@ def fold_out(
     """
     from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
+    if groups is not None and split in ("stratified", "random"):
+        split = "group"
     kinds = dict(zip(FOLD_SPLITS, (StratifiedKFold, KFold, GroupKFold), strict=True))
     if split not in kinds:
         raise ConfigError(f"data.split={split!r}: folds need one of {', '.join(kinds)}")
@@ -130,10 +134,10 @@ def fold_out(
 
 def largest_num_folds(y: Int[Tensor, " n"], *, split: str, groups: Int[Tensor, " n"] | None) -> int:
     """Return how many folds there can be: sequences of the smallest class, groups or sequences."""
+    if groups is not None:
+        return len(torch.unique(groups))
     if split == "stratified":
         return int(torch.unique(y, return_counts=True)[1].min())
-    if split == "group" and groups is not None:
-        return len(torch.unique(groups))
     return len(y)
 
 

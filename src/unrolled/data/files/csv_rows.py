@@ -78,8 +78,8 @@ def dialect_of(
         raise DataError(f"{path} is empty; the first line must name the columns")
     separator = separator or guess_separator(body)
     rows = _split(body[:200], separator)
-    decimal = decimal or _decimal(rows)
     is_data = _is_data(rows) if header is None else not header
+    decimal = decimal or _decimal(rows if is_data else rows[1:])
     if is_data and header is None and skip > start:  # as numpy.savetxt writes names
         (named,) = _split([lines[skip - 1].lstrip(comment + " ")], separator)
         if len(named) == len(rows[0]):

@@ -1,18 +1,28 @@
 """Guesses the meaning of the columns of a table from their names and their cells."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
-from unrolled.data.files.tabular import EMPTY_CELLS, Table, shown
+from unrolled.data.files.bookkeeping import OWNER_NAMES, SPLIT_NAMES, bookkeeping
+from unrolled.data.files.given_splits import SPLIT_OF_WORD
+from unrolled.data.files.tabular import EMPTY_CELLS, Table, is_plain, shown
+from unrolled.data.files.wide_names import parse_names
 from unrolled.errors import DataError
 
-NAMES = {
-    "id": r"id|.*[_ .-]id|sequence|series|recording|trial|sample|subject|name|file",
-    "time": r"t|step|time(stamp)?|date(time)?|minute|second|hour|day|frame|index|.*_(time|step)",
-    "label": r"label|class|target|category|y|kind|.*[_ ](label|class)",
-}
+# Typical names, the likeliest first.
+LABELS = (r"label|labels", r"class|target|category|activity", r".*[_ ](label|class)|kind", r"y")
+IDS = (
+    r"id|.*[_ .-]id",
+    r"(subject|patient|user|person|trial|sample|recording|sequence|case|session)id",
+    r"sequence|series|recording|record|rec|trial|(file|subject)?_?name|file|sample|subject|user",
+)
+TIMES = (
+    r"time(stamp)?|date_?time|date|.*_time(stamp)?",
+    r"t|step|minute|second|hour|day|frame|index|.*_(step|index)|sample.*|.*_(ms|ns|us|s)|month|year",
+)
 MOST_CLASSES = 100
 MOST_WORDS = 50  # different words of a categorical feature
 MOSTLY = 0.8  # with this share of numbers, a column is numeric and other cells are mistakes
@@ -23,16 +33,18 @@ class Guess:
     """The columns by meaning.
 
     form: `long` or `wide`.
-    left_out: columns with too many different words to be categorical features.
+    warnings: what may be wrong with the guess.
     """
 
     form: str
     id: str | None
     time: str | None
     label: str
+    group: str | None
+    split_column: str | None
     features: tuple[str, ...]
     categorical: tuple[str, ...]
-    left_out: list[str]
+    warnings: list[str] = field(default_factory=list)
 
 
 def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
@@ -44,66 +56,182 @@ def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
         DataError: no column looks like a label, or a column in known is missing.
     """
     table.require(known.values())
-    frame = pd.DataFrame({name: table.cells(name) for name in table.columns})
-    missing = frame.map(lambda cell: cell.lower() in EMPTY_CELLS)
-    numbers = {str(name): _share_of_numbers(frame[name][~missing[name]]) for name in frame}
-    label = known["label"] or _named(frame, "label") or _last_of_words(frame, numbers)
+    frame = table.frame
+    numbers = {str(name): _share_of_numbers(frame[name]) for name in frame}
+    label = known["label"] or guess_label(table)
     if label is None:
         raise DataError(
             f"{table.path}: which column is the label? Type label=COLUMN, one of "
             f"{shown(table.columns)}"
         )
-    others = [name for name in frame if name != label]
-    identity = known["id"] or _named(frame[others], "id") or _repeated(frame, others, label)
-    is_long = identity is not None and frame[identity].duplicated().any()
-    others = [name for name in others if name != identity]
+    warnings: list[str] = []
+    others = [name for name in table.columns if name != label]
+    identity = known["id"] or _guess_id(frame, others, label)
+    is_long = identity is not None and bool(frame[identity].duplicated().any())
+    group = None
+    if is_long and known["id"] is None and _looks_wide(others, identity, frame, known["time"]):
+        group, identity, is_long = identity, None, False
+        warnings.append(f"{group!r} repeats, and the columns count steps: each row is a sequence")
+    others = [name for name in others if name not in (identity, group)]
     time = None
     if is_long:
-        time = known["time"] or _named(frame[others], "time")
+        time = known["time"] or _guess_time(frame, others, identity)
         others = [name for name in others if name != time]
+    out, kept = bookkeeping(table, others, identity=identity if is_long else None, label=label)
+    split_column = next((name for name in others if _assigns_splits(frame, name)), None)
+    for name, reason in out.items():
+        if name != split_column:
+            warnings.append(f"column {name!r} is left out, because it {reason}")
+    for name, reason in kept.items():
+        warnings.append(f"feature {name!r} {reason}; to leave it out, edit data.features")
+    others = [name for name in others if name not in out and name != split_column]
+    if not is_long and (unknown := parse_names(others)).others:
+        warnings += [f"column {name!r} is left out: it counts no step" for name in unknown.others]
+        others = [name for name in others if name not in unknown.others]
     words = [name for name in others if numbers[name] < MOSTLY]
+    spelled = [name for name in words if _is_spelled_otherwise(frame[name])]
+    warnings += [f"column {name!r} holds numbers in another spelling" for name in spelled]
+    words = [name for name in words if name not in spelled]
     left_out = [name for name in words if frame[name].nunique() > MOST_WORDS or not is_long]
+    warnings += [f"column {name!r} is left out: too many words" for name in left_out]
     features = [name for name in others if name not in left_out]
+    if not is_long and parse_names(features).moments is None:
+        warnings.append(
+            f"no column names the sequences, and no column names count steps: each row is read as "
+            f"a sequence of {len(features)} steps of one feature ({shown(features, at_most=4)}). "
+            f"If each row is a step, type id=COLUMN"
+        )
     return Guess(
         form="long" if is_long else "wide",
         id=identity,
         time=time,
         label=label,
+        group=group,
+        split_column=split_column,
         features=tuple(features),
         categorical=tuple(name for name in words if name not in left_out),
-        left_out=left_out,
+        warnings=warnings,
     )
 
 
-def _share_of_numbers(cells: pd.Series) -> float:
+def guess_label(table: Table) -> str | None:
+    """Return the column that looks most like a label, or None."""
+    frame = table.frame
+    for pattern in LABELS:
+        for name in map(str, frame):
+            if re.fullmatch(pattern, name, re.IGNORECASE) and _can_be_classes(frame, name):
+                return name
+    words = [
+        str(name)
+        for name in frame
+        if _share_of_numbers(frame[name]) < 1
+        and 2 <= frame[name].nunique() <= min(MOST_CLASSES, len(frame) / 2)
+    ]
+    if words:
+        return words[-1]
+    first = str(frame.columns[0])
+    is_unnamed = table.dialect is not None and not table.dialect.header
+    values = frame[first]
+    if is_unnamed and values.dtype.kind in "iuf" and (values == np.round(values)).all():
+        return first if _can_be_classes(frame, first) else None  # as in the UCR archive
+    return None
+
+
+def _can_be_classes(frame: pd.DataFrame, name: str) -> bool:
+    """Return whether a column has few enough values to be the label."""
+    column = frame[name]
+    num = column.nunique()
+    if column.dtype.kind == "f" and not (column.dropna() == column.dropna().round()).all():
+        return False
+    return bool(num <= MOST_CLASSES or num <= len(frame) / 2)
+
+
+def _share_of_numbers(column: pd.Series) -> float:
     """Return the share of cells that are numbers, 0 to 1; 1 if there are no cells."""
+    if column.dtype.kind in "iuf":
+        return 1.0
+    cells = column.dropna().astype(str).str.strip()
+    cells = cells[~cells.str.lower().isin(EMPTY_CELLS)]
     return float(pd.to_numeric(cells, errors="coerce").notna().mean()) if len(cells) else 1.0
 
 
-def _named(frame: pd.DataFrame, meaning: str) -> str | None:
-    """Return the first column with a typical name for the id, time or label."""
-    pattern = re.compile(NAMES[meaning], re.IGNORECASE)
-    return next((str(name) for name in frame if pattern.fullmatch(str(name))), None)
+def _is_spelled_otherwise(column: pd.Series) -> bool:
+    """Return whether most words are numbers with a unit, a percent sign or thousands separators."""
+    cells = column.dropna().astype(str).str.strip()
+    shorter = cells.str.replace(r"[\s'%€$£]|[a-zA-Z°µ/]+$", "", regex=True)
+    shorter = shorter.str.replace(r"(\d)[.,](\d{3})", r"\1\2", regex=True)
+    return bool(len(cells)) and bool(shorter.map(is_plain).mean() > MOSTLY)
 
 
-def _last_of_words(frame: pd.DataFrame, numbers: dict[str, float]) -> str | None:
-    """Return the last column of words with few enough different words to be classes."""
-    found = [
-        str(name)
-        for name in frame
-        if numbers[str(name)] < 1
-        and 2 <= frame[name].nunique() <= min(MOST_CLASSES, len(frame) / 2)
-    ]
-    return found[-1] if found else None
+def _guess_id(frame: pd.DataFrame, names: list[str], label: str) -> str | None:
+    for pattern in IDS:
+        for name in names:
+            if re.fullmatch(pattern, name, re.IGNORECASE) and not _counts_steps(frame[name]):
+                return name
+    return next((name for name in names if _repeats(frame, name, label)), None)
 
 
-def _repeated(frame: pd.DataFrame, others: list[str], label: str) -> str | None:
-    """Return the first column whose values repeat, each with one label only: a likely id."""
-    for name in others:
+def _counts_steps(column: pd.Series) -> bool:
+    """Return whether a column counts up and begins again, as the number of a sample does."""
+    if column.dtype.kind not in "iu" or not column.duplicated().any():
+        return False
+    gaps = np.diff(column.to_numpy())
+    return bool((gaps == 1).mean() > 0.5)
+
+
+def _repeats(frame: pd.DataFrame, name: str, label: str) -> bool:
+    """Return whether values repeat in consecutive rows, each with one label: a likely id."""
+    column = frame[name]
+    if column.dtype.kind == "f" or not column.duplicated().any() or column.nunique() < 2:
+        return False
+    codes = pd.factorize(column)[0]
+    runs = 1 + int((np.diff(codes) != 0).sum())
+    if column.dtype.kind in "iub" and runs != column.nunique():
+        return False
+    return bool((frame.groupby(name)[label].nunique() == 1).all())
+
+
+def _looks_wide(
+    names: list[str], identity: str | None, frame: pd.DataFrame, time: str | None
+) -> bool:
+    """Return whether a table with a repeated subject has a column for each of several steps."""
+    others = [name for name in names if name != identity]
+    numeric = [name for name in others if frame[name].dtype.kind in "iuf"]
+    counted = parse_names(numeric)
+    return (
+        time is None
+        and identity is not None
+        and re.fullmatch(OWNER_NAMES, identity, re.IGNORECASE) is not None
+        and counted.moments is not None
+        and max(map(len, counted.columns.values())) > 2
+        and not counted.others
+    )
+
+
+def _guess_time(frame: pd.DataFrame, names: list[str], identity: str | None) -> str | None:
+    """Return the first column with a typical name whose values order the steps of a sequence."""
+    named = []
+    for pattern in TIMES:
+        for name in names:
+            if re.fullmatch(pattern, name, re.IGNORECASE) and name not in named:
+                named.append(name)
+    for name in named:
         column = frame[name]
-        is_fraction = column.str.contains(".", regex=False).any()
-        if is_fraction or not column.duplicated().any() or column.nunique() < 2:
-            continue
-        if bool((frame.groupby(name)[label].nunique() == 1).all()):
+        is_unique = not frame.duplicated([identity, name]).any()
+        if is_unique and (column.dtype.kind != "f" or _is_ordered(frame, name, identity)):
             return name
-    return None
+    return named[0] if named and re.fullmatch(TIMES[0], named[0], re.IGNORECASE) else None
+
+
+def _is_ordered(frame: pd.DataFrame, name: str, identity: str | None) -> bool:
+    gaps = frame.groupby(identity, sort=False)[name].diff().dropna()
+    return bool((gaps >= 0).all()) or re.fullmatch(TIMES[0], name, re.IGNORECASE) is not None
+
+
+def _assigns_splits(frame: pd.DataFrame, name: str) -> bool:
+    words = {str(word).strip().lower() for word in frame[name].unique()}
+    return (
+        re.fullmatch(SPLIT_NAMES, name, re.IGNORECASE) is not None
+        and words <= set(SPLIT_OF_WORD)
+        and any(SPLIT_OF_WORD[word] == "train" for word in words)
+    )

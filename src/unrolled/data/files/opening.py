@@ -9,7 +9,7 @@ import tempfile
 import zipfile
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from unrolled.data.files.paths import require_file
 from unrolled.errors import DataError
@@ -19,11 +19,10 @@ FORMAT_OF_SUFFIX = {
     ".npz": "npz",
     ".npy": "npy",
     ".ts": "ts",
-    ".arff": "arff",
     ".parquet": "parquet",
     ".pq": "parquet",
 }
-READ = "CSV, TSV, Parquet, NPZ, NPY, .ts and .arff files (text also as .gz, .bz2, .xz or .zip)"
+READ = "CSV, TSV, Parquet, NPZ, NPY and .ts files (text also as .gz, .bz2, .xz or .zip)"
 # Formats that are recognised, so that the message can name them: suffix, and what to do.
 NOT_READ = {
     **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods"), "a spreadsheet; export the sheet as CSV"),
@@ -37,6 +36,7 @@ NOT_READ = {
     **dict.fromkeys((".wav", ".mp3", ".flac", ".edf"), "a recording; save the samples as CSV"),
     **dict.fromkeys((".7z", ".rar", ".tar", ".tgz", ".zst"), "an archive; unpack it first"),
     **dict.fromkeys((".db", ".sqlite", ".sqlite3"), "a database; export the table as CSV"),
+    ".arff": "ARFF; take the .ts file of the data set, or save it as CSV",
     ".xml": "XML; save the table as CSV",
     **dict.fromkeys((".html", ".htm"), "a web page; save the table as CSV"),
     **dict.fromkeys((".pdf", ".docx", ".doc"), "a document; save the table as CSV"),
@@ -62,7 +62,7 @@ MAGIC = (
 
 
 def format_of(path: Path) -> str:
-    """Return `folder`, `csv`, `parquet`, `npz`, `npy`, `ts` or `arff`.
+    """Return `folder`, `csv`, `parquet`, `npz`, `npy` or `ts`.
 
     The name decides, or the first bytes of a file whose name does not end in a known format.
 
@@ -113,14 +113,14 @@ def _suffix_by_content(path: Path) -> str:
     return ""
 
 
-def _read(file: IO[bytes], path: Path, num: int) -> bytes:
+def _read(file: Any, path: Path, num: int) -> bytes:
     """Return the next bytes.
 
     Raises:
         DataError: the compressed file is damaged.
     """
     try:
-        return file.read(num)
+        content: bytes = file.read(num)
     except UnicodeError as error:
         raise DataError(f"{path}: not UTF-16 text ({error}); save the file as UTF-8") from error
     except (OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, ValueError) as error:
@@ -129,6 +129,7 @@ def _read(file: IO[bytes], path: Path, num: int) -> bytes:
         if type(error).__module__ != "zlib":
             raise
         raise DataError(f"{path} cannot be unpacked: {error}; the file is damaged") from error
+    return content
 
 
 class Text:
@@ -137,7 +138,7 @@ class Text:
     path: for messages.
     """
 
-    def __init__(self, path: Path, file: IO[bytes]) -> None:
+    def __init__(self, path: Path, file: Any) -> None:
         self._path = path
         self._file = file
         self._decoder: codecs.IncrementalDecoder | None = None
@@ -195,7 +196,12 @@ def open_bytes(path: Path) -> Text:
         opener = lzma.open
     elif start[:4] == b"PK\x03\x04":
         return Text(path, _only_member(path))
-    return Text(path, opener(path, "rb"))
+    opened = opener(path, "rb")
+    try:
+        return Text(path, opened)
+    except DataError:
+        opened.close()
+        raise
 
 
 def read_text(path: Path) -> bytes:
@@ -208,7 +214,7 @@ def read_text(path: Path) -> bytes:
         return b"".join(iter(lambda: file.read(2**22), b""))
 
 
-def _only_member(path: Path) -> IO[bytes]:
+def _only_member(path: Path) -> Any:
     try:
         archive = zipfile.ZipFile(path)
         names = [name for name in archive.namelist() if not name.endswith("/")]

@@ -1,5 +1,6 @@
 """Reads a file of any format into recordings, with the help of a schema."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,18 +8,22 @@ import numpy as np
 import numpy.typing as npt
 
 from unrolled.data.files.annotations import read_annotations
+from unrolled.data.files.bookkeeping import bookkeeping
 from unrolled.data.files.folders import FILE
+from unrolled.data.files.given_splits import splits_of
 from unrolled.data.files.long_form import from_long_rows
 from unrolled.data.files.npz_format import array_parts
 from unrolled.data.files.opening import format_of
 from unrolled.data.files.recordings import Recordings, class_names_of
-from unrolled.data.files.schema import Schema
+from unrolled.data.files.schema import Schema, is_missing_word
 from unrolled.data.files.tables import whole_table
 from unrolled.data.files.tabular import Table, shown
 from unrolled.data.files.ts_format import read_ts
 from unrolled.data.files.wide_form import from_wide_rows
 from unrolled.data.files.wide_names import further_steps
 from unrolled.errors import DataError, did_you_mean
+
+log = logging.getLogger(__name__)
 
 
 def fit_schema(
@@ -119,6 +124,8 @@ def _read_table(
     table: Table, schema: Schema, *, labelled: bool, labels_may_change: bool
 ) -> tuple[Schema, Recordings]:
     if labelled and schema.label is None:
+        schema = replace(schema, label=next((n for n in table.columns if n == "label"), None))
+    if labelled and schema.label is None:
         raise DataError(
             f"{table.path}: which column is the label? Type data.label=COLUMN, one of "
             f"{shown(table.columns)}; `unrolled inspect path={table.path}` guesses"
@@ -143,9 +150,17 @@ def _read_table(
 def _with_columns(schema: Schema, table: Table) -> Schema:
     """Return the schema with its form, features and categories, as a training file has them."""
     features = schema.features
+    table.require([*schema.special_columns, *(features or ())])
     if features is None:
-        features = tuple(name for name in table.columns if name not in schema.special_columns)
-    table.require([*schema.special_columns, *features])
+        features = _without_bookkeeping(schema, table)
+    for name in features:
+        if features.count(name) > 1:
+            raise DataError(f"data.features names {name!r} twice")
+        if name in (schema.label, schema.id, schema.split_column):
+            raise DataError(
+                f"data.features names {name!r}, which is the label, the id or the split column; "
+                f"remove it from the list"
+            )
     if not features:
         raise DataError(f"{table.path} has no feature columns, only {shown(table.columns)}")
     form = schema.form or _detect_form(table, schema.id)
@@ -160,6 +175,27 @@ def _with_columns(schema: Schema, table: Table) -> Schema:
             f"a sequence"
         )
     return replace(schema, categories=_categories(schema, table))
+
+
+def _without_bookkeeping(schema: Schema, table: Table) -> tuple[str, ...]:
+    """Return all columns without another meaning, except those that only describe rows."""
+    names = [name for name in table.columns if name not in schema.special_columns]
+    form = schema.form or _detect_form(table, schema.id)
+    identity = schema.id if form == "long" else None
+    out, kept = bookkeeping(table, names, identity=identity, label=schema.label)
+    for name, reason in out.items():
+        log.warning(
+            "column %r is no feature, because it %s; data.features=[...] lists features",
+            name,
+            reason,
+        )
+    for name, reason in kept.items():
+        log.warning(
+            "feature %r %s; leave it out with data.features=[...] if it is no measurement",
+            name,
+            reason,
+        )
+    return tuple(name for name in names if name not in out)
 
 
 def _detect_form(table: Table, column: str | None) -> str:
@@ -189,4 +225,11 @@ def _categories(schema: Schema, table: Table) -> dict[str, list[str]]:
                 f"{table.path}: data.categorical names {name!r}, which is not a feature"
                 f"{did_you_mean(name, features)}"
             )
-    return {name: sorted(set(table.text(name))) for name in schema.categorical}
+    train = np.ones(len(table), dtype=bool)
+    if schema.split_column is not None:  # the other splits must not add features
+        train = np.array([split == "train" for split in splits_of(table, schema.split_column)])
+    categories = {}
+    for name in schema.categorical:
+        cells = np.asarray(table.cells(name), dtype=object)[train]
+        categories[name] = sorted(word for word in set(cells) if not is_missing_word(word))
+    return categories

@@ -1,5 +1,6 @@
 """The schema of a data set: which columns a file has, and which classes and categories occur."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,6 +12,10 @@ from jaxtyping import Float64
 
 from unrolled.data.files.tabular import Table, shown
 from unrolled.errors import DataError
+
+log = logging.getLogger(__name__)
+
+MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "?"})
 
 
 @dataclass(frozen=True)
@@ -159,14 +164,32 @@ class Schema:
         return numbers
 
     def _one_hot(self, table: Table, name: str) -> list[npt.NDArray[np.float64]]:
-        """Return a column per known word."""
+        """Return a column per known word; all are NaN where the word is missing.
+
+        A word that the training file lacks is 0 in every column.
+        """
         known = self.categories[name]
-        cells = np.asarray(table.text(name), dtype=object)
-        unknown = ~np.isin(cells, np.asarray(known, dtype=object))
+        cells = np.asarray(table.cells(name), dtype=object)
+        missing = np.array([is_missing_word(cell) for cell in cells])
+        if missing.any() and self.missing == "refuse":
+            raise DataError(
+                f"{table.place(int(missing.argmax()), name)}: the value is missing "
+                f"({table.such(missing)}); to fill missing words, type data.missing=forward"
+            )
+        unknown = ~np.isin(cells, np.asarray(known, dtype=object)) & ~missing
         if unknown.any():
             row = int(unknown.argmax())
-            raise DataError(
-                f"{table.place(row, name)}: the category {cells[row]!r} does not occur in the "
-                f"training file, which has {shown(known)}"
+            log.warning(
+                "%s: the category %r does not occur in the training set, which has %s; it is 0 in "
+                "each of them (%s)",
+                table.place(row, name),
+                cells[row],
+                shown(known),
+                table.such(unknown),
             )
-        return [(cells == word).astype(np.float64) for word in known]
+        return [np.where(missing, np.nan, (cells == word).astype(np.float64)) for word in known]
+
+
+def is_missing_word(cell: str) -> bool:
+    """Return whether a cell of a categorical feature is empty; `none` is a word."""
+    return cell.lower() in MISSING_WORDS

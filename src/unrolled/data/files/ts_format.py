@@ -3,13 +3,14 @@
 Source: www.timeseriesclassification.com/description.php
 """
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from unrolled.data.files.paths import require_file
+from unrolled.data.files.opening import read_text
 from unrolled.data.files.recordings import Recordings, numbered
 from unrolled.data.files.tabular import counted
 from unrolled.errors import DataError
@@ -62,7 +63,7 @@ def ts_sequences(
     known = header.get("classlabel", "").split()[1:]
     first = None
     for number, line in lines:
-        if not line.strip() or line.startswith("#"):
+        if not line.strip() or line.startswith(("#", "%")):
             continue
         dimensions, label = line.strip().split(":"), None
         if has_labels:
@@ -115,16 +116,13 @@ def _require_declared(
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the lines of a text file with their numbers."""
-    require_file(path)
     number = 0
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            for line in file:
-                number += 1
-                yield number, line.rstrip("\n")
+        for number, line in enumerate(io.BytesIO(read_text(path)), start=1):
+            yield number, line.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path}, after line {number}: not UTF-8 text ({error.reason}); save the file as UTF-8"
+            f"{path}, line {number + 1}: not UTF-8 text ({error.reason}); save the file as UTF-8"
         ) from error
 
 
@@ -137,7 +135,7 @@ def _header(path: Path, lines: Iterator[tuple[int, str]]) -> dict[str, str]:
         if line.startswith("@"):
             key, *value = line[1:].split(maxsplit=1) or [""]
             header[key.lower()] = value[0].strip() if value else "false"
-        elif line.strip() and not line.startswith("#"):
+        elif line.strip() and not line.startswith(("#", "%")):
             raise DataError(f"{path}, line {number}: expected @data before {line[:30]!r}")
     else:
         raise DataError(f"{path} has no @data line; the file is cut off or not a .ts file")

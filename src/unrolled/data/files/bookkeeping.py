@@ -1,0 +1,95 @@
+"""Columns that describe rows rather than measure something, such as row numbers and splits."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from unrolled.data.files.given_splits import SPLIT_OF_WORD
+from unrolled.data.files.tabular import Table
+
+ROW_NAMES = r"column 1|unnamed: ?\d+|index|row(_?(number|names?|id|num|nr))?|no\.?|nr|#|rownames"
+CLASS_NAMES = r".*(label|class|target|category|activity|outcome|diagnosis|group).*"
+SPLIT_NAMES = r"split|set|subset|partition|part|usage|phase|dataset|is_?(train|test)|(cv_?)?folds?"
+OWNER_NAMES = (
+    r"(subject|patient|person|participant|user|group|site|machine|operator|session|driver|animal)s?"
+    r"([ _.-]?(id|no|nr|name|number))?"
+)
+TIME_NAMES = r".*(time|date|epoch).*|.*_(s|ms|us|ns)|unix.*|ts"
+
+
+def bookkeeping(
+    table: Table, names: Sequence[str], *, identity: str | None, label: str | None
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the columns to leave out, because name and content agree, and the suspicious ones.
+
+    names: columns that would become features.
+    identity: column that names the sequence in a table in long form, else None.
+
+    Returns: the reason by column, twice: columns to leave out, and columns whose content alone is
+        suspicious, which are kept.
+    """
+    frame = table.frame
+    labels = None if label is None else pd.factorize(frame[label])[0]
+    owners = None if identity is None else pd.factorize(frame[identity])[0]
+    out: dict[str, str] = {}
+    kept: dict[str, str] = {}
+    for name in names:
+        column = frame[name]
+        reason = ""
+        if _counts_rows(column):
+            reason, pattern = "numbers the rows", ROW_NAMES
+        elif labels is not None and _is_copy(pd.factorize(column)[0], labels, column):
+            reason, pattern = f"has one value for each class of {label!r}", CLASS_NAMES
+        elif _is_split(column, name):
+            reason, pattern = f"assigns splits (to use it, type data.split_column={name})", ".*"
+        elif owners is not None and _is_constant(column, owners):
+            if not re.fullmatch(OWNER_NAMES, name, re.IGNORECASE):
+                continue
+            reason, pattern = f"names groups of sequences (to use it, type data.group={name})", ".*"
+        elif owners is not None and _rises(column):
+            reason, pattern = "rises through the whole file, as an absolute time does", TIME_NAMES
+        if reason:
+            agree = re.fullmatch(pattern, name, re.IGNORECASE) is not None
+            (out if agree else kept)[name] = reason
+    return out, kept
+
+
+def _counts_rows(column: pd.Series) -> bool:
+    if column.dtype.kind not in "iu" or len(column) < 3:
+        return False
+    values = column.to_numpy()
+    return bool(values[0] in (0, 1) and (np.diff(values) == 1).all())
+
+
+def _is_copy(codes: np.ndarray, labels: np.ndarray, column: pd.Series) -> bool:
+    if column.dtype.kind == "f" or codes.max() != labels.max() or codes.max() < 1:
+        return False
+    if len(codes) < 3 * (labels.max() + 1):
+        return False  # too few rows to be more than chance
+    pairs = np.unique(codes.astype(np.int64) * (labels.max() + 1) + labels)
+    return bool(len(pairs) == labels.max() + 1)
+
+
+def _is_split(column: pd.Series, name: str) -> bool:
+    if not re.fullmatch(SPLIT_NAMES, name, re.IGNORECASE):
+        return False
+    words = {str(word).strip().lower() for word in column.unique()}
+    if words <= {*SPLIT_OF_WORD, "true", "false"}:
+        return True
+    return column.dtype.kind in "iub" and len(words) <= 20
+
+
+def _is_constant(column: pd.Series, owners: np.ndarray) -> bool:
+    """Return whether a column has one value in each sequence, and some sequences share one."""
+    codes = pd.factorize(column)[0].astype(np.int64)
+    pairs = np.unique(codes * (owners.max() + 1) + owners)
+    return bool(len(pairs) == owners.max() + 1 and 1 < codes.max() + 1 < len(pairs))
+
+
+def _rises(column: pd.Series) -> bool:
+    if column.dtype.kind not in "iuf":
+        return False
+    values = column.to_numpy()
+    return len(values) > 2 and bool((np.diff(values) > 0).all())
