@@ -79,7 +79,7 @@ class Clock:
         return np.asarray(seconds, dtype=np.float64)
 
     def _require(self, table: Table, kind: str, wrong: npt.NDArray[np.bool_]) -> None:
-        """Refuse wrong cells, and another kind of time than that of the tables before."""
+        """Refuse wrong cells, and a kind of time that differs from the tables before."""
         if self.kind not in ("", kind):
             wrong = np.ones(len(wrong), dtype=bool)
         self.kind = kind

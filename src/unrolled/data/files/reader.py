@@ -178,7 +178,7 @@ def _with_columns(schema: Schema, table: Table) -> Schema:
 
 
 def _without_bookkeeping(schema: Schema, table: Table) -> tuple[str, ...]:
-    """Return all columns without another meaning, except those that only describe rows."""
+    """Return all columns without another meaning, except columns that only describe rows."""
     names = [name for name in table.columns if name not in schema.special_columns]
     form = schema.form or _detect_form(table, schema.id)
     identity = schema.id if form == "long" else None
