@@ -123,7 +123,7 @@ def steps_of(columns: Sequence[str], *, path: object) -> dict[str, list[str]]:
 
 
 def further_steps(known: Sequence[str], columns: Sequence[str]) -> list[str]:
-    """Return the known columns and columns of further steps of the same features in another file."""
+    """Return the known columns and columns of further steps of the same features."""
     names = parse_names(known)
     if names.pattern is None or names.moments is None:
         return list(known)
