@@ -52,7 +52,7 @@ def small_recipe(num_sequences: int, num_steps: int) -> SmallRecipe:
     num_sequences: training and validation sequences (n), >= 1.
     num_steps: steps of the longest of them (t), >= 1.
 
-    The number of features and of classes has no influence. It had none in the measurements.
+    The numbers of features and of classes have no influence.
     """
     stride, pool = stride_and_pool(num_steps)
     val_size = usual_val_size(num_sequences)
@@ -74,7 +74,8 @@ def usual_val_size(num_sequences: int) -> float:
 def stride_and_pool(num_steps: int, *, stride: int | None = None) -> tuple[int, int]:
     """Return the stride of the first convolution, and the steps that are averaged after the last.
 
-    The convolutions see at most about 256 steps, and the recurrent part about 48.
+    After it, the longest sequence has about 256 steps, or fewer than 384, and after the mean about
+    48, or fewer than 72.
 
     num_steps: steps of the longest training sequence, >= 1.
     stride: a given stride, >= 1, or None.

@@ -91,6 +91,23 @@ def build_model(
     )
 
 
+def trained_model(
+    config: DictConfig, preprocessing: dict[str, Any], state_dict: dict[str, Tensor]
+) -> Model:
+    """Return the model of a run with the weights of a checkpoint, on the CPU.
+
+    preprocessing: content of the run's preprocessing.json.
+    """
+    model = build_model(
+        config,
+        num_features=preprocessing["num_features"],
+        num_steps=preprocessing["num_steps"],
+        num_classes=len(preprocessing["class_names"]),
+    )
+    load_weights(model, state_dict)
+    return model
+
+
 def load_weights(network: nn.Module, state_dict: dict[str, Tensor]) -> None:
     """Copy the weights of a checkpoint's state dict into the network."""
     prefix = "network."

@@ -19,6 +19,7 @@ class Head(nn.Module, ABC):
     `fold` reduces the chunks to a memory, and `classify` returns the logits. A subclass whose pool
     needs less than all steps overrides `fold` and `pool_memory`.
 
+    num_pools: vectors of h features that `pool` concatenates (class attribute).
     input_size: hidden units per step (h).
     backward_size: how many of them, the last ones, come from a right-to-left direction.
     summary_size: features of the summary that the stem returns (s), 0 for none.
@@ -27,6 +28,8 @@ class Head(nn.Module, ABC):
     initialization: small (weights N(0, 0.01^2) and bias 0, so that the first loss is about ln c for
         any encoder) or torch (nn.Linear's own).
     """
+
+    num_pools = 1
 
     def __init__(
         self,
@@ -47,7 +50,7 @@ class Head(nn.Module, ABC):
             )
         self.forward_size = input_size - backward_size
         self.dropout = dropout
-        self.output = nn.Linear(summary_size + input_size, num_classes)
+        self.output = nn.Linear(summary_size + self.num_pools * input_size, num_classes)
         if initialization == "small":
             nn.init.normal_(self.output.weight, std=0.01)
             nn.init.zeros_(self.output.bias)

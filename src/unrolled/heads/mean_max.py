@@ -14,24 +14,7 @@ class MeanMax(Head):
     input_size, backward_size, summary_size, num_classes, dropout, initialization: see Head.
     """
 
-    def __init__(
-        self,
-        *,
-        input_size: int,
-        backward_size: int,
-        summary_size: int,
-        num_classes: int,
-        dropout: float,
-        initialization: str,
-    ) -> None:
-        super().__init__(
-            input_size=2 * input_size,
-            backward_size=0,
-            summary_size=summary_size,
-            num_classes=num_classes,
-            dropout=dropout,
-            initialization=initialization,
-        )
+    num_pools = 2
 
     def pool(
         self, hidden: Float[Tensor, "b t h"], lengths: Int[Tensor, " b"]

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from unrolled.building.ensemble import Ensemble
-from unrolled.building.network import Model, Network, build_model, load_weights
+from unrolled.building.network import Network, trained_model
 from unrolled.building.preparation import build_preparation
 from unrolled.contracts import Sequences
 from unrolled.data.files.piece import OutOfOrderError, Piece
@@ -71,7 +71,10 @@ class Predictor:
         )
         if fitted.filling.mode == "mask":
             self.num_features //= 2  # the network also reads a mask per feature
-        models = [_trained(part) for part in folder.networks]
+        models = [
+            trained_model(part.config(), part.preprocessing(), part.best_state_dict())
+            for part in folder.networks
+        ]
         self.networks = [model for model in models if isinstance(model, Network)]
         self.ensemble = Ensemble(models, input_numbers=input_numbers).eval()
         self.runs_in_chunks = (
@@ -229,19 +232,6 @@ class Predictor:
                 )
             if not len(part):
                 raise DataError(f"sequence {row} has length 0; a sequence needs at least one step")
-
-
-def _trained(folder: RunFolder) -> Model:
-    """Return the model of a run with the weights of its best checkpoint."""
-    preprocessing = folder.preprocessing()
-    model = build_model(
-        folder.config(),
-        num_features=preprocessing["num_features"],
-        num_steps=preprocessing["num_steps"],
-        num_classes=len(preprocessing["class_names"]),
-    )
-    load_weights(model, folder.best_state_dict())
-    return model
 
 
 def _padded(parts: list[Tensor], rows: list[int]) -> Sequences:

@@ -7,10 +7,9 @@ inference", which is valid near 0 and 1 too. It treats the sequences as independ
 
 import csv
 import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, fmean, stdev
+from statistics import fmean, stdev
 
 import torch
 from jaxtyping import Float, Int
@@ -49,34 +48,27 @@ def summarize(
     results: of the fold's runs, with scores on their test sets.
     parts: the test sets; none overlaps another.
     """
+    from scipy.stats import binomtest  # late: single runs do without
+
     y = torch.cat([part.y for part in parts])
     predicted = torch.cat([part.logits.argmax(dim=1) for part in parts])
     num_right = int((predicted == y).sum())
     counts = torch.bincount(y * num_classes + predicted, minlength=num_classes**2)
-    low, high = wilson_interval(num_right, len(y))
+    interval = binomtest(num_right, len(y)).proportion_ci(CONFIDENCE, method="wilson")
     scores = [_test_scores(result.scores) for result in results]
     names = [name for name in scores[0] if all(name in some for some in scores)]
     baselines = list(results[0].baselines)
     return CrossValidation(
         num_sequences=len(y),
         num_right=num_right,
-        low=low,
-        high=high,
+        low=float(interval.low),
+        high=float(interval.high),
         mean={name: fmean(some[name] for some in scores) for name in names},
         deviation={name: stdev(some[name] for some in scores) for name in names},
         baselines={name: fmean(some.baselines[name] for some in results) for name in baselines},
         confusion=counts.reshape(num_classes, num_classes).tolist(),
         folds=folds,
     )
-
-
-def wilson_interval(num_right: int, num: int) -> tuple[float, float]:
-    """Return the 95 % interval of a proportion of which num_right of num >= 1 were observed."""
-    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    share = num_right / num
-    center = (share + z**2 / (2 * num)) / (1 + z**2 / num)
-    half = z / (1 + z**2 / num) * math.sqrt(share * (1 - share) / num + z**2 / (4 * num**2))
-    return max(center - half, 0.0), min(center + half, 1.0)
 
 
 def out_of_fold_table(

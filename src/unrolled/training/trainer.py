@@ -14,7 +14,7 @@ from torch import Tensor
 from unrolled.building.data import load_data
 from unrolled.building.ensemble import Ensemble
 from unrolled.building.instantiation import make
-from unrolled.building.network import Model, build_model, build_network, load_weights
+from unrolled.building.network import build_network, load_weights, trained_model
 from unrolled.callbacks.batch_seed import BatchSeed
 from unrolled.callbacks.checkpoint import BestAndLast
 from unrolled.callbacks.checkpoint_io import DurableCheckpointIO
@@ -148,13 +148,16 @@ def with_length(config: DictConfig, data: SequenceDataModule) -> DictConfig:
         return config
     config = config.copy()
     config.trainer.max_steps = computed.max_steps
+    length = computed.length
     if config.trainer.max_epochs is None:
         config.trainer.max_epochs = computed.max_epochs
+    else:
+        length = f"trainer.max_epochs={config.trainer.max_epochs} of {length}"
     sizes = data.parts.sizes()
     log.info(
         "recipe=small: %s sequences, %s, stride %d, pool %d",
         f"{sizes['train'] + sizes['val']:,}",
-        computed.length,
+        length,
         computed.stride,
         computed.pool,
     )
@@ -207,21 +210,12 @@ def load_ensemble(folder: RunFolder, *, averages_windows: bool) -> EnsembleClass
     The dataloaders are the distinct preparations of `runs.preparations`, in the same order.
     """
     _, input_numbers = distinct_preprocessing(folder.networks)
-    models = [_load_model(part) for part in folder.networks]
+    models = [
+        trained_model(part.config(), part.preprocessing(), part.best_state_dict())
+        for part in folder.networks
+    ]
     ensemble = Ensemble(models, input_numbers=input_numbers)
     return EnsembleClassifier(ensemble, averages_windows=averages_windows).eval()
-
-
-def _load_model(folder: RunFolder) -> Model:
-    preprocessing = folder.preprocessing()
-    model = build_model(
-        folder.config(),
-        num_features=preprocessing["num_features"],
-        num_steps=preprocessing["num_steps"],
-        num_classes=len(preprocessing["class_names"]),
-    )
-    load_weights(model, folder.best_state_dict())
-    return model
 
 
 def _loggers(config: DictConfig, folder: RunFolder, *, first_step: int) -> list[Logger]:
