@@ -9,13 +9,20 @@ import numpy as np
 import pytest
 import torch
 from lightning import Trainer
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    f1_score,
+    log_loss,
+)
 from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor
 from torch.nn import functional
 
 from conftest import compose
 from unrolled.classifier import mixup
+from unrolled.classifier.balanced_accuracy import balanced_accuracy
 from unrolled.classifier.module import SequenceClassifier
 from unrolled.contracts import Batch
 from unrolled.data.module import SequenceDataModule
@@ -130,6 +137,7 @@ def test_every_score_equals_an_independent_computation(
     expected = {
         f"{part}/loss": log_loss(y, probabilities),
         f"{part}/accuracy": accuracy_score(y, predicted),
+        f"{part}/balanced_accuracy": balanced_accuracy_score(y, predicted),
         f"{part}/f1": f1_score(y, predicted, average="macro"),
         f"{part}/calibration_error": expected_calibration_error(probabilities, y),
     }
@@ -137,6 +145,13 @@ def test_every_score_equals_an_independent_computation(
     assert {name: scores[name] for name in scores if name.startswith(part)} == pytest.approx(
         expected, rel=1e-4
     )
+
+
+def test_balanced_accuracy_leaves_out_a_class_without_sequences() -> None:
+    y, predicted = [0, 0, 0, 1], [0, 0, 2, 1]  # no sequence of class 2
+    expected = np.mean([2 / 3, 1])
+    counts = torch.from_numpy(confusion_matrix(y, predicted))
+    assert float(balanced_accuracy(counts)) == pytest.approx(expected)
 
 
 def test_the_confusion_matrix_has_true_classes_in_rows(weighted_run: SimpleNamespace) -> None:

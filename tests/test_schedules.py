@@ -72,7 +72,7 @@ def test_a_plateau_is_checked_once_per_epoch() -> None:
 
 def test_a_plateau_halves_the_rate_when_patience_is_used_up() -> None:
     optimizer, schedule = schedule_of(
-        "plateau", "scheduler.patience=3", "monitor.metric=val/accuracy", "monitor.mode=max"
+        "plateau", "scheduler.patience=3", "monitor.metric=val/accuracy"
     )
     rates = []
     for score in [0.5, 0.6, 0.6, 0.6, 0.6, 0.6, 0.7]:  # better twice, then four times not
@@ -82,8 +82,7 @@ def test_a_plateau_halves_the_rate_when_patience_is_used_up() -> None:
 
 
 def test_a_plateau_watches_the_monitored_score() -> None:
-    overrides = "monitor.metric=val/loss", "monitor.mode=min"
-    optimizer, schedule = schedule_of("plateau", *overrides, "scheduler.patience=0")
+    optimizer, schedule = schedule_of("plateau", "scheduler.patience=0")
     for loss in [0.9, 0.8, 0.7]:
         schedule["scheduler"].step(loss)
     assert schedule["monitor"] == "val/loss"

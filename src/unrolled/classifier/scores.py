@@ -11,6 +11,7 @@ from torchmetrics.classification import (
     MulticlassF1Score,
 )
 
+from unrolled.classifier.balanced_accuracy import balanced_accuracy
 from unrolled.classifier.window_averaging import recording_scores
 
 
@@ -30,6 +31,7 @@ def compute_scores(
     computed = metrics.compute()
     confusion = computed.pop("confusion")
     scores = {"loss": functional.cross_entropy(logits, y), **computed}
+    scores["balanced_accuracy"] = balanced_accuracy(confusion)
     if averages_windows:
         scores |= recording_scores(logits, y, ids)
     return scores, confusion

@@ -14,10 +14,12 @@ FORMS = ("long", "wide")
 METRICS = (
     "val/loss",
     "val/accuracy",
+    "val/balanced_accuracy",
     "val/f1",
     "val/calibration_error",
     "val/vote_loss",
     "val/vote_accuracy",
+    "val/vote_balanced_accuracy",
     "val/vote_f1",
 )
 MONITOR_MODES = ("min", "max")

@@ -19,7 +19,7 @@ from unrolled.reports.runs import UNREADABLE, skipped
 from unrolled.runs.result import CrossValidation, Result
 from unrolled.runs.run_folder import RunFolder
 
-METRICS = ("loss", "accuracy", "f1", "calibration_error")
+METRICS = ("loss", "accuracy", "balanced_accuracy", "f1", "calibration_error")
 HEADERS = (
     *("state", "data", "model", "seed", "val acc", "cv acc", "test acc"),
     *("parameters", "time", "run"),
