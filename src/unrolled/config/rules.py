@@ -279,6 +279,7 @@ RULES = {
     "trainer.profiler": _or_null(_words(choices.PROFILERS)),
     "trainer.profiler.max_rows": COUNT,
     "callbacks.progress.style": _words(choices.PROGRESS_STYLES),
+    "callbacks.progress.max_lines": COUNT,
     "callbacks.early_stopping.patience": NATURAL,
     "callbacks.early_stopping.min_delta": NOT_NEGATIVE,
     "callbacks.early_stopping.mode": _words(choices.MONITOR_MODES),

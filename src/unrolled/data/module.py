@@ -122,8 +122,13 @@ class SequenceDataModule(LightningDataModule):
         return self.preparation.finish(self._divided, replace(self.fitted, channels=None))
 
     @property
+    def has_channels(self) -> bool:
+        """Whether channels were added to the features."""
+        return self._divided is not None
+
+    @property
     def num_features(self) -> int:
-        """Features per step (d)."""
+        """Features per step (d), with added channels."""
         return self.parts.train.x.shape[2]
 
     @property

@@ -20,7 +20,7 @@ from unrolled.classifier.ensemble import EnsembleClassifier
 from unrolled.classifier.module import SequenceClassifier
 from unrolled.config.changes import refuse_changes
 from unrolled.config.compound import ALL_FOLDS, is_compound, part_configs, with_changes
-from unrolled.config.values import class_name, is_fitted, is_longer, resolve
+from unrolled.config.values import is_fitted, is_longer, resolve
 from unrolled.data.joined import JoinedData
 from unrolled.data.module import SequenceDataModule
 from unrolled.data.preparation import Fitted
@@ -36,11 +36,11 @@ from unrolled.runs.provenance import provenance
 from unrolled.runs.recording import recording
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_run
-from unrolled.stems.none import NoStem
 from unrolled.training import compound, fitting
 from unrolled.training.hyperparameters import log_final_scores, log_settings
 from unrolled.training.process import prepare_process, readable_errors
 from unrolled.training.scoring import add_baselines
+from unrolled.training.sizes import log_sizes
 from unrolled.training.trainer import (
     Experiment,
     build,
@@ -152,10 +152,11 @@ def _resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> R
 
 def _run_parts(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
     """Finish a run of several trainings. Finished trainings are not repeated."""
+    num_parts = len(folder.folds) + len(folder.members)
 
     def finish(part: RunFolder) -> Result:
         before = part.config()
-        now, result = with_changes(before, config), part.result()
+        now, result = with_changes(before, config, num_parts=num_parts), part.result()
         if result is not None and result.state == "done" and not is_longer(before, now):
             return result
         if part.can_resume:
@@ -207,7 +208,7 @@ def _train_and_test(
     elif config.init_from is not None:
         _start_from(classifier, RunFolder(config.init_from))
     folder.write_preprocessing(data.preprocessing())
-    result.num_parameters = _describe(config, experiment)
+    result.num_parameters = log_sizes(config, data, classifier.network)
     result.num_sequences = data.parts.sizes()
     result.data_fingerprint = data.fingerprint
     if config.trainer.max_steps is None:
@@ -271,37 +272,6 @@ def _warn_of_other_versions(before: dict[str, str], now: dict[str, str]) -> None
                 before.get(name),
                 now.get(name),
             )
-
-
-def _describe(config: DictConfig, experiment: Experiment) -> int:
-    """Log the sizes of data and model, and return the number of parameters."""
-    data = experiment.data
-    x, lengths = data.parts.train.x, data.parts.train.lengths
-    shortest, longest = int(lengths.min()), int(lengths.max())
-    sizes = ", ".join(f"{size:,} {name}" for name, size in data.parts.sizes().items())
-    log.info(
-        "data:  %s; %s sequences; %s steps of %d features; %d classes",
-        type(data.source).__name__,
-        sizes,
-        longest if shortest == longest else f"{shortest} to {longest}",
-        x.shape[2],
-        data.num_classes,
-    )
-    network = experiment.classifier.network
-    parts = (
-        (config.stem, network.stem),
-        (config.model, network.encoder),
-        (config.head, network.head),
-    )
-    counts = [
-        (class_name(node), sum(p.numel() for p in part.parameters()))
-        for node, part in parts
-        if not isinstance(part, NoStem)
-    ]
-    num_parameters = sum(count for _, count in counts)
-    terms = " + ".join(f"{name} {count:,}" for name, count in counts)
-    log.info("model: %s = %s parameters", terms, f"{num_parameters:,}")
-    return num_parameters
 
 
 def test(

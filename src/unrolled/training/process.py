@@ -80,6 +80,33 @@ def seed_everything(seed: int) -> None:
 
 
 @contextmanager
+def without_repeats() -> Iterator[None]:
+    """Show each message once while several trainings on the same data run one after the other."""
+    filters = {handler: _NewMessages() for handler in logging.getLogger().handlers}
+    for handler, new_messages in filters.items():
+        handler.addFilter(new_messages)
+    try:
+        yield
+    finally:
+        for handler, new_messages in filters.items():
+            handler.removeFilter(new_messages)
+
+
+class _NewMessages(logging.Filter):
+    """Lets each message through once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        is_new = message not in self.shown
+        self.shown.add(message)
+        return is_new
+
+
+@contextmanager
 def readable_errors() -> Iterator[None]:
     """Turn errors of libraries into errors that tell you what to change.
 
