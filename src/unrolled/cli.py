@@ -11,6 +11,8 @@ import sys
 import traceback
 
 from unrolled import __version__
+from unrolled.commands.arguments import take
+from unrolled.config.classes import allowing
 from unrolled.errors import ConfigError, RunInterruptedError, UnrolledError, did_you_mean
 
 COMMANDS = {
@@ -37,6 +39,7 @@ Examples:
   unrolled resume run=latest                      continue the newest run
   unrolled evaluate run=latest                    test the newest run again
 
+allow=my_package, with any command, lets a config name classes of your own package.
 `unrolled train --help` lists every option and setting. `unrolled COMMAND --help` describes any
 other command. run=latest is the newest run under outputs.
 """
@@ -67,7 +70,9 @@ def run(arguments: list[str]) -> int:
         if name != "train" and {"--help", "-h"} & set(rest):
             print(f"{command.__doc__}".strip())
             return 0
-        command.run(rest)
+        packages, rest = take(rest, "allow")
+        with allowing([] if packages is None else packages.strip("[]").split(",")):
+            command.run(rest)
     except RunInterruptedError as error:  # the run itself has logged how to resume it
         return error.exit_code
     except UnrolledError as error:

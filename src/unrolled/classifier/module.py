@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from unrolled.building.network import Network
 from unrolled.classifier.mixup import mix_up
+from unrolled.classifier.schedules import Schedule
 from unrolled.classifier.scores import compute_scores
 from unrolled.classifier.training_sums import TrainingSums
 from unrolled.contracts import Batch
@@ -48,7 +49,7 @@ class SequenceClassifier(LightningModule):
         label_smoothing: float,
         mixup: float,
         make_optimizer: Callable[[list[dict[str, Any]]], Optimizer],
-        make_schedule: Callable[..., dict[str, Any]],
+        make_schedule: Schedule,
     ) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from unrolled.config.choices import ALLOWED_TARGETS
+from unrolled.config.classes import check_classes
 from unrolled.config.keys import similar_key
 from unrolled.config.rules import RULES
 from unrolled.config.values import class_name, is_fitted
@@ -27,9 +27,11 @@ def check_config(config: DictConfig) -> None:
     Raises:
         ConfigError: the message names the key, the value and what is expected.
     """
-    for key, value in _leaves(config):
-        if key.rsplit(".", 1)[-1] == "_target_":
-            _check_target(key, value)
+    leaves = dict(_leaves(config))
+    plain = OmegaConf.to_container(config)
+    assert isinstance(plain, dict)
+    check_classes(plain)
+    for key, value in leaves.items():
         rule = RULES.get(key)
         if rule is not None and rule.broken_by(value):
             hint = did_you_mean(value, map(str, rule.words)) if isinstance(value, str) else ""
@@ -93,13 +95,6 @@ def _loads(library: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _check_target(key: str, value: object) -> None:
-    if not isinstance(value, str) or not value.startswith(ALLOWED_TARGETS):
-        raise ConfigError(
-            f"{key}={value}: need a class of {', '.join(name[:-1] for name in ALLOWED_TARGETS)}"
-        )
 
 
 def _leaves(config: DictConfig) -> Iterator[tuple[str, Any]]:

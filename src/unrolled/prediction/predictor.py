@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from unrolled.building.ensemble import Ensemble
 from unrolled.building.network import Network, trained_model
 from unrolled.building.preparation import build_preparation
+from unrolled.config.checks import check_config
 from unrolled.contracts import Sequences
 from unrolled.data.files.piece import OutOfOrderError, Piece
 from unrolled.data.preparation import Fitted
@@ -55,6 +56,7 @@ class Predictor:
 
     def __init__(self, folder: RunFolder) -> None:
         self.config = folder.config()
+        check_config(self.config)
         preprocessing = folder.preprocessing()
         self.preparation = build_preparation(self.config)
         fitted = Fitted.from_plain(preprocessing)
