@@ -98,13 +98,13 @@ def by_hand(folder: Path) -> dict[str, np.ndarray]:
     means = {}
     for name, part in rows.groupby("id"):
         x = torch.tensor(part[["a", "b"]].ffill().to_numpy(dtype=np.float32))
-        x = predictor.fitted.standardization(x[None])[0]
+        x = predictor.run.fitted.standardization(x[None])[0]
         starts = [*range(0, max(len(x) - 6, 0), 4), max(len(x) - 6, 0)]
         probabilities = []
         for start in starts:
             window = x[start : start + 6]
             with torch.no_grad():
-                logits = predictor.ensemble([(window[None], torch.tensor([len(window)]))])
+                logits = predictor.run.ensemble([(window[None], torch.tensor([len(window)]))])
             probabilities.append(logits.softmax(dim=1)[0].numpy())
         means[str(name)] = np.mean(probabilities, axis=0)
     return means

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Sequence
 
 
 def take(arguments: list[str], name: str) -> tuple[str | None, list[str]]:
@@ -15,6 +16,14 @@ def take(arguments: list[str], name: str) -> tuple[str | None, list[str]]:
     ]
     rest = [argument for argument in arguments if not argument.startswith(prefix)]
     return values[-1] if values else None, rest
+
+
+def take_all(arguments: list[str], names: Sequence[str]) -> tuple[dict[str, str | None], list[str]]:
+    """Return the value of each `name=value` as `take` does, and the other arguments."""
+    values: dict[str, str | None] = {}
+    for name in names:
+        values[name], arguments = take(arguments, name)
+    return values, arguments
 
 
 # Keys whose values are names of files and columns, which may contain Hydra's special characters.

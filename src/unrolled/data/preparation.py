@@ -14,6 +14,7 @@ from unrolled.data.channels import Channels, ChannelSettings
 from unrolled.data.layouts import lay_out, require_equal_lengths
 from unrolled.data.missing import Filling
 from unrolled.data.noise_tail import append_noise
+from unrolled.data.ranges import Ranges
 from unrolled.data.sanity_checks import SPLIT_NAMES, check_sequences
 from unrolled.data.splits import FOLD_SPLITS, fold_out, hold_out, largest_num_folds
 from unrolled.data.standardization import Standardization
@@ -54,6 +55,7 @@ class Fitted:
     schema: plain values with which the source reads further files, or None; see `SourceData`.
     filling: how missing values are filled.
     standardization: mean and scale of the features.
+    ranges: smallest and largest value of the features, or None for a run that does not store them.
     background: name of the class of windows in which nothing happens, or None; see `Windows`.
     channels: which channels are added to the standardised features, or None for none.
     """
@@ -62,6 +64,7 @@ class Fitted:
     schema: dict[str, Any] | None
     filling: Filling
     standardization: Standardization
+    ranges: Ranges | None
     background: str | None
     channels: Channels | None
 
@@ -73,6 +76,7 @@ class Fitted:
             "window_background": self.background,
             "filling": self.filling.to_plain(),
             "standardization": self.standardization.to_plain(),
+            "ranges": None if self.ranges is None else self.ranges.to_plain(),
             "channels": None if self.channels is None else self.channels.to_plain(),
         }
 
@@ -84,6 +88,7 @@ class Fitted:
             schema=values["schema"],
             filling=Filling.from_plain(values["filling"]),
             standardization=Standardization.from_plain(values["standardization"]),
+            ranges=Ranges.from_plain(values["ranges"]) if values.get("ranges") else None,
             background=values["window_background"],
             channels=None
             if values["channels"] is None
@@ -242,13 +247,13 @@ class Preparation:
         """
         class_names = list(data.class_names)
         filling = Filling.fit(train.x, train.lengths, mode=data.missing)
+        filled = filling(train.x)
         fitted = Fitted(
             class_names=class_names,
             schema=data.schema,
             filling=filling,
-            standardization=Standardization.fit(
-                filling(train.x), train.lengths, mode=self.standardize
-            ),
+            standardization=Standardization.fit(filled, train.lengths, mode=self.standardize),
+            ranges=Ranges.fit(filled[:, :, : train.x.shape[2]], train.lengths),
             background=self.window.background_of(train, class_names),
             channels=None,
         )
