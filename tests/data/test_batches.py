@@ -48,7 +48,7 @@ def ids_of(batches: Batches, *, epoch: int = 0) -> list[int]:
     return [int(number) for batch in batches for number in batch.ids]
 
 
-few = settings(deadline=None, max_examples=40)
+few = settings(max_examples=40)
 sizes = st.integers(1, 40)
 
 
