@@ -16,6 +16,7 @@ import sklearn.datasets
 import sklearn.metrics  # noqa: F401
 import torch
 import torchmetrics.classification  # noqa: F401
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # int for float
@@ -95,6 +96,8 @@ def with_option(group: str, name: str) -> DictConfig:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    settings.register_profile("patient", deadline=None)  # no test depends on seconds
+    settings.load_profile("patient")
     for unfounded in (
         # OmegaConf's own classes inherit from typing.MutableMapping
         "ignore::beartype.roar.BeartypeDecorHintPep585DeprecationWarning",
