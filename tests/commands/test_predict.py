@@ -108,6 +108,17 @@ def test_a_file_is_predicted_as_its_arrays_are(folder: Path, tmp_path: Path) -> 
     assert from_file.labels == predictor.predict(arrays).labels
 
 
+def test_a_dataframe_is_predicted_as_the_file_with_its_rows_is(
+    folder: Path, tmp_path: Path
+) -> None:
+    rows = some_rows(6, seed=4)
+    rows.to_csv(tmp_path / "in.csv", index=False)
+    predictor = Predictor(RunFolder(folder / "run"))
+    from_file = predictor.predict_file(tmp_path / "in.csv")[1]
+    from_frame = predictor.predict(rows[rows.columns[::-1]].assign(other="x"))
+    np.testing.assert_array_equal(from_file.probabilities, from_frame.probabilities)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -31,6 +31,7 @@ LITERAL = (
     *("path", "val_path", "test_path", "dir", "id", "time", "label", "group", "separator"),
     *("split_column", "window.background"),
 )
+FOLDERS = ("init_from", "hydra.run.dir", "hydra.sweep.dir")  # may contain = as well
 LISTS = ("features", "categorical")  # lists of column names
 
 
@@ -46,7 +47,10 @@ def quote_names(arguments: list[str]) -> list[str]:
         name = key.lstrip("+").removeprefix("data.") if "data." in key else ""
         is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
         if equals and value not in ("", "null", "[]") and not is_quoted:
-            if name in LITERAL:
+            if key in FOLDERS and "=" in value and "," not in value:  # a comma starts a sweep
+                escaped = value.replace("'", "\\'")  # ${...} keeps its meaning
+                argument = f"{key}='{escaped}'"
+            elif name in LITERAL:
                 argument = f"{key}={_quoted(value)}"
             elif name in LISTS and "],[" not in value:  # several lists are values of a sweep
                 argument = f"{key}=[{','.join(map(_quoted, _names(value)))}]"

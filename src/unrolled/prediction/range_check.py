@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from unrolled.data.files.piece import Piece
 from unrolled.data.ranges import FAR, Ranges
@@ -12,6 +14,7 @@ from unrolled.errors import DataError
 log = logging.getLogger(__name__)
 
 MAX_FEATURES = 5  # that a message lists
+BLOCK_VALUES = 2**16  # compared at once
 
 
 class RangeCheck:
@@ -32,6 +35,8 @@ class RangeCheck:
         self._smallest = np.full(len(names), np.inf)
         self._largest = np.full(len(names), -np.inf)
         self._num_steps = 0
+        self._waiting: list[npt.NDArray[np.floating[Any]]] = []
+        self._num_waiting = 0
 
     def watch(self, pieces: Iterator[Piece], *, strict: bool) -> Iterator[Piece]:
         """Yield the pieces, and warn after the last one if there are such values.
@@ -40,24 +45,28 @@ class RangeCheck:
             DataError: there are such values, and strict.
         """
         for piece in pieces:
-            self._add(piece)
+            self._waiting.append(piece.values)
+            self._num_waiting += piece.values.size
+            if self._num_waiting >= BLOCK_VALUES:
+                self._count()
             yield piece
+        self._count()
         if not self._num_far.any():
             return
         if strict:
             raise DataError(f"{self.message()}\n  strict=true refuses them")
         log.warning("%s", self.message())
 
-    def _add(self, piece: Piece) -> None:
-        self._num_steps += len(piece.values)
+    def _count(self) -> None:
+        if not self._waiting:
+            return
+        values = np.concatenate(self._waiting)
+        self._waiting, self._num_waiting = [], 0
+        self._num_steps += len(values)
         # fmin and fmax skip NaN, which marks missing values
-        smallest = np.fmin.reduce(piece.values)
-        largest = np.fmax.reduce(piece.values)
-        self._smallest = np.fmin(self._smallest, smallest)
-        self._largest = np.fmax(self._largest, largest)
-        if (smallest < self._low).any() or (largest > self._high).any():
-            far = (piece.values < self._low) | (piece.values > self._high)
-            self._num_far += far.sum(axis=0)
+        self._smallest = np.fmin(self._smallest, np.fmin.reduce(values))
+        self._largest = np.fmax(self._largest, np.fmax.reduce(values))
+        self._num_far += ((values < self._low) | (values > self._high)).sum(axis=0)
 
     def message(self) -> str:
         """Return the features, their shares of such values, and their ranges."""

@@ -188,16 +188,13 @@ def _padded(pieces: Sequence[Piece], rows: list[int], *, step_classes: bool) -> 
     step_classes: whether the class may change within a sequence.
     """
     lengths = [len(piece.values) for piece in pieces]
-    classes = [
-        torch.zeros(length, dtype=torch.long)
-        if piece.classes is None
-        else torch.tensor(piece.classes)
-        for piece, length in zip(pieces, lengths, strict=True)
-    ]
+    classes = [torch.tensor(piece.classes) for piece in pieces if piece.classes is not None]
     return Sequences(
         x=pad_sequence([torch.tensor(piece.values) for piece in pieces], batch_first=True),
         lengths=torch.tensor(lengths),
-        y=torch.stack([some[0] for some in classes]),
+        y=torch.stack([some[0] for some in classes])
+        if classes
+        else torch.zeros(len(pieces), dtype=torch.long),
         ids=torch.tensor(rows),
         step_y=pad_sequence(classes, batch_first=True) if step_classes else None,
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from unrolled.data.files.csv_rows import named_columns
 from unrolled.data.files.reader import read_table
 from unrolled.data.files.schema import Schema
-from unrolled.data.files.tabular import Table
+from unrolled.data.files.tabular import Table, shown
 from unrolled.errors import DataError
 
 Values = npt.NDArray[np.float64]
@@ -34,6 +34,11 @@ def read_frames(x: Any, schema: Schema) -> list[Values]:
         raise DataError(
             "the run was trained on sequences without column names; pass a list with a DataFrame "
             "for each sequence, or arrays"
+        )
+    if schema.id is not None and schema.id not in table.columns:
+        raise DataError(
+            f"the DataFrame has no column {schema.id!r}, which names the sequence of each row; it "
+            f"has {shown(table.columns)}. For a single sequence, pass a list: predict([frame])"
         )
     recordings = read_table(table, schema, labelled=False, labels_may_change=False)[1]
     return list(recordings.values)
