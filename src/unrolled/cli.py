@@ -19,7 +19,7 @@ from unrolled.processes import is_helper
 COMMANDS = {
     "train": "train and test one run, or start a sweep with -m",
     "resume": "continue an interrupted run, or train a finished one for longer: run=DIR",
-    "evaluate": "test a run again, on its own or on other data: run=DIR [data=...]",
+    "evaluate": "test a run again, or score a new labelled file: run=DIR [input=FILE]",
     "report": "compare runs, one row per setting: DIR... metric= sort= group= where=KEY=VALUE",
     "predict": "classify the sequences in a file: run=DIR input=FILE output=FILE",
     "inspect": "describe and plot a data file, and write a config for it: path=FILE",
