@@ -30,6 +30,7 @@ from unrolled.errors import (
     RunInterruptedError,
     UnrolledError,
 )
+from unrolled.runs import manifest
 from unrolled.runs.durable import require_space
 from unrolled.runs.preparations import distinct_preprocessing
 from unrolled.runs.provenance import provenance
@@ -142,6 +143,7 @@ def _resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> R
         refuse_changes(start.identity, {**start.identity, **resolve(config)})
         log.info("resuming %s at step %d", folder.path, checkpoint["global_step"])
     _warn_of_other_versions(folder.provenance().get("versions", {}), here["versions"])
+    manifest.remove(folder)
     folder.remove_result()
     folder.write_config(config)
     folder.write_provenance(here)
@@ -294,6 +296,7 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
         DataError: there is no test set, or its features or classes differ from the run's.
     """
     prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
+    manifest.require_unchanged(folder)
     with readable_errors():
         inputs = [
             _as_in_training(config, preprocessing, has_folds=bool(folder.folds))
