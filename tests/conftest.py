@@ -17,6 +17,7 @@ import sklearn.metrics  # noqa: F401
 import torch
 import torchmetrics.classification  # noqa: F401
 from jaxtyping import install_import_hook
+from matplotlib.figure import Figure
 
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # int for float
 install_import_hook("unrolled", CHECKER)  # before the package is imported
@@ -128,6 +129,12 @@ def _untouched_global_state() -> Any:
     torch.manual_seed(0)
     yield
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def unrendered_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save figures as empty files: rendering takes most of the time of `unrolled inspect`."""
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: Path(path).touch())
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from torch.amp.grad_scaler import GradScaler
 
 # A new Trainer looks for callbacks in the metadata of every installed package. It takes a tenth of
 # the time of a short run, and an ensemble has a Trainer for each member.
-registry.entry_points = cache(entry_points)  # type: ignore[assignment]
+registry.entry_points = cache(entry_points)  # type: ignore[attr-defined, assignment]
 
 
 def setup_train_batches(trainer: Trainer) -> None:
