@@ -89,9 +89,9 @@ def shortened(command: str) -> list[str]:
             words[number] = f"{key}={','.join(values.split(',')[:2])}"
         elif key == "data.source.min_steps":
             words[number] = f"{key}=20"
-        elif key == "ensemble" and values.isdecimal():
+        elif key == "sweep.num_trials" or (key == "ensemble" and values.isdecimal()):
             words[number] = f"{key}=2"
-        elif (key == "trainer.max_epochs" and words[0] == "resume") or key == "sweep.num_trials":
+        if key == "trainer.max_epochs" and words[0] == "resume":
             words[number] = f"{key}=2"
     if words[0] != "train" or "--help" in words:
         return words

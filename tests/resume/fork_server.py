@@ -30,6 +30,9 @@ from lightning import Callback
 from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.loggers import TensorBoardLogger  # noqa: F401
 
+with contextlib.suppress(ImportError):  # the tests that need it are skipped
+    import optuna.storages._rdb.storage  # noqa: F401
+
 from unrolled import cli
 from unrolled.callbacks import tensorboard_views  # noqa: F401
 from unrolled.commands import evaluate, resume, train  # noqa: F401
