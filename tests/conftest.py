@@ -2,27 +2,32 @@
 
 import gc
 import os
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-# Imported before the hook below: modules that are imported while it is active do not find their
-# compiled form and are compiled again in every process.
-import lightning  # noqa: F401
 import pytest
-import sklearn.datasets
-import sklearn.metrics  # noqa: F401
-import torch
-import torchmetrics.classification  # noqa: F401
-from jaxtyping import install_import_hook
-from matplotlib.figure import Figure
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # int for float
-install_import_hook("unrolled", CHECKER)  # before the package is imported
 
-from omegaconf import DictConfig, OmegaConf, open_dict  # noqa: E402
+# `pytest -n` starts processes that run the tests. The first one only distributes them.
+if "PYTEST_XDIST_WORKER" in os.environ or "-n" not in sys.argv:
+    # Imported before the hook below: modules that are imported while it is active do not find
+    # their compiled form and are compiled again in every process.
+    import lightning  # noqa: F401
+    import sklearn.datasets
+    import sklearn.metrics  # noqa: F401
+    import torch
+    import torchmetrics.classification  # noqa: F401
+    from jaxtyping import install_import_hook
+    from matplotlib.figure import Figure
+
+    install_import_hook("unrolled", CHECKER)  # before the package is imported
+    torch.set_num_threads(1)
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -35,8 +40,6 @@ MNIST_FILES = (
     "t10k-images-idx3-ubyte.gz",
     "t10k-labels-idx1-ubyte.gz",
 )
-
-torch.set_num_threads(1)
 
 # As `unrolled.cli.main` does. Libraries are a million objects that are never freed, and Python
 # searches them for garbage after every 700 new ones: a third of the time of composing a config.
