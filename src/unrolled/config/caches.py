@@ -4,7 +4,7 @@ Composing one config reads about 30 files and parses about 200 interpolations. T
 most runs of a sweep, an ensemble or a notebook. The caches save a third of the time.
 """
 
-from copy import deepcopy
+import pickle
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -33,12 +33,15 @@ class CachedFiles(FileConfigSource):
         """
         path = Path(self.path, self._normalize_file_name(config_path))
         changed_at = path.stat().st_mtime_ns if path.is_file() else None
-        return deepcopy(_load(self.provider, self.path, config_path, changed_at))
+        read = _read(self.provider, self.path, config_path, changed_at)
+        result: ConfigResult = pickle.loads(read)  # noqa: S301 - made below
+        return result
 
 
 @cache
-def _load(provider: str, folder: str, config_path: str, changed_at: int | None) -> ConfigResult:
-    return FileConfigSource(provider, folder).load_config(config_path)
+def _read(provider: str, folder: str, config_path: str, changed_at: int | None) -> bytes:
+    """Return a pickle, which is loaded several times faster than a config is copied."""
+    return pickle.dumps(FileConfigSource(provider, folder).load_config(config_path))
 
 
 def register() -> None:
