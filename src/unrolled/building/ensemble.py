@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-Input = tuple[Float[Tensor, "b t d"], Int[Tensor, " b"]]  # prepared sequences and their lengths
+Input = tuple[Float[Tensor, "b t _"], Int[Tensor, " b"]]  # prepared sequences and their lengths
 
 
 class Ensemble(nn.Module):

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from unrolled.config import caches, working_folder
+from unrolled.config.checks import OWN_ARGUMENTS
 from unrolled.config.conf_folder import CONF
 from unrolled.config.hydra_settings import check_hydra
 from unrolled.config.keys import all_keys, unknown_key
@@ -141,10 +142,19 @@ def explain(error: Exception, overrides: list[str]) -> str:
         if match := re.search(pattern, raw):
             key, config = match[1].replace("/", "."), _known_config(overrides)
             if key not in all_keys(config):
-                return unknown_key(key, config)
+                return unknown_key(key, config) + _more_about(key)
     lines = [line.strip() for line in raw.splitlines()]
     lines = [line for line in lines if line and not line.startswith(("full_key", "object_type"))]
     return "\n  ".join(dict.fromkeys(lines))
+
+
+def _more_about(key: str) -> str:
+    group, _, name = key.partition(".")
+    if group != "trainer":
+        return ""
+    if name in OWN_ARGUMENTS:
+        return f"; {OWN_ARGUMENTS[name]}"
+    return f"; another argument of Lightning's Trainer is added with +{key}=VALUE"
 
 
 def _unknown_option(path: str) -> str:

@@ -39,7 +39,7 @@ from unrolled.runs.run_folder import RunFolder, find_run
 from unrolled.training import compound, fitting
 from unrolled.training.hyperparameters import log_final_scores, log_settings
 from unrolled.training.process import prepare_process, readable_errors
-from unrolled.training.scoring import add_baselines
+from unrolled.training.scoring import add_baselines, uses_test_set
 from unrolled.training.sizes import log_sizes
 from unrolled.training.trainer import (
     Experiment,
@@ -230,7 +230,7 @@ def _train_and_test(
             result.selection = "last epoch: there was no validation"
         load_weights(classifier.network, folder.best_state_dict())
         test_started_at = perf_counter()
-        if config.test and data.parts.test is not None:
+        if uses_test_set(config) and data.parts.test is not None:
             result.scores |= test(trainer, classifier, data)
             result.confusion = classifier.confusion["test"].tolist()
         result.seconds["test"] = perf_counter() - test_started_at
