@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # int for float
@@ -101,6 +102,8 @@ def with_option(group: str, name: str) -> DictConfig:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    settings.register_profile("patient", deadline=None)  # no test depends on seconds
+    settings.load_profile("patient")
     for unfounded in (
         # OmegaConf's own classes inherit from typing.MutableMapping
         "ignore::beartype.roar.BeartypeDecorHintPep585DeprecationWarning",

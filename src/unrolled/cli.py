@@ -14,6 +14,7 @@ from unrolled import __version__
 from unrolled.commands.arguments import take
 from unrolled.config.classes import allowing
 from unrolled.errors import ConfigError, RunInterruptedError, UnrolledError, did_you_mean
+from unrolled.processes import is_helper
 
 COMMANDS = {
     "train": "train and test one run, or start a sweep with -m",
@@ -76,7 +77,8 @@ def run(arguments: list[str]) -> int:
     except RunInterruptedError as error:  # the run itself has logged how to resume it
         return error.exit_code
     except UnrolledError as error:
-        print(f"error: {error}", file=sys.stderr)
+        if not is_helper():  # the first process prints the same
+            print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -124,7 +124,7 @@ def test_a_split_from_both_column_and_file_is_refused(tmp_path: Path) -> None:
 # folds of whole groups
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     owners=st.lists(st.integers(0, 9), min_size=8, max_size=40).filter(lambda o: len(set(o)) > 2),
     seed=st.integers(0, 9),

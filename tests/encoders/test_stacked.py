@@ -290,7 +290,7 @@ def test_dropout_changes_training(cell: str) -> None:
 
 
 def test_dropout_needs_a_second_layer() -> None:
-    with pytest.raises(ValueError, match="dropout=0.5 acts between layers, but num_layers=1"):
+    with pytest.raises(ValueError, match=r"dropout=0\.5 acts between layers, but num_layers=1"):
         make("gru", num_layers=1, dropout=0.5)
 
 

@@ -34,16 +34,21 @@ class RunProgress(ProgressBar):
             raise ValueError(f"need callbacks.progress.style auto, bar or lines, got {style!r}")
         self.max_lines = max_lines
         self.uses_bar = style == "bar" or (style == "auto" and sys.stdout.isatty())
+        self._is_shown = True
         self._bar: Progress | None = None
         self._started_at = 0.0
         self._updated_at = 0.0
         self._num_done_at_start = 0.0
 
+    def disable(self) -> None:
+        """Show nothing, in a further process of a run on several devices."""
+        self._is_shown = False
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the bar."""
         self._started_at = perf_counter()
         self._num_done_at_start = num_batches_done(trainer)
-        if not self.uses_bar:
+        if not self.uses_bar or not self._is_shown:
             return
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
@@ -74,10 +79,11 @@ class RunProgress(ProgressBar):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Update the bar, or log the line of the epoch."""
-        loss = float(pl_module.training_sums.scores()["train/loss"])  # type: ignore[operator,union-attr]
+        sums = pl_module.training_sums.of_all_processes()  # type: ignore[operator,union-attr]
+        loss = float(sums.scores()["train/loss"])
         if self._bar is not None:
             self._update_bar(trainer, loss)
-        elif not self.uses_bar and self._has_a_line(trainer):
+        elif self._is_shown and not self.uses_bar and self._has_a_line(trainer):
             log.info(
                 "Epoch [%d/%s], Loss: %.4f%s, %s left",
                 trainer.current_epoch + 1,

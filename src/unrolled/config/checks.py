@@ -72,6 +72,11 @@ def _check_trainer(trainer: DictConfig) -> None:
     for key in OWN_ARGUMENTS:
         if key in trainer:
             raise ConfigError(f"trainer.{key}={trainer[key]}: {OWN_ARGUMENTS[key]}")
+    if trainer.max_steps is None and (trainer.devices not in ("auto", 1) or trainer.num_nodes != 1):
+        raise ConfigError(
+            f"trainer.devices={trainer.devices}: recipe=small computes its steps for one device; "
+            "use recipe=own or trainer.devices=1"
+        )
     num_cores = os.cpu_count() or 1
     devices = trainer.devices
     num_devices = len(devices) if OmegaConf.is_list(devices) else devices

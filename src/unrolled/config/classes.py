@@ -75,6 +75,11 @@ KINDS = {
 _allowed_packages: ContextVar[tuple[str, ...]] = ContextVar("allowed packages", default=())
 
 
+def allowed_packages() -> tuple[str, ...]:
+    """Return the packages of `allowing`."""
+    return _allowed_packages.get()
+
+
 @contextmanager
 def allowing(packages: Sequence[str]) -> Iterator[None]:
     """Also accept classes of these packages, for example ["my_package"], in this context.

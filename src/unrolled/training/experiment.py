@@ -228,7 +228,8 @@ def _train_and_test(
             log.info("training ended after epoch %d: %s", result.num_epochs, result.stopped_by)
         if experiment.checkpoint.best.value is None:
             result.selection = "last epoch: there was no validation"
-        load_weights(classifier.network, folder.best_state_dict())
+        best = folder.best_state_dict() if trainer.is_global_zero else {}  # who alone has it
+        load_weights(classifier.network, trainer.strategy.broadcast(best))
         test_started_at = perf_counter()
         if uses_test_set(config) and data.parts.test is not None:
             result.scores |= test(trainer, classifier, data)
