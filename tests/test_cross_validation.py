@@ -33,7 +33,7 @@ TINY = (
 def write(path: Path, *, num: int, num_steps: int = 3, groups: str = "g") -> tuple[str, ...]:
     """Write sequences of two classes in four groups, and return the settings that read them."""
     rows = [
-        (f"s{n:02d}", f"{groups}{n % 4}", t, (n // 4) % 2 + 0.1 * t, "ab"[(n // 4) % 2])
+        (f"{groups}s{n:02d}", f"{groups}{n % 4}", t, (n // 4) % 2 + 0.1 * t, "ab"[(n // 4) % 2])
         for n in range(num)
         for t in range(num_steps)
     ]

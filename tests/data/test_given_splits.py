@@ -64,7 +64,7 @@ def test_separate_files_define_the_splits(tmp_path: Path) -> None:
     for number, name in enumerate(["path", "val_path", "test_path"]):
         who = [f"{name}{row}" for row in range(4 + 2 * number)]
         part = ["train"] * len(who)
-        files[name] = str(write(tmp_path / f"{name}.csv", parts=part, who=who))
+        files[name] = str(write(tmp_path / f"{name}.csv", parts=part, who=who, x_0=number))
     features = {"features": ["x_0", "x_1"], "split_column": None}
     assert load(Path(files.pop("path")), **files, **features).parts.sizes() == {
         "train": 4,

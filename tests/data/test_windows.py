@@ -159,7 +159,7 @@ def ragged(num: int, *, changing: bool = False) -> SourceData:
         test=None,
         class_names=NAMES,
         groups=torch.arange(num) // 3,
-        starts=torch.rand(num, generator=generator, dtype=torch.float64),
+        spans=torch.rand(num, 1, generator=generator, dtype=torch.float64).expand(num, 2),
     )
 
 
