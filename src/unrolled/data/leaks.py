@@ -76,7 +76,7 @@ def leak_warnings(train: Sequences, features: Sequence[Feature]) -> list[str]:
         return []
     return [
         f"feature {column!r}: its value alone separates {what} in the training set, so it may be "
-        f"derived from the label; if it is, leave it out: {features[columns[column][0]].leave_out}"
+        f"derived from the label; to leave it out, {features[columns[column][0]].leave_out}"
         for column, what in found.items()
     ]
 

@@ -104,8 +104,8 @@ def _show_folds(folds: CrossValidation, console: Console) -> None:
         f"{100 * folds.num_right / folds.num_sequences:.1f} % "
         f"(95 % interval {100 * folds.low:.1f} to {100 * folds.high:.1f} %)"
     )
-    if folds.num_repeated:
-        num = folds.num_sequences - folds.num_repeated
+    num = folds.num_sequences - folds.num_repeated
+    if folds.num_repeated and num:
         right = folds.num_right - folds.num_right_repeated
         console.print(
             f"without {folds.num_repeated:,} sequences that have the same values as others: "

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 
@@ -74,15 +73,17 @@ def refuse_shared_groups(splits: Mapping[str, Recordings]) -> None:
                 )
 
 
-def refuse_shared_sequences(splits: Mapping[str, Recordings], *, paths: Mapping[str, Path]) -> None:
+def refuse_shared_sequences(
+    splits: Mapping[str, Recordings], *, settings: Mapping[str, str]
+) -> None:
     """Check that no two splits have a sequence with the same id and the same values.
 
     An id alone may occur in several files, because ids often begin again in each.
 
-    paths: file of each split, for the message.
+    settings: that name the file of each split, for the message.
 
     Raises:
-        DataError: names the first such sequence and its files.
+        DataError: names the first such sequence and where it is.
     """
     for (first, one), (second, other) in combinations(splits.items(), 2):
         values = dict(zip(one.ids, one.values, strict=True))
@@ -92,8 +93,8 @@ def refuse_shared_sequences(splits: Mapping[str, Recordings], *, paths: Mapping[
             if name in values and np.array_equal(values[name], value, equal_nan=True)
         ]
         if shared:
-            files = [str(paths.get(split, paths["train"])) for split in (first, second)]
             raise DataError(
-                f"sequence {shared[0]!r} is in {first} and in {second}, with the same values "
-                f"({len(shared)} such sequences); remove them from {' or '.join(files)}"
+                f"sequence {shared[0]!r} is in {first} ({settings[first]}) and, with the same "
+                f"values, in {second} ({settings[second]}); remove it from one of them "
+                f"({len(shared)} such sequences)"
             )

@@ -125,7 +125,7 @@ class Files(Source):
         recordings = self._read()
         refuse_shared_groups(recordings)
         if self.schema.id is not None:
-            refuse_shared_sequences(recordings, paths=self.paths)
+            refuse_shared_sequences(recordings, settings=self._settings(recordings))
         recordings = {name: split.sorted() for name, split in recordings.items()}
         splits = {}
         first_id = 0
@@ -150,6 +150,11 @@ class Files(Source):
         if is_fitted or not self.schema.categories:
             return data
         return replace(data, fit_features=partial(without_unseen_words, data, self.schema))
+
+    def _settings(self, splits: Iterable[str]) -> dict[str, str]:
+        """Return the setting that names the file of each split, for messages."""
+        keys = {name: name if name in self.paths else "train" for name in splits}
+        return {name: f"data.{KEYS[key]}={self.paths[key]}" for name, key in keys.items()}
 
     def _read(self) -> dict[str, Recordings]:
         """Return the recordings of each split that a file or the split column provides."""
