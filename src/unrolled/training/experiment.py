@@ -11,7 +11,7 @@ from typing import Any
 from lightning import LightningDataModule, LightningModule, Trainer
 from omegaconf import DictConfig
 
-from unrolled.building.data import build_data, data_shared, share_source
+from unrolled.building.data import build_data, data_shared, log_warnings, share_source
 from unrolled.building.network import load_weights
 from unrolled.callbacks.exact_resume import KEY as STATE_KEY
 from unrolled.callbacks.exact_resume import first_step
@@ -38,6 +38,7 @@ from unrolled.runs.recording import recording
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_run
 from unrolled.training import compound, fitting
+from unrolled.training.data_record import record_data
 from unrolled.training.hyperparameters import log_final_scores, log_settings
 from unrolled.training.process import prepare_process, readable_errors
 from unrolled.training.scoring import add_baselines, uses_test_set
@@ -82,7 +83,7 @@ def resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Re
         CheckpointError: there is no valid checkpoint, or the config or the data has changed.
         UnrolledError: the run failed or was interrupted; result.json records the error.
     """
-    with _naming_the_resume_command(folder):
+    with _naming_the_resume_command(folder), data_shared():
         return _resume(config, folder, overrides=overrides)
 
 
@@ -209,13 +210,10 @@ def _train_and_test(
         refuse_changes(start.identity, experiment.resume.identity)
     elif config.init_from is not None:
         _start_from(classifier, RunFolder(config.init_from))
-    folder.write_preprocessing(data.preprocessing())
+    record_data(folder, data, result)
     result.num_parameters = log_sizes(config, data, classifier.network)
-    result.num_sequences = data.parts.sizes()
-    result.data_fingerprint = data.fingerprint
     if config.trainer.max_steps is None:
         result.recipe = data.small_recipe.to_plain()
-    result.baselines = dict(data.baselines)
     require_space(
         folder.path, needed=NUM_CHECKPOINTS * VALUES_PER_WEIGHT * 4 * result.num_parameters
     )
@@ -303,12 +301,14 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
             for preprocessing in distinct_preprocessing(folder.networks)[0]
         ]
         data = inputs[0]
+        log_warnings(data)
         classifier: SequenceClassifier | EnsembleClassifier
         if folder.members or is_fitted(config):
-            classifier = load_ensemble(folder, averages_windows=data.averages_windows)
+            classifier = load_ensemble(folder, data=data)
         else:
             classifier = load_classifier(config, folder)
             classifier.averages_windows = data.averages_windows
+            classifier.repeated_ids = data.repeated_ids
         trainer = build_trainer(config, folder, callbacks=[], loggers=[])
         scores = test(trainer, classifier, JoinedData(inputs))
     result = {
