@@ -24,6 +24,7 @@ from conftest import compose
 from unrolled.classifier import mixup
 from unrolled.classifier.balanced_accuracy import balanced_accuracy
 from unrolled.classifier.module import SequenceClassifier
+from unrolled.classifier.scores import compute_scores
 from unrolled.contracts import Batch
 from unrolled.data.module import SequenceDataModule
 from unrolled.errors import ConfigError
@@ -450,3 +451,33 @@ def test_biases_do_not_decay_and_matrices_do(train_in: Train) -> None:
     decay = {p: group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
     expected = {p: 0.25 if p.ndim == 2 else 0.0 for p in classifier.parameters()}
     assert decay == expected
+
+
+# sequences that are in another set too
+
+
+def test_scores_without_repeated_sequences_are_those_of_the_others() -> None:
+    logits, y = torch.randn(20, 3), torch.arange(20) % 3
+    ids = torch.arange(20) // 2  # windows of ten recordings
+    scores, _ = compute_scores(
+        logits, y, ids, averages_windows=False, repeated_ids=torch.tensor([0, 3, 77])
+    )
+    kept = torch.tensor([row for row in range(20) if row // 2 not in (0, 3)])
+    others, _ = compute_scores(logits[kept], y[kept], ids[kept], averages_windows=False)
+    assert {f"unseen_{name}": value for name, value in others.items()} == {
+        name: value for name, value in scores.items() if name.startswith("unseen_")
+    }
+
+
+@pytest.mark.parametrize("repeated_ids", [[], list(range(5))], ids=["none", "all"])
+def test_there_are_no_such_scores_if_no_sequence_or_each_one_is_repeated(
+    repeated_ids: list[int],
+) -> None:
+    scores, _ = compute_scores(
+        torch.randn(5, 2),
+        torch.arange(5) % 2,
+        torch.arange(5),
+        averages_windows=False,
+        repeated_ids=torch.tensor(repeated_ids, dtype=torch.long),
+    )
+    assert not any(name.startswith("unseen_") for name in scores)

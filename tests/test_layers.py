@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -104,9 +105,14 @@ def package_of(path: Path) -> str:
     return path.relative_to(SOURCE).with_suffix("").parts[0]
 
 
+@cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def imports_of(path: Path) -> Iterator[str]:
     """Yield the full name of every module that a file imports, wherever in the file it does."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -126,10 +132,10 @@ def packages_imported_by(path: Path) -> set[str]:
     return packages
 
 
+@cache
 def calls_in(path: Path) -> set[str]:
     """Return the names that a file calls, as written."""
-    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    return {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}
+    return {ast.unparse(node.func) for node in nodes_of(path) if isinstance(node, ast.Call)}
 
 
 each_file = pytest.mark.parametrize(
@@ -209,7 +215,7 @@ def test_no_file_instantiates_with_hydra(path: Path) -> None:
 
 def foreign_members_in(path: Path) -> set[str]:
     """Return the private members that a file uses of objects whose class it does not define."""
-    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    nodes = nodes_of(path)
     own = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
     attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
     own |= {

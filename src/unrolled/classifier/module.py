@@ -66,6 +66,7 @@ class SequenceClassifier(LightningModule):
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.num_classes = num_classes
         self.averages_windows = False  # whether sequences of one id are windows of a recording
+        self.repeated_ids: Int[Tensor, " r"] | None = None  # test sequences also in another set
         self.confusion: dict[str, Int[Tensor, "c c"]] = {}
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []  # logits, classes, ids
         self.training_sums = TrainingSums.zero(torch.device("cpu"))  # of the epoch so far
@@ -150,7 +151,11 @@ class SequenceClassifier(LightningModule):
         logits = logits.float()
         self._outputs.clear()
         scores, self.confusion[split] = compute_scores(
-            logits, y, ids, averages_windows=self.averages_windows
+            logits,
+            y,
+            ids,
+            averages_windows=self.averages_windows,
+            repeated_ids=self.repeated_ids if split == "test" else None,
         )
         self.log_dict({f"{split}/{name}": value for name, value in scores.items()}, sync_dist=True)
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
@@ -23,10 +24,13 @@ def compute_scores(
     ids: Int[Tensor, " n"],
     *,
     averages_windows: bool,
+    repeated_ids: Int[Tensor, " r"] | None = None,
 ) -> tuple[dict[str, Tensor], Int[Tensor, "c c"]]:
     """Return the scores by name (loss, accuracy, ...) and the counts, a row per true class.
 
     averages_windows: whether sequences of one id are windows of a recording, which has scores too.
+    repeated_ids: sequences whose values also occur in another set. The scores of the others have
+        names such as unseen_accuracy. There are none if no sequence, or every one, is repeated.
     """
     metrics = _metrics(logits.shape[1]).to(logits.device)
     metrics.update(logits, y)
@@ -36,6 +40,13 @@ def compute_scores(
     scores["balanced_accuracy"] = balanced_accuracy(confusion)
     if averages_windows:
         scores |= recording_scores(logits, y, ids)
+    if repeated_ids is not None and len(repeated_ids):
+        unseen = ~torch.isin(ids, repeated_ids.to(ids.device))
+        if unseen.any():
+            others, _ = compute_scores(
+                logits[unseen], y[unseen], ids[unseen], averages_windows=averages_windows
+            )
+            scores |= {f"unseen_{name}": value for name, value in others.items()}
     return scores, confusion
 
 

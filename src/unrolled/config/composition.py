@@ -18,7 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from unrolled.config import working_folder
+from unrolled.config import caches, working_folder
 from unrolled.config.checks import OWN_ARGUMENTS
 from unrolled.config.conf_folder import CONF
 from unrolled.config.hydra_settings import check_hydra
@@ -74,8 +74,9 @@ def hydra_in_conf(config_dir: str | None = None) -> Iterator[Hydra]:
     """
     register_resolvers()
     working_folder.register()
+    caches.register()
     version.setbase("1.3")
-    search_path = create_config_search_path(str(CONF))
+    search_path = create_config_search_path(f"cached://{CONF}")
     if config_dir is not None:
         if not Path(config_dir).is_dir():
             raise ConfigError(f"--config-dir={config_dir}: no such folder")

@@ -15,7 +15,6 @@ from unrolled.data.layouts import lay_out, require_equal_lengths
 from unrolled.data.missing import Filling
 from unrolled.data.noise_tail import append_noise
 from unrolled.data.ranges import Ranges
-from unrolled.data.sanity_checks import SPLIT_NAMES, check_sequences
 from unrolled.data.splits import FOLD_SPLITS, fold_out, hold_out, largest_num_folds
 from unrolled.data.standardization import Standardization
 from unrolled.data.truncation import truncate
@@ -45,6 +44,15 @@ class Parts:
             val=None if self.val is None else change(self.val),
             test=None if self.test is None else change(self.test),
         )
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of the training sequences of a source by part; None if the source gives the part."""
+
+    train: Int[Tensor, " n"]
+    val: Int[Tensor, " v"] | None
+    test: Int[Tensor, " m"] | None
 
 
 @dataclass(frozen=True)
@@ -166,34 +174,43 @@ class Preparation:
                     f"got data.{key}={fold} of {self.num_folds}"
                 )
 
-    def divide(self, data: SourceData) -> Parts:
-        """Return the parts, laid out in time; what the source does not give is held out of train.
+    def assign(self, data: SourceData) -> Rows:
+        """Return which training sequences of the source are used for which part.
 
         Raises:
             ConfigError: a setting does not fit the data.
-            DataError: a part would be empty, or lengths do not allow the layout.
+            DataError: a part would be empty.
         """
-        data = self._laid_out(data)
-        rows, val, test = torch.arange(len(data.train)), data.val, data.test
+        rows, val, test = torch.arange(len(data.train)), None, None
         if isinstance(self.test_fold, int):
-            rows, held = self._fold_out(data, rows, self.test_fold)
-            test = data.train.take(held)
-        elif test is None and (size := self._test_size(data)):
-            rows, held = self._hold_out(data, rows, size)
-            test = data.train.take(held)
+            rows, test = self._fold_out(data, rows, self.test_fold)
+        elif data.test is None and (size := self._test_size(data)):
+            rows, test = self._hold_out(data, rows, size)
         if self.fold is not None:
-            if val is not None:
+            if data.val is not None:
                 raise ConfigError(
                     f"data.fold={self.fold}: this source has a validation set of its own; "
                     "leave data.fold=null"
                 )
-            rows, held = self._fold_out(data, rows, self.fold)
-            val = data.train.take(held)
-        elif val is None and (size := self._val_size(len(rows))):
-            rows, held = self._hold_out(data, rows, size)
-            val = data.train.take(held)
-        train = data.train if len(rows) == len(data.train) else data.train.take(rows)
-        return Parts(train, val, test)
+            rows, val = self._fold_out(data, rows, self.fold)
+        elif data.val is None and (size := self._val_size(len(rows))):
+            rows, val = self._hold_out(data, rows, size)
+        return Rows(rows, val, test)
+
+    def divide(self, data: SourceData, rows: Rows) -> Parts:
+        """Return the parts, laid out in time, each padded to its own longest sequence.
+
+        Raises:
+            DataError: lengths do not allow the layout, or labels change within sequences.
+        """
+        every, train = len(rows.train) == len(data.train), data.train
+        parts = Parts(
+            train=train if every else train.take(rows.train),
+            val=data.val if rows.val is None else train.take(rows.val),
+            test=data.test if rows.test is None else train.take(rows.test),
+        )
+        # the padding of a test sequence must not reach the sums over the training set
+        return parts.changed(lambda part: self._lay_out(part).trimmed())
 
     def num_possible_folds(self, data: SourceData) -> int:
         """Return num_folds, or the largest number >= 2 that the training sequences allow."""
@@ -218,10 +235,6 @@ class Preparation:
 
     def _val_size(self, num_sequences: int) -> float:
         return usual_val_size(num_sequences) if self.val_size is None else self.val_size
-
-    def _laid_out(self, data: SourceData) -> SourceData:
-        given = Parts(data.train, data.val, data.test).changed(self._lay_out)
-        return replace(data, train=given.train, val=given.val, test=given.test)
 
     def _lay_out(self, part: Sequences) -> Sequences:
         if part.step_y is not None and (not self.window.labels_may_change or self.layout != "rows"):
@@ -318,7 +331,7 @@ class Preparation:
             split=self.split,
             seed=self.split_seed,
             groups=None if data.groups is None else data.groups[rows],
-            starts=None if data.starts is None else data.starts[rows],
+            spans=None if data.spans is None else data.spans[rows],
         )
         return rows[kept], rows[held]
 
@@ -335,26 +348,6 @@ class Preparation:
             groups=None if data.groups is None else data.groups[rows],
         )
         return rows[kept], rows[held]
-
-
-def check_source(data: SourceData) -> None:
-    """Refuse data on which a run cannot be trained.
-
-    Raises:
-        DataError: the message names set, row and column.
-    """
-    for name, part in data.parts().items():
-        check_sequences(
-            part,
-            split=SPLIT_NAMES[name],
-            num_classes=len(data.class_names),
-            missing_allowed=data.missing != "refuse",
-        )
-        if part.x.shape[2] != data.train.x.shape[2]:
-            raise DataError(
-                f"the {SPLIT_NAMES[name]} has {part.x.shape[2]} features per step, "
-                f"the training set {data.train.x.shape[2]}"
-            )
 
 
 def baselines(parts: Parts, data: SourceData) -> dict[str, float]:

@@ -3,11 +3,31 @@
 import torch
 from torch import Tensor
 
-from unrolled.contracts import Sequences, real_steps
+from unrolled.contracts import Sequences, SourceData, real_steps
 from unrolled.errors import DataError
 
 # How messages name a set.
 SPLIT_NAMES = {"train": "training set", "val": "validation set", "test": "test set"}
+
+
+def check_source(data: SourceData) -> None:
+    """Refuse data on which a run cannot be trained.
+
+    Raises:
+        DataError: the message names set, row and column.
+    """
+    for name, part in data.parts().items():
+        check_sequences(
+            part,
+            split=SPLIT_NAMES[name],
+            num_classes=len(data.class_names),
+            missing_allowed=data.missing != "refuse",
+        )
+        if part.x.shape[2] != data.train.x.shape[2]:
+            raise DataError(
+                f"the {SPLIT_NAMES[name]} has {part.x.shape[2]} features per step, "
+                f"the training set {data.train.x.shape[2]}"
+            )
 
 
 def check_sequences(

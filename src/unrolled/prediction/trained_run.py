@@ -25,6 +25,7 @@ from unrolled.prediction.long_sequences import (
     in_blocks,
     network_errors_as_data_errors,
 )
+from unrolled.runs import manifest
 from unrolled.runs.preparations import distinct_preprocessing
 from unrolled.runs.run_folder import RunFolder
 
@@ -62,6 +63,7 @@ class TrainedRun:
     """
 
     def __init__(self, folder: RunFolder) -> None:
+        manifest.require_unchanged(folder)
         self.config = folder.config()
         check_config(self.config)
         preprocessing = folder.preprocessing()

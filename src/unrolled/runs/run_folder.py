@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 FORMAT_VERSION = 1  # of result.json and preprocessing.json
 PART = re.compile(r"(member|fold)-\d+")  # name of the folder of a training in a run of several
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # CSafeLoader needs libyaml
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class RunFolder:
@@ -223,7 +224,7 @@ class RunFolder:
 
     def write_config(self, config: DictConfig) -> None:
         """Write the resolved config. Values from the environment stay references."""
-        text = OmegaConf.to_yaml(OmegaConf.create(resolve(config)))
+        text = yaml.dump(resolve(config), Dumper=DUMPER, sort_keys=False, allow_unicode=True)
         write_text(self.path / "config.yaml", text, durable=True)
 
     def config(self) -> DictConfig:

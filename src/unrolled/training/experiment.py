@@ -11,7 +11,7 @@ from typing import Any
 from lightning import LightningDataModule, LightningModule, Trainer
 from omegaconf import DictConfig
 
-from unrolled.building.data import build_data, data_shared, share_source
+from unrolled.building.data import build_data, data_shared, log_warnings, share_source
 from unrolled.building.network import load_weights
 from unrolled.callbacks.exact_resume import KEY as STATE_KEY
 from unrolled.callbacks.exact_resume import first_step
@@ -30,6 +30,7 @@ from unrolled.errors import (
     RunInterruptedError,
     UnrolledError,
 )
+from unrolled.runs import manifest
 from unrolled.runs.durable import require_space
 from unrolled.runs.preparations import distinct_preprocessing
 from unrolled.runs.provenance import provenance
@@ -37,6 +38,7 @@ from unrolled.runs.recording import recording
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_run
 from unrolled.training import compound, fitting
+from unrolled.training.data_record import record_data
 from unrolled.training.hyperparameters import log_final_scores, log_settings
 from unrolled.training.process import prepare_process, readable_errors
 from unrolled.training.scoring import add_baselines, uses_test_set
@@ -81,7 +83,7 @@ def resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Re
         CheckpointError: there is no valid checkpoint, or the config or the data has changed.
         UnrolledError: the run failed or was interrupted; result.json records the error.
     """
-    with _naming_the_resume_command(folder):
+    with _naming_the_resume_command(folder), data_shared():
         return _resume(config, folder, overrides=overrides)
 
 
@@ -142,6 +144,7 @@ def _resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> R
         refuse_changes(start.identity, {**start.identity, **resolve(config)})
         log.info("resuming %s at step %d", folder.path, checkpoint["global_step"])
     _warn_of_other_versions(folder.provenance().get("versions", {}), here["versions"])
+    manifest.remove(folder)
     folder.remove_result()
     folder.write_config(config)
     folder.write_provenance(here)
@@ -207,13 +210,10 @@ def _train_and_test(
         refuse_changes(start.identity, experiment.resume.identity)
     elif config.init_from is not None:
         _start_from(classifier, RunFolder(config.init_from))
-    folder.write_preprocessing(data.preprocessing())
+    record_data(folder, data, result)
     result.num_parameters = log_sizes(config, data, classifier.network)
-    result.num_sequences = data.parts.sizes()
-    result.data_fingerprint = data.fingerprint
     if config.trainer.max_steps is None:
         result.recipe = data.small_recipe.to_plain()
-    result.baselines = dict(data.baselines)
     require_space(
         folder.path, needed=NUM_CHECKPOINTS * VALUES_PER_WEIGHT * 4 * result.num_parameters
     )
@@ -294,18 +294,21 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
         DataError: there is no test set, or its features or classes differ from the run's.
     """
     prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
+    manifest.require_unchanged(folder)
     with readable_errors():
         inputs = [
             _as_in_training(config, preprocessing, has_folds=bool(folder.folds))
             for preprocessing in distinct_preprocessing(folder.networks)[0]
         ]
         data = inputs[0]
+        log_warnings(data)
         classifier: SequenceClassifier | EnsembleClassifier
         if folder.members or is_fitted(config):
-            classifier = load_ensemble(folder, averages_windows=data.averages_windows)
+            classifier = load_ensemble(folder, data=data)
         else:
             classifier = load_classifier(config, folder)
             classifier.averages_windows = data.averages_windows
+            classifier.repeated_ids = data.repeated_ids
         trainer = build_trainer(config, folder, callbacks=[], loggers=[])
         scores = test(trainer, classifier, JoinedData(inputs))
     result = {

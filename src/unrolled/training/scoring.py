@@ -29,7 +29,7 @@ def score(
 
     inputs: see `load_inputs`.
     """
-    classifier = load_ensemble(folder, averages_windows=inputs[0].averages_windows)
+    classifier = load_ensemble(folder, data=inputs[0])
     trainer, data = quiet_trainer(config, folder), JoinedData(inputs)
     if inputs[0].parts.val is not None and config.trainer.limit_val_batches != 0:
         scores = trainer.validate(classifier, datamodule=data, verbose=False)[0]

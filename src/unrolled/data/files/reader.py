@@ -106,7 +106,7 @@ def read_arrays(path: Path, *, labelled: bool) -> Recordings:
         labels=labels if labelled else None,
         feature_names=names,
         groups=None,
-        starts=None,
+        spans=None,
     )
 
 
