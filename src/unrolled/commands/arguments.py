@@ -53,9 +53,8 @@ def quote_names(arguments: list[str]) -> list[str]:
         name = key.lstrip("+").removeprefix("data.") if "data." in key else ""
         is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
         if equals and value not in ("", "null", "[]") and not is_quoted:
-            if (
-                key in FOLDERS and re.search(r"[=()\[\]]", value) and "," not in value
-            ):  # , is a sweep
+            # in a folder, a comma separates the values of a sweep
+            if key in FOLDERS and "," not in value and re.search(r"[=()\[\]]", value):
                 escaped = value.replace("'", "\\'")  # ${...} keeps its meaning
                 argument = f"{key}='{escaped}'"
             elif is_sweep and name in PATHS and _is_list(value):

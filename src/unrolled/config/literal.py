@@ -9,7 +9,7 @@ MISSING = "???"  # OmegaConf's word for a value that has to be typed
 def literal(text: str) -> str:
     r"""Return the text in a form that resolves to itself, for example `\${x}` for `${x}`."""
     if text == MISSING:
-        return "${oc.decode:\"'???'\"}"
+        return "${oc.decode:???}"
     return re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", text)
 
 

@@ -86,12 +86,14 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     References to environment variables remain as they are, so that no password is written to a
     file.
     """
-    return _with_references(_resolved(config))
+    plain: dict[str, Any] = _with_references(_resolved(config))
+    return plain
 
 
 def resolve_for_file(config: DictConfig) -> dict[str, Any]:
     """Return the plain values of `resolve` in a form that OmegaConf reads back as they are."""
-    return _with_references(literal_values(_resolved(config)))
+    plain: dict[str, Any] = _with_references(literal_values(_resolved(config)))
+    return plain
 
 
 def _resolved(config: DictConfig) -> dict[str, Any]:

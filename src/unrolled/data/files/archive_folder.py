@@ -41,7 +41,7 @@ def training_and_test_file(path: Path) -> tuple[Path, Path | None]:
     if name not in found:
         raise DataError(
             f"{path} has the training files of {shown(sorted(found))}; name one file, for example "
-            f"data.path={path}/{sorted(found)[0]}_TRAIN..."
+            f"data.path={path}/{min(found)}_TRAIN..."
         )
     files = min(
         (files for files in found[name].items() if "train" in files[1]),

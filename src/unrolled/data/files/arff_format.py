@@ -95,11 +95,12 @@ def _sequence(
             f"{path}, line {number}: the line has {counted(len(cells), 'value')}, but the header "
             f"has {counted(header.num_cells, 'attribute')}"
         )
-    label = None if header.class_names is None else cells.pop()
-    if label is not None and label not in header.class_names and (labelled or label != "?"):
+    known = header.class_names
+    label = None if known is None else cells.pop()
+    if known is not None and label not in known and (labelled or label != "?"):
         raise DataError(
             f"{path}, line {number}: the class {label!r} is not in the header, which lists "
-            f"{shown(header.class_names or ())}"
+            f"{shown(known)}"
         )
     dimensions = re.split(r"\\n|\n", cells[0]) if header.is_relational else [",".join(cells)]
     values = parse_dimensions(path, number, dimensions)

@@ -248,9 +248,7 @@ def regular(path: Path) -> Path:
     if path.is_dir() or path.is_file() or not path.exists():
         return path
     if path.is_char_device():
-        raise DataError(
-            f"{path} is a terminal or another device; type the path of a file, or pipe one"
-        )
+        raise DataError(f"{path} is a terminal or another device; type the path of a file")
     copy = Path(tempfile.mkdtemp(dir=_spool().name)) / path.name
     with path.open("rb") as source, copy.open("wb") as target:
         shutil.copyfileobj(source, target)

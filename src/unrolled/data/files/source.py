@@ -32,8 +32,8 @@ KEYS = {"train": "path", "val": "val_path", "test": "test_path"}  # in conf/data
 class Files(Source):
     """The sequences of one file, or of a file for each split.
 
-    path: the training file, a folder of CSV files, or a folder with NAME_TRAIN and NAME_TEST. Without val_path or test_path, the data
-        module splits the validation or test set off this file.
+    path: the training file, a folder of CSV files, or a folder with NAME_TRAIN and NAME_TEST, the
+        training and the test set. The data module splits other sets off the training file.
     val_path, test_path: files, or None.
     form, id, time, time_feature, resample, label, group, split_column, features, categorical,
         separator, header, decimal: see Schema.
