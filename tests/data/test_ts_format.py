@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from unrolled.data.files.archive import read_archive
 from unrolled.data.files.reader import fit_schema, read_recordings
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.schema import Schema
-from unrolled.data.files.archive import read_archive
 from unrolled.errors import DataError
 
 HEADER = "# about\n@problemName X\n@timeStamps false\n@classLabel true a b\n@data\n"

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from unrolled.data.files.archive_tables import archive_label
 from unrolled.data.files.bookkeeping import bookkeeping
 from unrolled.data.files.folders import FILE
 from unrolled.data.files.given_splits import splits_of
+from unrolled.data.files.joined_time import parts_of
 from unrolled.data.files.labels import refuse_other_tasks
 from unrolled.data.files.long_form import from_long_rows
 from unrolled.data.files.notices import detected
@@ -195,7 +197,8 @@ def _with_columns(schema: Schema, table: Table) -> Schema:
 
 def _without_bookkeeping(schema: Schema, table: Table) -> tuple[str, ...]:
     """Return all columns without another meaning, except columns that only describe rows."""
-    names = [name for name in table.columns if name not in schema.special_columns]
+    others = {*schema.special_columns, *chain.from_iterable(parts_of(schema.time))}
+    names = [name for name in table.columns if name not in others]
     form = schema.form or _detect_form(table, schema.id)
     identity = schema.id if form == "long" else None
     out, kept = bookkeeping(table, names, identity=identity, label=schema.label)
