@@ -189,7 +189,8 @@ def _repeats(frame: pd.DataFrame, name: str, label: str) -> bool:
     runs = 1 + int((np.diff(codes) != 0).sum())
     if column.dtype.kind in "iub" and runs != column.nunique():
         return False
-    return bool((frame.groupby(name)[label].nunique() == 1).all())
+    # NaN counts as a class, because one may be called None
+    return bool((frame.groupby(name)[label].nunique(dropna=False) == 1).all())
 
 
 def _looks_wide(

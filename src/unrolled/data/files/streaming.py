@@ -27,8 +27,7 @@ from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.tables import count_rows, tables_of
 from unrolled.data.files.tabular import Table
-from unrolled.data.files.wide_form import from_wide_rows
-from unrolled.data.files.wide_names import further_steps
+from unrolled.data.files.wide_form import from_wide_rows, step_columns
 from unrolled.errors import DataError
 
 
@@ -156,7 +155,7 @@ def _wide(
         ids = table.text(schema.id) if schema.id else [f"{n:0{width}d}" for n in numbers]
         recordings = from_wide_rows(
             table,
-            columns=further_steps(schema.features, table.columns),
+            columns=step_columns(schema, table),
             annotations=Annotations(ids=ids),
             missing=schema.missing,
         )
