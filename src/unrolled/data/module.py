@@ -11,14 +11,12 @@ from lightning import LightningDataModule
 
 from unrolled.contracts import Batch, Sequences, Source, SourceData
 from unrolled.data.batches import Batches, Batching
-from unrolled.data.preparation import (
-    Fitted,
-    Parts,
-    Preparation,
-    baselines,
-    check_source,
-    fingerprint,
-)
+from unrolled.data.fingerprint import fingerprint
+from unrolled.data.fitted import Fitted
+from unrolled.data.parts import Parts, baselines
+from unrolled.data.preparation import Preparation
+from unrolled.data.sanity_checks import check_source
+from unrolled.data.selection import Selection
 from unrolled.errors import ConfigError
 from unrolled.small_recipe import SmallRecipe, small_recipe
 
@@ -48,8 +46,8 @@ class SequenceDataModule(LightningDataModule):
         self.baselines: dict[str, float] = {}  # test accuracy of classifiers without training
         self.averages_windows = False  # whether the windows of a recording have one label
         self.fingerprint = ""
-        self._parts: Parts | None = None
-        self._divided: Parts | None = None  # before preprocessing, if channels are added
+        self._parts: Parts[Sequences] | None = None
+        self._divided: Parts[Selection] | None = None  # before preprocessing, if channels are added
         self._redraw: Callable[[int], Sequences] | None = None
 
     def prepare_data(self) -> None:
@@ -109,12 +107,12 @@ class SequenceDataModule(LightningDataModule):
         }
 
     @property
-    def parts(self) -> Parts:
+    def parts(self) -> Parts[Sequences]:
         """The parts after `setup`."""
         assert self._parts is not None, "setup comes first"
         return self._parts
 
-    def parts_without_channels(self) -> Parts:
+    def parts_without_channels(self) -> Parts[Sequences]:
         """Return the parts as they are before channels are added to the features."""
         if self._divided is None:
             return self.parts

@@ -16,7 +16,7 @@ from unrolled.building.network import Network, trained_model
 from unrolled.building.preparation import build_preparation
 from unrolled.contracts import Sequences
 from unrolled.data.files.piece import OutOfOrderError, Piece
-from unrolled.data.preparation import Fitted
+from unrolled.data.fitted import Fitted
 from unrolled.data.sanity_checks import check_sequences
 from unrolled.data.windows import average_windows
 from unrolled.errors import DataError
@@ -94,7 +94,7 @@ class Predictor:
             DataError: another number of features than the run was trained on, an empty sequence,
                 or a number that is not finite (unless the run fills missing ones).
         """
-        parts = [np.asarray(part, dtype=np.float32) for part in x]  # type: ignore[union-attr]
+        parts = [np.asarray(part, dtype=np.float64) for part in x]  # type: ignore[union-attr]
         self._check_shapes(parts)
         pieces = (Piece(str(row), part, begins=True) for row, part in enumerate(parts))
         return self._joined(self._predictions(pieces))[1]
@@ -123,13 +123,13 @@ class Predictor:
         """
         # imported here because pandas takes longer to import than a network to load
         from unrolled.data.files.reader import read_recordings
-        from unrolled.data.files.streaming import read_pieces, whole_pieces
+        from unrolled.data.files.streaming import pieces_of, whole_pieces
 
         schema = self._schema_of(path)
         pieces = (
             whole_pieces(read_recordings(path, schema=schema, labelled=False))
             if whole or schema.resample is not None  # its last step is needed first
-            else read_pieces(schema, path)
+            else pieces_of(schema, path)
         )
         return self._predictions(pieces)
 
@@ -221,7 +221,7 @@ class Predictor:
             probabilities.append(block.probabilities)
         return names, Prediction(labels, np.concatenate(probabilities), self.class_names)
 
-    def _check_shapes(self, parts: list[npt.NDArray[np.float32]]) -> None:
+    def _check_shapes(self, parts: list[npt.NDArray[np.float64]]) -> None:
         if not parts:
             raise DataError("there is no sequence to predict")
         for row, part in enumerate(parts):

@@ -21,9 +21,9 @@ from unrolled.classifier.module import SequenceClassifier
 from unrolled.config.changes import refuse_changes
 from unrolled.config.compound import ALL_FOLDS, is_compound, part_configs, with_changes
 from unrolled.config.values import class_name, is_fitted, is_longer, resolve
+from unrolled.data.fitted import Fitted
 from unrolled.data.joined import JoinedData
 from unrolled.data.module import SequenceDataModule
-from unrolled.data.preparation import Fitted
 from unrolled.errors import (
     CheckpointError,
     DataError,
@@ -119,12 +119,12 @@ def _with_folds(config: DictConfig) -> DictConfig:
     except (UnrolledError, ValueError):
         return config  # the run reports it
     assert data.loaded is not None
-    if not data.preparation.tests_on_folds(data.loaded):
+    if not data.preparation.division.tests_on_folds(data.loaded):
         return config
     config = config.copy()
     config.data.test_fold = ALL_FOLDS
-    config.data.num_folds = data.preparation.num_possible_folds(data.loaded)
-    if config.data.num_folds < data.preparation.num_folds:
+    config.data.num_folds = data.preparation.division.num_possible_folds(data.loaded)
+    if config.data.num_folds < data.preparation.division.num_folds:
         log.info("%d folds, because there are few sequences", config.data.num_folds)
     return config
 

@@ -1,7 +1,6 @@
 """Pieces of sequences: files are read and arrays are predicted one piece after the other."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,7 @@ class Piece:
     """
 
     id: str
-    values: npt.NDArray[np.floating[Any]]
+    values: npt.NDArray[np.float64]
     begins: bool
 
 

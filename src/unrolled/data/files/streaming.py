@@ -7,7 +7,6 @@ the end of the file. This takes 8 bytes of memory per sequence.
 
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,12 +26,6 @@ from unrolled.data.files.tabular import Table
 from unrolled.data.files.ts_format import dimension_names, ts_sequences
 from unrolled.data.files.wide_form import from_wide_rows
 from unrolled.data.files.wide_names import further_steps
-
-
-def read_pieces(schema: Schema, path: Path) -> Iterator[Piece]:
-    """Yield the sequences of a file as `pieces_of` does, in the precision of the network."""
-    for piece in pieces_of(schema, path):
-        yield replace(piece, values=piece.values.astype(np.float32))
 
 
 def pieces_of(schema: Schema, path: Path) -> Iterator[Piece]:
@@ -58,7 +51,7 @@ def pieces_of(schema: Schema, path: Path) -> Iterator[Piece]:
 def whole_pieces(recordings: Recordings) -> Iterator[Piece]:
     """Yield recordings in memory, one piece per sequence."""
     for name, values in zip(recordings.ids, recordings.values, strict=True):
-        yield Piece(name, values.astype(np.float32), begins=True)
+        yield Piece(name, values, begins=True)
 
 
 def _long(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece]:
@@ -136,7 +129,7 @@ def _checked(
     schema.require_features(feature_names, path)
     recordings = Recordings(
         ids=[piece.id],
-        values=[piece.values.astype(np.float64)],
+        values=[piece.values],
         labels=None,
         feature_names=feature_names,
         groups=None,
