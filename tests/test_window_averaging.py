@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import recall_score
 
 from unrolled.classifier.window_averaging import recording_scores
 from unrolled.cli import run
@@ -36,7 +37,7 @@ SETTINGS = (
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_votes_are_the_means_of_a_loop(data: st.DataObject) -> None:
     owners = data.draw(st.lists(st.integers(0, 4), min_size=2, max_size=12))
@@ -45,14 +46,18 @@ def test_votes_are_the_means_of_a_loop(data: st.DataObject) -> None:
     names, probabilities = average_windows(logits.softmax(dim=1), ids)
     assert names.tolist() == sorted(set(owners))
     scores = recording_scores(logits, y, ids)
-    hits, losses = [], []
+    hits, losses, predicted = [], [], []
     for name, mean in zip(sorted(set(owners)), probabilities, strict=True):
         rows = [row for row, owner in enumerate(owners) if owner == name]
         expected = sum(logits[row].softmax(dim=0) for row in rows) / len(rows)
         torch.testing.assert_close(mean, expected)
-        hits.append(int(expected.argmax()) == name % 3)
+        predicted.append(int(expected.argmax()))
+        hits.append(predicted[-1] == name % 3)
         losses.append(-math.log(float(expected[name % 3])))
     assert float(scores["vote_accuracy"]) == pytest.approx(np.mean(hits))
+    labels = [owner % 3 for owner in sorted(set(owners))]
+    recalls = recall_score(labels, predicted, labels=sorted(set(labels)), average=None)
+    assert float(scores["vote_balanced_accuracy"]) == pytest.approx(np.mean(recalls))
     assert float(scores["vote_loss"]) == pytest.approx(np.mean(losses), rel=1e-5)
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from scipy.special import stdtrit
 
+from unrolled.config.values import direction
+
 CONFIDENCE = 0.95
 PROPORTIONS = ("accuracy", "f1", "calibration_error")  # scores between 0 and 1, printed in %
 
@@ -71,7 +73,7 @@ def paired_difference(
 
 def is_loss(metric: str) -> bool:
     """Return whether a lower score is better."""
-    return metric.endswith(("loss", "error"))
+    return direction(metric) == "min"
 
 
 def is_proportion(metric: str) -> bool:

@@ -94,7 +94,9 @@ def from_long_rows(
         labels=labels,
         feature_names=feature_names,
         groups=groups,
-        starts=None if times is None else [float(times[rows[0]]) for rows in sequences],
+        spans=None
+        if times is None
+        else [(float(times[rows[0]]), float(times[rows[-1]])) for rows in sequences],
         step_labels=step_labels,
         splits=splits,
     )

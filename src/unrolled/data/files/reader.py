@@ -104,7 +104,7 @@ def read_arrays(path: Path, *, labelled: bool) -> Recordings:
         labels=part.names.labels,
         feature_names=part.names.features,
         groups=None,
-        starts=None,
+        spans=None,
     )
 
 

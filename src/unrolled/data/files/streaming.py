@@ -136,7 +136,7 @@ def _checked(
         labels=None,
         feature_names=feature_names,
         groups=None,
-        starts=None,
+        spans=None,
     )
     if schema.missing == "refuse":
         recordings.refuse_missing(path, first_step=step)

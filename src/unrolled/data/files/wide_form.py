@@ -62,7 +62,7 @@ def from_wide_rows(
         labels=annotations.labels,
         feature_names=list(features),
         groups=annotations.groups,
-        starts=None,
+        spans=None,
         splits=annotations.splits,
     )
 
