@@ -22,6 +22,7 @@ NO_RULE = {"_partial_"}  # Hydra's own
 # Settings without which a value at the border of a rule does not fit the others.
 WITH = {
     ("model.hidden_size", 1): {"model.num_heads": 1, "model.layer.num_heads": 1},
+    ("model.dropout", 0.999): {"model.num_layers": 2},
     ("model.layer.r_min", 0.999): {"model.layer.r_max": 0.9999},
     ("data.window.stride", 1): {"data.window.size": 4},
 }

@@ -37,7 +37,7 @@ SETTINGS = (
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_votes_are_the_means_of_a_loop(data: st.DataObject) -> None:
     owners = data.draw(st.lists(st.integers(0, 4), min_size=2, max_size=12))

@@ -91,10 +91,13 @@ def test_csv_and_parquet_say_the_same(folder: Path, tmp_path: Path) -> None:
 
 def test_a_run_that_was_moved_predicts_without_its_data(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "run", tmp_path / "run")
-    config = (tmp_path / "run" / "config.yaml").read_text()
-    (tmp_path / "run" / "config.yaml").write_text(config.replace(str(folder), "/gone"))
     some_rows(4, seed=3).to_csv(tmp_path / "new.csv", index=False)
-    assert predict(tmp_path, tmp_path / "new.csv", tmp_path / "out.csv") == 0
+    data = Path(RunFolder(tmp_path / "run").config().data.path)
+    data.rename(data.with_suffix(".away"))
+    try:
+        assert predict(tmp_path, tmp_path / "new.csv", tmp_path / "out.csv") == 0
+    finally:
+        data.with_suffix(".away").rename(data)
 
 
 def test_a_file_is_predicted_as_its_arrays_are(folder: Path, tmp_path: Path) -> None:

@@ -23,9 +23,7 @@ from unrolled.contracts import SourceData
 from unrolled.data.files.source import Files
 from unrolled.errors import ConfigError, DataError
 
-few = settings(
-    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+few = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 Sequence = tuple[str, str, np.ndarray]  # id, label, (t, d)
 

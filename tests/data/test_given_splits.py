@@ -165,7 +165,7 @@ def test_the_groups_of_each_part_are_known(tmp_path: Path) -> None:
 # folds of whole groups
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     owners=st.lists(st.integers(0, 9), min_size=8, max_size=40).filter(lambda o: len(set(o)) > 2),
     seed=st.integers(0, 9),

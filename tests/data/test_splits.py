@@ -12,7 +12,7 @@ Y = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)[torch.randperm(100)]
 
 SPLITS = ("stratified", "random")  # those that need nothing but labels
 
-few = settings(deadline=None, max_examples=30)
+few = settings(max_examples=30)
 each_split = pytest.mark.parametrize("split", SPLITS)
 
 

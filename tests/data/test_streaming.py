@@ -16,9 +16,7 @@ from unrolled.data.files.schema import Schema
 from unrolled.data.files.streaming import OutOfOrderError, pieces_of
 from unrolled.errors import DataError
 
-few = settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+few = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NOTHING: dict[str, Any] = {
     "form": "long",
     "id": None,

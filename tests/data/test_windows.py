@@ -15,7 +15,7 @@ from unrolled.data.sources.digits import Digits
 from unrolled.data.windows import Windows
 from unrolled.errors import ConfigError, DataError
 
-few = settings(deadline=None, max_examples=40)
+few = settings(max_examples=40)
 NAMES = ["a", "b", "c"]
 
 
@@ -163,7 +163,7 @@ def ragged(num: int, *, changing: bool = False) -> SourceData:
     )
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     split=st.sampled_from(["stratified", "random", "group", "time"]),
     shape=sizes,

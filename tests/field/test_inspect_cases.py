@@ -8,6 +8,8 @@ import pytest
 
 from unrolled.cli import run
 
+pytestmark = pytest.mark.usefixtures("unrendered_figures")
+
 FOLDER = Path(__file__).parent / "cases"
 # By folder: arguments, exit code, and patterns of the output.
 CASES: dict[str, tuple[str, int, list[str]]] = {

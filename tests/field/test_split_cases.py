@@ -50,7 +50,11 @@ def test_data_that_cannot_be_split_is_refused_before_training(
 def test_group_without_split(split: str) -> None:
     settings: dict[str, Any] = {
         "path": str(FOLDER / "group_without_split" / "data.csv"),
-        "id": "rec", "time": "t", "label": "label", "group": "patient", "split": split,
+        "id": "rec",
+        "time": "t",
+        "label": "label",
+        "group": "patient",
+        "split": split,
     }
     config = compose("data=files", "recipe=own", "data.test_size=0.2")
     for key, value in settings.items():

@@ -7,8 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-# Prepared sequences and their lengths. Preparations differ in the number of channels.
-Input = tuple[Float[Tensor, "b t _d"], Int[Tensor, " b"]]
+Input = tuple[Float[Tensor, "b t _"], Int[Tensor, " b"]]  # prepared sequences and their lengths
 
 
 class Ensemble(nn.Module):

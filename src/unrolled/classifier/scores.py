@@ -1,5 +1,7 @@
 """The scores of a validation or test set, computed once from all its logits."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -58,11 +60,12 @@ class _CalibrationError(MulticlassCalibrationError):
 
 def _metrics(num_classes: int) -> MetricCollection:
     """Return new metrics. They are no submodules, because Lightning visits those in each step."""
+    how: dict[str, Any] = {"validate_args": False, "sync_on_compute": False}  # has all rows
     return MetricCollection(
         {
-            "accuracy": MulticlassAccuracy(num_classes, average="micro", validate_args=False),
-            "f1": MulticlassF1Score(num_classes, average="macro", validate_args=False),
-            "calibration_error": _CalibrationError(num_classes, validate_args=False),
-            "confusion": MulticlassConfusionMatrix(num_classes, validate_args=False),
+            "accuracy": MulticlassAccuracy(num_classes, average="micro", **how),
+            "f1": MulticlassF1Score(num_classes, average="macro", **how),
+            "calibration_error": _CalibrationError(num_classes, **how),
+            "confusion": MulticlassConfusionMatrix(num_classes, **how),
         }
     )

@@ -9,7 +9,6 @@ from torchmetrics.functional.classification import (
     multiclass_confusion_matrix,
     multiclass_f1_score,
 )
-from torchmetrics.utilities.distributed import gather_all_tensors
 
 from unrolled.classifier.balanced_accuracy import balanced_accuracy
 from unrolled.data.windows import average_windows
@@ -23,10 +22,8 @@ def recording_scores(
     """Return loss, accuracy, balanced accuracy and macro F1 of recordings, one prediction each.
 
     y: classes; all windows of a recording have the same one.
-    ids: recording to which each window belongs; other processes may hold further windows of it.
+    ids: recording to which each window belongs.
     """
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        logits, y, ids = (torch.cat(gather_all_tensors(some)) for some in (logits, y, ids))
     _, probabilities = average_windows(logits.softmax(dim=1), ids)
     _, owners = torch.unique(ids, return_inverse=True)
     labels = y.new_zeros(len(probabilities)).scatter_(0, owners, y)

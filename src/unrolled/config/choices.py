@@ -34,7 +34,4 @@ PRECISIONS = (
 )
 CLIP_ALGORITHMS = ("norm", "value")
 PROFILERS = ("simple", "advanced", "pytorch", "xla")
-
-# Packages whose classes a config can name.
-ALLOWED_TARGETS = ("unrolled.", "torch.", "lightning.", "torchmetrics.")
 DECIMAL_SIGNS = (".", ",")

@@ -136,6 +136,11 @@ class SequenceDataModule(LightningDataModule):
                     f"the same values as a sequence of the {of}"
                 )
 
+    def log_warnings(self) -> None:
+        """Log the warnings about the sequences."""
+        for text in self.warnings:
+            log.warning("%s", text)
+
     def load_source(self) -> SourceData:
         """Return the raw sequences of the source."""
         if self.fitted is not None and self.fitted.schema is not None:
@@ -167,8 +172,13 @@ class SequenceDataModule(LightningDataModule):
         return self.preparation.finish(self._divided, replace(self.fitted, channels=None))
 
     @property
+    def has_channels(self) -> bool:
+        """Whether channels were added to the features."""
+        return self._divided is not None
+
+    @property
     def num_features(self) -> int:
-        """Features per step (d)."""
+        """Features per step (d), with added channels."""
         return self.parts.train.x.shape[2]
 
     @property

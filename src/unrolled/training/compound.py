@@ -25,7 +25,7 @@ from unrolled.runs.result import Best, Part, Result
 from unrolled.runs.run_folder import RunFolder
 from unrolled.training.cross_validation import HeldOut, out_of_fold_table, summarize
 from unrolled.training.data_record import record_data
-from unrolled.training.process import readable_errors
+from unrolled.training.process import readable_errors, without_repeats
 from unrolled.training.scoring import add_baselines, load_inputs, quiet_trainer, score
 from unrolled.training.trainer import load_ensemble
 
@@ -48,6 +48,7 @@ def run(config: DictConfig, folder: RunFolder, *, finish: Finish) -> Result:
         readable_errors(),
         StopSignals(),
         data_shared(),
+        without_repeats(),
     ):
         if folder.folds:
             _cross_validate(config, folder, result, finish=finish)

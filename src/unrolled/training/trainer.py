@@ -227,7 +227,15 @@ def _loggers(config: DictConfig, folder: RunFolder, *, first_step: int) -> list[
     made: list[Logger] = []
     for name, node in config.logger.items():
         purge = {"purge_step": first_step or None} if "purge_step" in node else {}
-        made.append(make(config.logger, str(name), save_dir=str(folder.path), **purge))
+        made.append(
+            make(
+                config.logger,
+                str(name),
+                kind=f"logger.{name}",
+                save_dir=str(folder.path),
+                **purge,
+            )
+        )
     return made
 
 
@@ -241,7 +249,7 @@ def _callbacks(config: DictConfig, *, validates: bool) -> list[Callback]:
             if config.data.val_size is not None:  # null: a small set is expected to have none
                 log.warning("callbacks.%s is skipped: there is no validation", name)
         else:
-            made.append(make(config.callbacks, str(name)))
+            made.append(make(config.callbacks, str(name), kind=f"callbacks.{name}"))
     if not config.trainer.enable_progress_bar:  # Lightning then refuses a progress bar
         made = [callback for callback in made if not isinstance(callback, ProgressBar)]
     return made
