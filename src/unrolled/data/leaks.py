@@ -60,7 +60,7 @@ def leak_warnings(train: Selection, features: Sequence[Feature]) -> list[str]:
         return []
     ranges = Ranges.of(train)
     y = train.y.numpy()
-    chance = log(LARGEST_CHANCE / len(features))
+    chance = log(LARGEST_CHANCE / (2 * len(features)))  # two rules for each feature
     separates = _have_own_ranges(ranges, train.y) & (_log_chance_of_ranges(y) < chance)
     constant = np.asarray((ranges.low == ranges.high).all(dim=0)) & (train.lengths.max() > 1).item()
     columns: dict[str, list[int]] = {}

@@ -134,6 +134,11 @@ class SequenceDataModule(LightningDataModule):
                     f"the same values as a sequence of the {of}"
                 )
 
+    def log_warnings(self) -> None:
+        """Log the warnings about the sequences."""
+        for text in self.warnings:
+            log.warning("%s", text)
+
     def load_source(self) -> SourceData:
         """Return the raw sequences of the source."""
         if self.fitted is not None and self.fitted.schema is not None:

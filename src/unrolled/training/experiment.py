@@ -11,7 +11,7 @@ from typing import Any
 from lightning import LightningDataModule, LightningModule, Trainer
 from omegaconf import DictConfig
 
-from unrolled.building.data import build_data, data_shared, log_warnings, share_source
+from unrolled.building.data import build_data, data_shared, share_source
 from unrolled.building.network import load_weights
 from unrolled.callbacks.exact_resume import KEY as STATE_KEY
 from unrolled.callbacks.exact_resume import first_step
@@ -83,7 +83,7 @@ def resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Re
         CheckpointError: there is no valid checkpoint, or the config or the data has changed.
         UnrolledError: the run failed or was interrupted; result.json records the error.
     """
-    with _naming_the_resume_command(folder), data_shared():
+    with _naming_the_resume_command(folder):
         return _resume(config, folder, overrides=overrides)
 
 
@@ -301,7 +301,7 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
             for preprocessing in distinct_preprocessing(folder.networks)[0]
         ]
         data = inputs[0]
-        log_warnings(data)
+        data.log_warnings()
         classifier: SequenceClassifier | EnsembleClassifier
         if folder.members or is_fitted(config):
             classifier = load_ensemble(folder, data=data)
