@@ -37,6 +37,7 @@ def _hashes(part: Selection, factors: npt.NDArray[np.int64]) -> npt.NDArray[np.i
         if bool((block.lengths < x.shape[1]).any()):
             x = x.masked_fill(~real_steps(block.lengths, x.shape[1])[:, :, None], 0.0)
         bits = x.reshape(len(x), -1).contiguous().numpy().view(np.int64)
+        bits = bits ^ (bits >> 32)  # the low bits of small whole numbers are all zero
         hashes.append(bits @ factors[: bits.shape[1]] + block.lengths.numpy() * factors[-1])
     return np.concatenate(hashes)
 
