@@ -89,7 +89,7 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     read = {name: value for name, value in settings.items() if name != "split"}
     schema = Schema(**{**read, "missing": "mean"})
     _, recordings = fit_schema(schema, path, labels_may_change=True)
-    num_missing = sum(int((values != values).sum()) for values in recordings.values)  # NaN
+    num_missing = int((recordings.steps != recordings.steps).sum())  # NaN
     if num_missing:
         settings["missing"] = "forward"
         warnings.append(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unrolled.contracts import Sequences
 
-BLOCK_VALUES = 2**18  # of features in a block, if it has several sequences
+BLOCK_VALUES = 2**16  # of features in a block, if it has several sequences; they fit the cache
 
 
 @dataclass(frozen=True)

@@ -116,10 +116,12 @@ def _ts(schema: Schema, path: Path) -> Iterator[Piece]:
 
 def _arrays(schema: Schema, path: Path) -> Iterator[Piece]:
     for part in array_parts(path, labelled=False):
-        step = part.first_step
-        for name, values in zip(part.ids, part.values, strict=True):
-            piece = Piece(name, values, begins=step == 0)
-            yield from _checked(schema, path, piece, part.feature_names, step=step)
+        start = 0
+        for row, length in enumerate(part.lengths.tolist(), start=part.first_row):
+            steps = part.steps[start : start + length]
+            start += length
+            piece = Piece(part.names.ids[row], steps, begins=part.first_step == 0)
+            yield from _checked(schema, path, piece, part.names.features, step=part.first_step)
 
 
 def _checked(
@@ -129,7 +131,8 @@ def _checked(
     schema.require_features(feature_names, path)
     recordings = Recordings(
         ids=[piece.id],
-        values=[piece.values],
+        steps=piece.values,
+        lengths=np.array([len(piece.values)]),
         labels=None,
         feature_names=feature_names,
         groups=None,
