@@ -65,7 +65,7 @@ class Sequences:
     def take(self, rows: Int[Tensor, " m"]) -> "Sequences":
         """Return the sequences of the given rows, in that order."""
         step_y = None if self.step_y is None else self.step_y[rows]
-        x, lengths, y, ids = (tensor[rows] for tensor in self.tensors())
+        x, lengths, y, ids = (tensor.index_select(0, rows) for tensor in self.tensors())
         return Sequences(x=x, lengths=lengths, y=y, ids=ids, step_y=step_y)
 
     def to(self, device: torch.device) -> "Sequences":

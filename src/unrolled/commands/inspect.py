@@ -60,6 +60,7 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     from unrolled.data.files.schema import Schema
     from unrolled.data.files.tables import whole_table
     from unrolled.data.leaks import leak_warnings
+    from unrolled.data.selection import Selection
 
     settings: dict[str, Any] = {}
     warnings: list[str] = []
@@ -91,7 +92,7 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     read = {name: value for name, value in settings.items() if name != "split"}
     schema = Schema(**{**read, "missing": "mean"})
     schema, recordings = fit_schema(schema, path, labels_may_change=True)
-    num_missing = sum(int((values != values).sum()) for values in recordings.values)  # NaN
+    num_missing = int((recordings.steps != recordings.steps).sum())  # NaN
     if num_missing:
         settings["missing"] = "forward"
         warnings.append(
@@ -100,7 +101,7 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     print("\n".join(describe(recordings)))
     if recordings.step_labels is None:
         sequences = recordings.as_sequences(schema.class_names, first_id=0)
-        warnings += leak_warnings(sequences, features_of(schema))
+        warnings += leak_warnings(Selection.of_all(sequences), features_of(schema))
     for line in [*warnings, *warn(recordings)]:
         print(f"warning:   {line}")
     is_new = _write(target, path, settings)

@@ -21,7 +21,7 @@ RARE = 5  # a class with fewer sequences gets a warning
 
 def describe(recordings: Recordings) -> Iterator[str]:
     """Yield lines on the number of sequences, their lengths, classes and features."""
-    lengths = np.array([len(values) for values in recordings.values])
+    lengths = recordings.lengths
     spread = f"{lengths.min()} to {lengths.max()} steps (median {np.median(lengths):g})"
     if lengths.min() == lengths.max():
         spread = f"{lengths[0]} steps each"
@@ -30,7 +30,7 @@ def describe(recordings: Recordings) -> Iterator[str]:
     shares = (f"{name} {num} ({num / len(recordings):.0%})" for name, num in counts.most_common(12))
     more = f" and {len(counts) - 12} more" if len(counts) > 12 else ""
     yield f"classes:   {', '.join(shares)}{more}"
-    every = np.concatenate(recordings.values)  # (steps, d)
+    every = recordings.steps
     yield f"features:  {every.shape[1]}"
     for name, column in list(zip(recordings.feature_names, every.T, strict=True))[:20]:
         there = column[~np.isnan(column)]
@@ -49,7 +49,7 @@ def warn(recordings: Recordings) -> Iterator[str]:
     for name, num in Counter(recordings.labels).items():
         if num < RARE:
             yield f"class {name!r} has {num} sequences; the validation or test set may get none"
-    every = np.concatenate(recordings.values)
+    every = recordings.steps
     for name, column in zip(recordings.feature_names, every.T, strict=True):
         there = column[~np.isnan(column)]
         if len(there) and there.min() == there.max():
@@ -60,7 +60,7 @@ def warn(recordings: Recordings) -> Iterator[str]:
             f"the label changes within {num} of {len(recordings)} sequences; to train on them, cut "
             f"windows"
         )
-    lengths = np.array([len(values) for values in recordings.values])
+    lengths = recordings.lengths
     if lengths.max() > LONG:
         yield (
             f"the longest sequence has {lengths.max():,} steps, which trains slowly; "
@@ -81,7 +81,7 @@ def window_overrides(recordings: Recordings) -> list[str]:
     """Return the overrides for training on recordings whose label changes, else an empty list."""
     if recordings.step_labels is None:
         return []
-    half = int(np.median([len(values) for values in recordings.values])) // 2
+    half = int(np.median(recordings.lengths)) // 2
     words = [f"data.window.size={min(max(half, 1), WINDOW)}", "data.window.label=majority"]
     if len(recordings) < 3:  # too few for three splits, as windows of one recording stay together
         words += ["data.val_size=0", "data.test_size=0"]
@@ -115,7 +115,7 @@ def draw(recordings: Recordings) -> Figure:
     figure = Figure(figsize=(4 * DRAWN_PER_CLASS, 2.2 * len(names)), layout="constrained")
     grid = figure.subplots(len(names), DRAWN_PER_CLASS, squeeze=False, sharey=True)
     for axes_of_class, name in zip(grid, names, strict=True):
-        rows = np.flatnonzero(labels == name)[:DRAWN_PER_CLASS]
+        rows = np.flatnonzero(labels == name)[:DRAWN_PER_CLASS].tolist()
         for axes, row in zip(axes_of_class, rows, strict=False):
             for feature in range(min(DRAWN_FEATURES, len(recordings.feature_names))):
                 values = recordings.values[row][:, feature]

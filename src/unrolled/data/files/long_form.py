@@ -89,7 +89,8 @@ def from_long_rows(
         labels = [Counter(some).most_common(1)[0][0] for some in step_labels]
     return Recordings(
         ids=ids,
-        values=[one.values for one in steps],
+        steps=np.concatenate([one.values for one in steps]),
+        lengths=np.array([len(one.values) for one in steps]),
         labels=labels,
         feature_names=feature_names,
         groups=groups,

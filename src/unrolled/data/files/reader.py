@@ -11,6 +11,7 @@ from unrolled.data.files.annotations import read_annotations
 from unrolled.data.files.bookkeeping import bookkeeping
 from unrolled.data.files.folders import FILE
 from unrolled.data.files.given_splits import splits_of
+from unrolled.data.files.growing import GrowingSteps
 from unrolled.data.files.long_form import from_long_rows
 from unrolled.data.files.npz_format import array_parts
 from unrolled.data.files.opening import format_of
@@ -88,23 +89,20 @@ def read_arrays(path: Path, *, labelled: bool) -> Recordings:
     Raises:
         DataError: as `array_parts`.
     """
-    ids: list[str] = []
-    labels: list[str] = []
-    values: list[npt.NDArray[np.float64]] = []
-    names: list[str] = []
+    steps = GrowingSteps()
+    lengths: list[npt.NDArray[np.int64]] = []
     for part in array_parts(path, labelled=labelled):
-        names = part.feature_names
+        steps.add(part.steps)
         if part.first_step:
-            values[-1] = np.concatenate([values[-1], *part.values])
-            continue
-        ids += part.ids
-        values += part.values
-        labels += part.labels or ()
+            lengths[-1] = lengths[-1] + part.lengths
+        else:
+            lengths.append(part.lengths)
     return Recordings(
-        ids=ids,
-        values=values,
-        labels=labels if labelled else None,
-        feature_names=names,
+        ids=part.names.ids,
+        steps=steps.take(),
+        lengths=np.concatenate(lengths),
+        labels=part.names.labels,
+        feature_names=part.names.features,
         groups=None,
         spans=None,
     )

@@ -7,7 +7,6 @@ the end of the file. This takes 8 bytes of memory per sequence.
 
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -30,14 +29,6 @@ from unrolled.data.files.ts_format import dimension_names, ts_sequences
 from unrolled.data.files.wide_form import from_wide_rows
 from unrolled.data.files.wide_names import further_steps
 from unrolled.errors import DataError
-
-
-def read_pieces(
-    schema: Schema, path: Path, *, labelled: bool, labels_may_change: bool = False
-) -> Iterator[Piece]:
-    """Yield the sequences of a file as `pieces_of` does, in the precision of the network."""
-    for piece in pieces_of(schema, path, labelled=labelled, labels_may_change=labels_may_change):
-        yield replace(piece, values=piece.values.astype(np.float32))
 
 
 def pieces_of(
@@ -76,7 +67,7 @@ def whole_pieces(recordings: Recordings, schema: Schema, *, path: Path) -> Itera
         elif recordings.labels is not None:
             labels = [recordings.labels[row]] * len(values)
         classes = None if labels is None else schema.class_numbers(labels, path)
-        yield Piece(name, values.astype(np.float32), begins=True, classes=classes)
+        yield Piece(name, values, begins=True, classes=classes)
 
 
 def _long(
@@ -183,13 +174,21 @@ def _ts(schema: Schema, path: Path, *, labelled: bool) -> Iterator[Piece]:
 
 
 def _arrays(schema: Schema, path: Path, *, labelled: bool) -> Iterator[Piece]:
+    classes = None
     for part in array_parts(path, labelled=labelled):
-        step = part.first_step
-        classes = None if part.labels is None else schema.class_numbers(part.labels, path)
-        for row, (name, values) in enumerate(zip(part.ids, part.values, strict=True)):
-            steps = _repeated(classes, row, values)
-            piece = Piece(name, values, begins=step == 0, classes=steps)
-            yield from _checked(schema, path, piece, part.feature_names, step=step)
+        if labelled and classes is None:
+            classes = schema.class_numbers(part.names.labels or (), path)
+        start = 0
+        for row, length in enumerate(part.lengths.tolist(), start=part.first_row):
+            steps = part.steps[start : start + length]
+            start += length
+            piece = Piece(
+                part.names.ids[row],
+                steps,
+                begins=part.first_step == 0,
+                classes=_repeated(classes, row, steps),
+            )
+            yield from _checked(schema, path, piece, part.names.features, step=part.first_step)
 
 
 def _checked(
@@ -199,7 +198,8 @@ def _checked(
     schema.require_features(feature_names, path)
     recordings = Recordings(
         ids=[piece.id],
-        values=[piece.values.astype(np.float64)],
+        steps=piece.values,
+        lengths=np.array([len(piece.values)]),
         labels=None,
         feature_names=feature_names,
         groups=None,

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unrolled.data.files.opening import read_text
-from unrolled.data.files.recordings import Recordings, numbered
+from unrolled.data.files.recordings import Numbered, Recordings
 from unrolled.data.files.tabular import counted
 from unrolled.errors import DataError
 
@@ -33,8 +33,9 @@ def read_ts(path: Path, *, labelled: bool) -> Recordings:
     sequences = list(ts_sequences(path, labelled=labelled))
     values = [value for value, _ in sequences]
     return Recordings(
-        ids=numbered(len(values)),
-        values=values,
+        ids=Numbered.up_to(len(values)),
+        steps=np.concatenate(values),
+        lengths=np.array([*map(len, values)]),
         labels=[label for _, label in sequences if label is not None] if labelled else None,
         feature_names=dimension_names(values[0]),
         groups=None,
