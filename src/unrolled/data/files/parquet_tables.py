@@ -23,7 +23,7 @@ def parquet_tables(path: Path, *, columns: Collection[str] | None) -> Iterator[T
         DataError: the file is damaged, two columns have the same name, or pyarrow is not installed.
     """
     first_row = 0
-    with parquet_errors(path) as parquet, parquet.ParquetFile(path) as file:
+    with parquet_errors(path) as parquet, parquet.ParquetFile(path, pre_buffer=False) as file:
         names = [str(name) for name in file.schema_arrow.names]
         named_columns(names, path)
         wanted = None if columns is None else [name for name in names if name.strip() in columns]
