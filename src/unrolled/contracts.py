@@ -13,6 +13,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+# Of the largest value: a standard deviation below it is less than 16 float32 numbers wide.
+FLOAT32_RESOLUTION = 16 * torch.finfo(torch.float32).eps
+
 
 def real_steps(lengths: Int[Tensor, " b"], num_steps: int) -> Bool[Tensor, "b t"]:
     """Return which steps are real rather than padding, for sequences padded to num_steps (t)."""

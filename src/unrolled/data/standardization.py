@@ -9,10 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unrolled.config.choices import STANDARDIZE_MODES
+from unrolled.contracts import FLOAT32_RESOLUTION
 from unrolled.data.moments import Moments
 from unrolled.errors import ConfigError
-
-NUM_DISTINCT = 16  # float32 numbers within a standard deviation, fewer of which lose differences
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +61,7 @@ class Standardization:
         moments: of the features before standardisation.
         """
         largest = torch.maximum(self(moments.low).abs(), self(moments.high).abs())
-        spacing = largest * torch.finfo(torch.float32).eps  # between neighbouring numbers
-        is_lost = moments.deviation / self.scale < NUM_DISTINCT * spacing
+        is_lost = moments.deviation / self.scale < FLOAT32_RESOLUTION * largest
         lost: list[int] = (is_lost & ~moments.is_constant).nonzero().flatten().tolist()
         return lost
 

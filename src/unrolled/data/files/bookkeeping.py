@@ -40,7 +40,7 @@ def bookkeeping(
         reason = ""
         if _counts_rows(column):
             reason, pattern = "numbers the rows", ROW_NAMES
-        elif labels is not None and _is_copy(pd.factorize(column)[0], labels, column):
+        elif labels is not None and _is_copy(column, labels):
             reason, pattern = f"has one value for each class of {label!r}", CLASS_NAMES
         elif _is_split(column, name):
             reason, pattern = f"assigns splits (to use it, type data.split_column={name})", ".*"
@@ -63,8 +63,11 @@ def _counts_rows(column: pd.Series) -> bool:
     return bool(values[0] in (0, 1) and (np.diff(values) == 1).all())
 
 
-def _is_copy(codes: np.ndarray, labels: np.ndarray, column: pd.Series) -> bool:
-    if column.dtype.kind == "f" or codes.max() != labels.max() or codes.max() < 1:
+def _is_copy(column: pd.Series, labels: np.ndarray) -> bool:
+    if column.dtype.kind == "f":
+        return False
+    codes = pd.factorize(column)[0]
+    if codes.max() != labels.max() or codes.max() < 1:
         return False
     if len(codes) < 3 * (labels.max() + 1):
         return False  # too few rows to be more than chance

@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from unrolled.contracts import FLOAT32_RESOLUTION
 from unrolled.data.files.clock import Clock
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.tabular import Table
@@ -38,10 +40,19 @@ def describe(recordings: Recordings) -> Iterator[str]:
         if not len(there):
             yield f"  {name}: all values are missing"
             continue
+        digits = _num_digits(there)
         yield (
-            f"  {name}: {there.min():.6g} to {there.max():.6g}, mean {there.mean():.6g}, "
-            f"standard deviation {there.std():.6g}{missing}"
+            f"  {name}: {there.min():.{digits}g} to {there.max():.{digits}g}, mean "
+            f"{there.mean():.{digits}g}, standard deviation {there.std():.6g}{missing}"
         )
+
+
+def _num_digits(values: npt.NDArray[np.float64]) -> int:
+    """Return how many digits show the difference between smallest and largest value, 6 to 15."""
+    spread, level = np.ptp(values), np.abs(values).max()
+    if not spread:
+        return 6
+    return int(np.clip(np.ceil(np.log10(level / spread)) + 3, 6, 15))
 
 
 def warn(recordings: Recordings) -> Iterator[str]:
@@ -54,6 +65,12 @@ def warn(recordings: Recordings) -> Iterator[str]:
         there = column[~np.isnan(column)]
         if len(there) and there.min() == there.max():
             yield f"feature {name!r} is constant"
+        elif len(there) and there.std() < FLOAT32_RESOLUTION * abs(there).max():
+            yield (
+                f"feature {name!r} has a standard deviation of {there.std():.3g} at values around "
+                f"{there.mean():.7g}, too little for float32; data.standardize=feature (the "
+                f"default) works in float64 and keeps the differences"
+            )
     if recordings.step_labels is not None:
         num = sum(len(set(some)) > 1 for some in recordings.step_labels)
         yield (
