@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from unrolled.data.files.archive_tables import archive_label
 from unrolled.data.files.bookkeeping import OWNER_NAMES, SPLIT_NAMES, bookkeeping
 from unrolled.data.files.given_splits import SPLIT_OF_WORD
 from unrolled.data.files.tabular import EMPTY_CELLS, Table, is_plain, shown
@@ -129,12 +130,7 @@ def guess_label(table: Table) -> str | None:
     ]
     if words:
         return words[-1]
-    first = str(frame.columns[0])
-    is_unnamed = table.dialect is not None and not table.dialect.header
-    values = frame[first]
-    if is_unnamed and values.dtype.kind in "iuf" and (values == np.round(values)).all():
-        return first if _can_be_classes(frame, first) else None  # as in the UCR archive
-    return None
+    return archive_label(table)
 
 
 def _can_be_classes(frame: pd.DataFrame, name: str) -> bool:

@@ -8,7 +8,7 @@ import pandas as pd
 from unrolled.data.files.csv_rows import Dialect, dialect_of
 from unrolled.data.files.csv_tables import csv_tables
 from unrolled.data.files.folders import FILE, Folder
-from unrolled.data.files.opening import format_of, regular
+from unrolled.data.files.opening import format_of
 from unrolled.data.files.parquet_tables import parquet_errors, parquet_tables
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.tabular import Table
@@ -35,7 +35,7 @@ def tables_of(path: Path, schema: Schema, *, labelled: bool) -> Iterator[Table]:
                 yield table
                 first_row += len(table)
         return
-    yield from _of_file(regular(path), schema)
+    yield from _of_file(path, schema)
 
 
 def _of_file(path: Path, schema: Schema) -> Iterator[Table]:
