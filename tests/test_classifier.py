@@ -9,14 +9,22 @@ import numpy as np
 import pytest
 import torch
 from lightning import Trainer
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    f1_score,
+    log_loss,
+)
 from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor
 from torch.nn import functional
 
 from conftest import compose
 from unrolled.classifier import mixup
+from unrolled.classifier.balanced_accuracy import balanced_accuracy
 from unrolled.classifier.module import SequenceClassifier
+from unrolled.classifier.scores import compute_scores
 from unrolled.contracts import Batch
 from unrolled.data.module import SequenceDataModule
 from unrolled.errors import ConfigError
@@ -130,6 +138,7 @@ def test_every_score_equals_an_independent_computation(
     expected = {
         f"{part}/loss": log_loss(y, probabilities),
         f"{part}/accuracy": accuracy_score(y, predicted),
+        f"{part}/balanced_accuracy": balanced_accuracy_score(y, predicted),
         f"{part}/f1": f1_score(y, predicted, average="macro"),
         f"{part}/calibration_error": expected_calibration_error(probabilities, y),
     }
@@ -137,6 +146,13 @@ def test_every_score_equals_an_independent_computation(
     assert {name: scores[name] for name in scores if name.startswith(part)} == pytest.approx(
         expected, rel=1e-4
     )
+
+
+def test_balanced_accuracy_leaves_out_a_class_without_sequences() -> None:
+    y, predicted = [0, 0, 0, 1], [0, 0, 2, 1]  # no sequence of class 2
+    expected = np.mean([2 / 3, 1])
+    counts = torch.from_numpy(confusion_matrix(y, predicted))
+    assert float(balanced_accuracy(counts)) == pytest.approx(expected)
 
 
 def test_the_confusion_matrix_has_true_classes_in_rows(weighted_run: SimpleNamespace) -> None:
@@ -435,3 +451,33 @@ def test_biases_do_not_decay_and_matrices_do(train_in: Train) -> None:
     decay = {p: group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
     expected = {p: 0.25 if p.ndim == 2 else 0.0 for p in classifier.parameters()}
     assert decay == expected
+
+
+# sequences that are in another set too
+
+
+def test_scores_without_repeated_sequences_are_those_of_the_others() -> None:
+    logits, y = torch.randn(20, 3), torch.arange(20) % 3
+    ids = torch.arange(20) // 2  # windows of ten recordings
+    scores, _ = compute_scores(
+        logits, y, ids, averages_windows=False, repeated_ids=torch.tensor([0, 3, 77])
+    )
+    kept = torch.tensor([row for row in range(20) if row // 2 not in (0, 3)])
+    others, _ = compute_scores(logits[kept], y[kept], ids[kept], averages_windows=False)
+    assert {f"unseen_{name}": value for name, value in others.items()} == {
+        name: value for name, value in scores.items() if name.startswith("unseen_")
+    }
+
+
+@pytest.mark.parametrize("repeated_ids", [[], list(range(5))], ids=["none", "all"])
+def test_there_are_no_such_scores_if_no_sequence_or_each_one_is_repeated(
+    repeated_ids: list[int],
+) -> None:
+    scores, _ = compute_scores(
+        torch.randn(5, 2),
+        torch.arange(5) % 2,
+        torch.arange(5),
+        averages_windows=False,
+        repeated_ids=torch.tensor(repeated_ids, dtype=torch.long),
+    )
+    assert not any(name.startswith("unseen_") for name in scores)

@@ -17,8 +17,11 @@ from unrolled.config.compound import part_configs
 from unrolled.data.files.source import Files
 from unrolled.data.splits import fold_out
 from unrolled.errors import CheckpointError, DataError
+from unrolled.reports.terminal import show_scores
+from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder
 from unrolled.training import experiment
+from unrolled.training.cross_validation import HeldOut, summarize
 
 TINY = (
     "model=rnn",
@@ -33,7 +36,13 @@ TINY = (
 def write(path: Path, *, num: int, num_steps: int = 3, groups: str = "g") -> tuple[str, ...]:
     """Write sequences of two classes in four groups, and return the settings that read them."""
     rows = [
-        (f"s{n:02d}", f"{groups}{n % 4}", t, (n // 4) % 2 + 0.1 * t, "ab"[(n // 4) % 2])
+        (
+            f"{'' if groups == 'g' else groups}s{n:02d}",
+            f"{groups}{n % 4}",
+            t,
+            (n // 4) % 2 + 0.1 * t,
+            "ab"[(n // 4) % 2],
+        )
         for n in range(num)
         for t in range(num_steps)
     ]
@@ -134,6 +143,7 @@ def test_a_test_set_of_its_own_is_used_by_the_final_model_only(
     )
 
     assert made.record["num_sequences"] == {"train": 24, "val": 0, "test": 8}
+    assert made.record["groups"]["test"] == [f"others{number}" for number in range(4)]
     assert [f.result().num_sequences["test"] for f in made.folder.folds] == [12, 12]
     assert sum(map(sum, made.record["confusion"])) == 8
     assert [len(f.members) for f in (*made.folder.folds, made.folder)] == [2, 2, 2]
@@ -207,6 +217,23 @@ def test_the_command_line_prints_mean_spread_and_interval(
     assert "of 12 correct" in output
     assert "95 % interval" in output
     assert RunFolder(tmp_path / "run").is_trained
+
+
+def test_sequences_that_are_outside_their_fold_too_are_counted_and_left_out_of_a_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    right = torch.tensor([[2.0, 0.0], [2.0, 0.0], [0.0, 2.0], [0.0, 2.0]])
+    parts = [
+        HeldOut(right, torch.tensor([0, 0, 1, 0]), torch.arange(4), torch.tensor(repeated))
+        for repeated in ([True, False, False, False], [False, False, False, True])
+    ]
+    result = Result(scores={"test/accuracy": 0.75, "test/unseen_accuracy": 0.7})
+    summary = summarize([result, result], parts, folds=[], num_classes=2)
+    assert (summary.num_repeated, summary.num_right_repeated) == (2, 1)
+    assert list(summary.mean) == ["accuracy"]
+    show_scores(Result(cross_validation=summary))
+    line = "without 2 sequences that have the same values as others: 5 of 6 correct"
+    assert line in capsys.readouterr().out
 
 
 def test_evaluate_needs_new_sequences(trained: SimpleNamespace, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ SHORT = (
     "trainer.limit_test_batches=1",
     "data.batch_size=4",
     "data.eval_batch_size=4",
+    "data.num_folds=2",
     "logger=none",
 )
 NOT_RUN = {
@@ -88,7 +89,9 @@ def shortened(command: str) -> list[str]:
             words[number] = f"{key}={','.join(values.split(',')[:2])}"
         elif key == "data.source.min_steps":
             words[number] = f"{key}=20"
-        elif (key == "trainer.max_epochs" and words[0] == "resume") or key == "sweep.num_trials":
+        elif key == "sweep.num_trials" or (key == "ensemble" and values.isdecimal()):
+            words[number] = f"{key}=2"
+        if key == "trainer.max_epochs" and words[0] == "resume":
             words[number] = f"{key}=2"
     if words[0] != "train" or "--help" in words:
         return words
@@ -183,6 +186,7 @@ def test_the_commands_about_your_own_data_run(workplace: Path) -> None:
         carry_out(command)
 
     assert Path("predictions.csv").read_text().startswith("id,predicted,p_fast,p_slow\n")
+    assert Path("my_data.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_commands_about_resuming_run(workplace: Path) -> None:

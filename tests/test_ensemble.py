@@ -59,6 +59,16 @@ def test_the_first_member_is_the_network_that_the_run_trains_without_an_ensemble
     assert not any(torch.equal(third[name], alone[name]) for name in alone)
 
 
+def test_a_message_that_holds_for_each_member_is_shown_once(
+    train_in: Callable[..., SimpleNamespace], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        train_in(*TINY, "trainer.max_epochs=6", "callbacks.progress.max_lines=6", "ensemble=2")
+
+    assert sum(line.startswith("data: ") for line in caplog.messages) == 1
+    assert sum(line.startswith("Epoch") for line in caplog.messages) == 2 * 3
+
+
 def test_members_have_seeds_of_their_own_even_between_runs_with_neighboring_seeds() -> None:
     seeds = {member_seed(seed, number) for seed in range(20) for number in range(1, 11)}
 

@@ -4,7 +4,16 @@ from typing import Any
 
 import pytest
 
+from unrolled.errors import ConfigError
 from unrolled.training import process
+
+
+def test_a_precision_that_the_device_lacks_is_named() -> None:
+    named = pytest.raises(ConfigError, match=r"trainer\.precision: .*precision=32-true")
+    with named, process.readable_errors():
+        raise RuntimeError("mkldnn_bf16 is not supported on this CPU")
+    with pytest.raises(RuntimeError, match="other"), process.readable_errors():
+        raise RuntimeError("other")
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from conftest import CONF, options, with_option
+from conftest import CONF, compose, options, with_option
 from unrolled.building.data import load_data
 from unrolled.building.network import build_model
+from unrolled.config import choices
 from unrolled.config.rules import RULES, Rule
-from unrolled.config.values import leaves
+from unrolled.config.values import direction, leaves
 
 GROUPS = (
     *("data", "stem", "model", "head", "loss", "recipe", "optimizer", "scheduler", "trainer"),
@@ -21,6 +22,7 @@ NO_RULE = {"_partial_"}  # Hydra's own
 # Settings without which a value at the border of a rule does not fit the others.
 WITH = {
     ("model.hidden_size", 1): {"model.num_heads": 1, "model.layer.num_heads": 1},
+    ("model.dropout", 0.999): {"model.num_layers": 2},
     ("model.layer.r_min", 0.999): {"model.layer.r_max": 0.9999},
     ("data.window.stride", 1): {"data.window.size": 4},
 }
@@ -154,3 +156,10 @@ def test_every_rule_refuses_values_beyond_its_borders_and_accepts_those_at_them(
             assert rule.broken_by([value] if rule.each else value), f"{key}={value}"
         for value in inside(rule):
             assert not rule.broken_by([value] if rule.each else value), f"{key}={value}"
+
+
+def test_the_best_value_of_each_monitored_score_is_known() -> None:
+    lowest = {metric for metric in choices.METRICS if direction(metric) == "min"}
+    assert lowest == {"val/loss", "val/vote_loss", "val/calibration_error"}
+    config = compose("monitor.metric=val/f1")
+    assert config.callbacks.early_stopping.mode == config.monitor.mode == "max"

@@ -38,7 +38,7 @@ numbers = st.one_of(
 values = st.one_of(st.none(), st.booleans(), numbers, words, looks_like)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     node=st.dictionaries(
         st.from_regex("[a-z_]{1,9}", fullmatch=True), st.one_of(values, st.lists(values))

@@ -72,7 +72,7 @@ def test_a_plateau_is_checked_once_per_epoch() -> None:
 
 def test_a_plateau_halves_the_rate_when_patience_is_used_up() -> None:
     optimizer, schedule = schedule_of(
-        "plateau", "scheduler.patience=3", "monitor.metric=val/accuracy", "monitor.mode=max"
+        "plateau", "scheduler.patience=3", "monitor.metric=val/accuracy"
     )
     rates = []
     for score in [0.5, 0.6, 0.6, 0.6, 0.6, 0.6, 0.7]:  # better twice, then four times not
@@ -82,8 +82,7 @@ def test_a_plateau_halves_the_rate_when_patience_is_used_up() -> None:
 
 
 def test_a_plateau_watches_the_monitored_score() -> None:
-    overrides = "monitor.metric=val/loss", "monitor.mode=min"
-    optimizer, schedule = schedule_of("plateau", *overrides, "scheduler.patience=0")
+    optimizer, schedule = schedule_of("plateau", "scheduler.patience=0")
     for loss in [0.9, 0.8, 0.7]:
         schedule["scheduler"].step(loss)
     assert schedule["monitor"] == "val/loss"
@@ -98,16 +97,14 @@ def test_a_plateau_watches_the_monitored_score() -> None:
     ],
 )
 def test_an_invalid_cosine_is_refused(changes: dict[str, float], message: str) -> None:
-    optimizer = SGD([torch.nn.Parameter(torch.zeros(1))], lr=RATE)
     with pytest.raises(ValueError, match=message):
-        schedules.cosine(optimizer, num_steps=9, steps_per_epoch=3, **changes)
+        schedules.Cosine(**changes)
 
 
 @pytest.mark.parametrize("drop", [0.0, 1.0, 12])
 def test_a_drop_outside_the_run_is_refused(drop: float) -> None:
-    optimizer = SGD([torch.nn.Parameter(torch.zeros(1))], lr=RATE)
     with pytest.raises(ValueError, match=r"0 < drop < 1 for each of scheduler\.drops, got \[0\.5,"):
-        schedules.step(optimizer, num_steps=9, steps_per_epoch=3, drops=[0.5, drop], factor=0.1)
+        schedules.Step(drops=[0.5, drop], factor=0.1)
 
 
 # in a run

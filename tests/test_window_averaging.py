@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import recall_score
 
 from unrolled.classifier.window_averaging import recording_scores
 from unrolled.cli import run
@@ -36,7 +37,7 @@ SETTINGS = (
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_votes_are_the_means_of_a_loop(data: st.DataObject) -> None:
     owners = data.draw(st.lists(st.integers(0, 4), min_size=2, max_size=12))
@@ -45,14 +46,18 @@ def test_votes_are_the_means_of_a_loop(data: st.DataObject) -> None:
     names, probabilities = average_windows(logits.softmax(dim=1), ids)
     assert names.tolist() == sorted(set(owners))
     scores = recording_scores(logits, y, ids)
-    hits, losses = [], []
+    hits, losses, predicted = [], [], []
     for name, mean in zip(sorted(set(owners)), probabilities, strict=True):
         rows = [row for row, owner in enumerate(owners) if owner == name]
         expected = sum(logits[row].softmax(dim=0) for row in rows) / len(rows)
         torch.testing.assert_close(mean, expected)
-        hits.append(int(expected.argmax()) == name % 3)
+        predicted.append(int(expected.argmax()))
+        hits.append(predicted[-1] == name % 3)
         losses.append(-math.log(float(expected[name % 3])))
     assert float(scores["vote_accuracy"]) == pytest.approx(np.mean(hits))
+    labels = [owner % 3 for owner in sorted(set(owners))]
+    recalls = recall_score(labels, predicted, labels=sorted(set(labels)), average=None)
+    assert float(scores["vote_balanced_accuracy"]) == pytest.approx(np.mean(recalls))
     assert float(scores["vote_loss"]) == pytest.approx(np.mean(losses), rel=1e-5)
 
 
@@ -92,14 +97,14 @@ def by_hand(folder: Path) -> dict[str, np.ndarray]:
     rows = pd.read_csv(folder / "test.csv")
     means = {}
     for name, part in rows.groupby("id"):
-        x = torch.tensor(part[["a", "b"]].ffill().to_numpy(dtype=np.float32))
-        x = predictor.fitted.standardization(x[None])[0]
+        x = torch.tensor(part[["a", "b"]].ffill().to_numpy())
+        x = predictor.run.fitted.standardization(x[None])[0].float()
         starts = [*range(0, max(len(x) - 6, 0), 4), max(len(x) - 6, 0)]
         probabilities = []
         for start in starts:
             window = x[start : start + 6]
             with torch.no_grad():
-                logits = predictor.ensemble([(window[None], torch.tensor([len(window)]))])
+                logits = predictor.run.ensemble([(window[None], torch.tensor([len(window)]))])
             probabilities.append(logits.softmax(dim=1)[0].numpy())
         means[str(name)] = np.mean(probabilities, axis=0)
     return means

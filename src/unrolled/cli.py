@@ -11,12 +11,15 @@ import sys
 import traceback
 
 from unrolled import __version__
+from unrolled.commands.arguments import take
+from unrolled.config.classes import allowing
 from unrolled.errors import ConfigError, RunInterruptedError, UnrolledError, did_you_mean
+from unrolled.processes import is_helper
 
 COMMANDS = {
     "train": "train and test one run, or start a sweep with -m",
     "resume": "continue an interrupted run, or train a finished one for longer: run=DIR",
-    "evaluate": "test a run again, on its own or on other data: run=DIR [data=...]",
+    "evaluate": "test a run again, or score a new labelled file: run=DIR [input=FILE]",
     "report": "compare runs, one row per setting: DIR... metric= sort= group= where=KEY=VALUE",
     "predict": "classify the sequences in a file: run=DIR input=FILE output=FILE",
     "inspect": "describe and plot a data file, and write a config for it: path=FILE",
@@ -37,6 +40,7 @@ Examples:
   unrolled resume run=latest                      continue the newest run
   unrolled evaluate run=latest                    test the newest run again
 
+allow=my_package, with any command, lets a config name classes of your own package.
 `unrolled train --help` lists every option and setting. `unrolled COMMAND --help` describes any
 other command. run=latest is the newest run under outputs.
 """
@@ -67,11 +71,14 @@ def run(arguments: list[str]) -> int:
         if name != "train" and {"--help", "-h"} & set(rest):
             print(f"{command.__doc__}".strip())
             return 0
-        command.run(rest)
+        packages, rest = take(rest, "allow")
+        with allowing([] if packages is None else packages.strip("[]").split(",")):
+            command.run(rest)
     except RunInterruptedError as error:  # the run itself has logged how to resume it
         return error.exit_code
     except UnrolledError as error:
-        print(f"error: {error}", file=sys.stderr)
+        if not is_helper():  # the first process prints the same
+            print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -6,7 +6,7 @@ h hidden units, c classes.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -77,10 +77,31 @@ class Sequences:
         x, lengths, y, ids = (tensor.to(device) for tensor in self.tensors())
         return Sequences(x=x, lengths=lengths, y=y, ids=ids, step_y=step_y)
 
+    def trimmed(self) -> "Sequences":
+        """Return the set without the last steps that are padding in every sequence."""
+        num_steps = int(self.lengths.max())
+        if num_steps == self.x.shape[1]:
+            return self
+        step_y = None if self.step_y is None else self.step_y[:, :num_steps]
+        return replace(self, x=self.x[:, :num_steps].contiguous(), step_y=step_y)
+
     @property
     def num_bytes(self) -> int:
         """Memory of all tensors, in bytes."""
         return sum(tensor.nbytes for tensor in self.tensors())
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature of a file.
+
+    column: column that it comes from. The features of the words of a column share it.
+    leave_out: what to do to leave the column out, for example "type data.features=[angle]".
+    """
+
+    name: str
+    column: str
+    leave_out: str
 
 
 @dataclass(frozen=True)
@@ -92,8 +113,13 @@ class SourceData:
     missing: how NaN in real steps is filled, or `refuse` if there is none.
     schema: plain values with which the source reads further files in the same way, or None.
     groups: group of each training sequence, (n,), for a split that keeps groups together, or None.
-    starts: start of each training sequence, (n,), for a split by time, or None.
+    group_names: group of each sequence of all sets, by its id, or None.
+    spans: times of the first and the last step of each training sequence, (n, 2), for a split by
+        time, or None.
     names: of the training sequences, n words, or None if they have none.
+    features: (d,), or None if the source has no columns that could be left out.
+    fit_features: returns the data with the features that it has if only the given rows of `train`
+        are training sequences; None if the features do not depend on the sequences.
     baselines: test accuracy of simple solutions, by name.
     redraw: returns the training set of an epoch >= 1, with as many sequences of the same lengths,
         or None if every epoch uses the same sequences.
@@ -106,8 +132,11 @@ class SourceData:
     missing: str = "refuse"
     schema: dict[str, Any] | None = None
     groups: Int[Tensor, " n"] | None = None
-    starts: Float[Tensor, " n"] | None = None
+    group_names: Mapping[int, str] | None = None
+    spans: Float[Tensor, "n 2"] | None = None
     names: Sequence[str] | None = None
+    features: Sequence[Feature] | None = None
+    fit_features: "Callable[[Int[Tensor, ' m']], SourceData] | None" = None
     baselines: Mapping[str, float] = field(default_factory=dict)
     redraw: Callable[[int], Sequences] | None = None
 

@@ -4,13 +4,34 @@
 a newer version in pyproject.toml.
 """
 
+from functools import cache
+from importlib.metadata import entry_points
+
 from lightning import Trainer
+from lightning.fabric.utilities import registry
 from torch.amp.grad_scaler import GradScaler
+
+from unrolled.errors import ConfigError
+
+# A new Trainer looks for callbacks in the metadata of every installed package. It takes a tenth of
+# the time of a short run, and an ensemble has a Trainer for each member.
+registry.entry_points = cache(entry_points)  # type: ignore[attr-defined, assignment]
 
 
 def setup_train_batches(trainer: Trainer) -> None:
-    """Build the training loader now, so that `trainer.num_training_batches` is known."""
-    trainer.fit_loop.setup_data()
+    """Build the training loader now, so that `trainer.num_training_batches` is known.
+
+    Raises:
+        ConfigError: trainer.val_check_interval is longer than an epoch.
+    """
+    try:
+        trainer.fit_loop.setup_data()
+    except ValueError as error:  # Lightning's only one here
+        raise ConfigError(
+            f"trainer.val_check_interval={trainer.val_check_interval}: an epoch has fewer batches "
+            f"({trainer.num_training_batches}); to validate by the number of batches of the whole "
+            "run, add trainer.check_val_every_n_epoch=null"
+        ) from error
 
 
 def num_batches_done(trainer: Trainer) -> int:

@@ -91,10 +91,13 @@ def test_csv_and_parquet_say_the_same(folder: Path, tmp_path: Path) -> None:
 
 def test_a_run_that_was_moved_predicts_without_its_data(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "run", tmp_path / "run")
-    config = (tmp_path / "run" / "config.yaml").read_text()
-    (tmp_path / "run" / "config.yaml").write_text(config.replace(str(folder), "/gone"))
     some_rows(4, seed=3).to_csv(tmp_path / "new.csv", index=False)
-    assert predict(tmp_path, tmp_path / "new.csv", tmp_path / "out.csv") == 0
+    data = Path(RunFolder(tmp_path / "run").config().data.path)
+    data.rename(data.with_suffix(".away"))
+    try:
+        assert predict(tmp_path, tmp_path / "new.csv", tmp_path / "out.csv") == 0
+    finally:
+        data.with_suffix(".away").rename(data)
 
 
 def test_a_file_is_predicted_as_its_arrays_are(folder: Path, tmp_path: Path) -> None:
@@ -106,6 +109,17 @@ def test_a_file_is_predicted_as_its_arrays_are(folder: Path, tmp_path: Path) -> 
     arrays = [part[features].to_numpy() for _, part in rows.groupby("name of it")]
     assert ids == sorted(set(rows["name of it"]))
     assert from_file.labels == predictor.predict(arrays).labels
+
+
+def test_a_dataframe_is_predicted_as_the_file_with_its_rows_is(
+    folder: Path, tmp_path: Path
+) -> None:
+    rows = some_rows(6, seed=4)
+    rows.to_csv(tmp_path / "in.csv", index=False)
+    predictor = Predictor(RunFolder(folder / "run"))
+    from_file = predictor.predict_file(tmp_path / "in.csv")[1]
+    from_frame = predictor.predict(rows[rows.columns[::-1]].assign(other="x"))
+    np.testing.assert_array_equal(from_file.probabilities, from_frame.probabilities)
 
 
 @pytest.mark.parametrize(

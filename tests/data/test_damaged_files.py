@@ -15,9 +15,7 @@ from test_files import load
 
 from unrolled.errors import DataError
 
-some = settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+some = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 Cells = list[list[str]]  # the first row names the columns
 

@@ -23,9 +23,7 @@ from unrolled.contracts import SourceData
 from unrolled.data.files.source import Files
 from unrolled.errors import ConfigError, DataError
 
-few = settings(
-    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+few = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 Sequence = tuple[str, str, np.ndarray]  # id, label, (t, d)
 
@@ -202,6 +200,7 @@ def test_val_and_test_files_are_read_with_the_schema_of_the_training_file(
     good: Path, tmp_path: Path
 ) -> None:
     swapped = pd.read_csv(good)[["y", "b", "id", "a", "step"]]
+    swapped["id"] = "other " + swapped["id"]
     swapped.to_csv(tmp_path / "test.csv", index=False)
     data = load(good, **LONG, test_path=str(tmp_path / "test.csv"))
     assert data.test is not None
@@ -244,9 +243,10 @@ def test_groups_and_start_times_belong_to_their_sequences(tmp_path: Path) -> Non
     path = write(tmp_path / "g.csv", "id,step,v,y,who\n" + text)
     data = load(path, **LONG, group="who")
     assert data.groups is not None
-    assert data.starts is not None
+    assert data.spans is not None
+    assert data.group_names == {0: "g1", 1: "g1", 2: "g0", 3: "g0"}
     assert data.groups.tolist() == [1, 1, 0, 0]  # w, x, y, z
-    assert data.starts.tolist() == [3, 2, 1, 0]
+    assert data.spans.tolist() == [[3, 4], [2, 3], [1, 2], [0, 1]]
 
 
 def test_dates_order_the_steps(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_separate_files_define_the_splits(tmp_path: Path) -> None:
     for number, name in enumerate(["path", "val_path", "test_path"]):
         who = [f"{name}{row}" for row in range(4 + 2 * number)]
         part = ["train"] * len(who)
-        files[name] = str(write(tmp_path / f"{name}.csv", parts=part, who=who))
+        files[name] = str(write(tmp_path / f"{name}.csv", parts=part, who=who, x_0=number))
     features = {"features": ["x_0", "x_1"], "split_column": None}
     assert load(Path(files.pop("path")), **files, **features).parts.sizes() == {
         "train": 4,
@@ -121,10 +121,51 @@ def test_a_split_from_both_column_and_file_is_refused(tmp_path: Path) -> None:
         load(path, test_path=str(other))
 
 
+# sequences in two files
+
+
+def two_files(tmp_path: Path, **changes: Any) -> dict[str, Any]:
+    """Write a training and a test file whose ids are the same, and whose values may differ."""
+    train = write(tmp_path / "train.csv", parts=["train"] * 4)
+    other = {"who": [f"q{row}" for row in range(4)], **changes}
+    test = write(tmp_path / "test.csv", parts=["train"] * 4, **other)
+    used = {"features": ["x_0", "x_1"], "split_column": None, "val_size": 0}
+    return {"path": train, "test_path": str(test), **used}
+
+
+def test_ids_may_begin_again_in_each_file(tmp_path: Path) -> None:
+    module = load(**two_files(tmp_path, x_0=[9, 8, 7, 6]))
+    assert module.num_repeated == {"test": 0}
+
+
+def test_a_sequence_with_the_same_id_and_values_in_two_files_is_refused(tmp_path: Path) -> None:
+    message = r"'s01' is in train \(data\.path=.*\) and, .* in test \(data\.test_path=.*\(1 such"
+    with pytest.raises(DataError, match=message):
+        load(**two_files(tmp_path, x_0=[9, 1, 7, 6]))
+
+
+def test_sequences_with_other_ids_and_the_same_values_are_counted(tmp_path: Path) -> None:
+    module = load(**two_files(tmp_path, id=["s01", "s00", "t2", "t3"], x_1=[0, 2, 4, 7]))
+    assert module.num_repeated == {"test": 3}
+    assert module.repeated_ids.tolist() == [4, 5, 6]  # s00, s01, t2
+    assert "3 of 4 sequences of the test set have the same values" in module.warnings[0]
+
+
+def test_the_groups_of_each_part_are_known(tmp_path: Path) -> None:
+    module = load(
+        **two_files(tmp_path, x_0=9),
+    )
+    assert module.groups == {
+        "train": ["p0", "p1", "p2", "p3"],
+        "val": [],
+        "test": ["q0", "q1", "q2", "q3"],
+    }
+
+
 # folds of whole groups
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     owners=st.lists(st.integers(0, 9), min_size=8, max_size=40).filter(lambda o: len(set(o)) > 2),
     seed=st.integers(0, 9),

@@ -18,7 +18,7 @@ from unrolled.data.files.resampling import parse_interval, resample
 from unrolled.data.files.schema import Schema
 from unrolled.errors import ConfigError, DataError
 
-few = settings(deadline=None, max_examples=50)
+few = settings(max_examples=50)
 steps = st.lists(st.integers(1, 40), min_size=0, max_size=8)
 
 

@@ -12,7 +12,7 @@ Y = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)[torch.randperm(100)]
 
 SPLITS = ("stratified", "random")  # those that need nothing but labels
 
-few = settings(deadline=None, max_examples=30)
+few = settings(max_examples=30)
 each_split = pytest.mark.parametrize("split", SPLITS)
 
 
@@ -129,9 +129,44 @@ def test_a_group_that_holds_everything_cannot_be_split() -> None:
 
 def test_a_split_by_time_holds_out_what_starts_last() -> None:
     starts = torch.randperm(100).double()
-    kept, held = hold_out(Y, size=30, split="time", seed=0, starts=starts)
-    assert len(held) == 30
+    spans = torch.stack([starts, starts + 0.5], dim=1)
+    kept, held = hold_out(Y, size=30, split="time", seed=0, spans=spans)
+    assert (len(kept), len(held)) == (70, 30)
     assert starts[kept].max() < starts[held].min()
+
+
+@few
+@given(lengths=st.lists(st.integers(0, 9), min_size=12, max_size=30), num=st.integers(1, 3))
+def test_no_recording_overlaps_the_cut_of_a_split_by_time(lengths: list[int], num: int) -> None:
+    starts = 3 * torch.arange(len(lengths)).double()
+    spans = torch.stack([starts, starts + torch.tensor(lengths)], dim=1)
+    kept, held = hold_out(spans[:, 0].long() % 2, size=num, split="time", seed=0, spans=spans)
+    cut = spans[held, 0].min()
+    assert spans[kept, 1].max() < cut
+    left_out = set(range(len(lengths))) - set(kept.tolist()) - set(held.tolist())
+    assert all(spans[row, 1] >= cut for row in left_out)
+
+
+def test_the_number_of_overlapping_recordings_is_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    spans = torch.tensor([[0.0, 1.0], [2.0, 6.0], [3.0, 4.0], [6.0, 7.0]])
+    kept, _ = hold_out(Y[:4], size=1, split="time", seed=0, spans=spans)
+    assert kept.tolist() == [0, 2]
+    assert "1 of the 3 earlier sequences overlap the held-out ones in time" in caplog.text
+
+
+def test_times_that_begin_again_in_each_recording_cannot_be_split() -> None:
+    spans = torch.tensor([[0.0, 5.0]]).expand(10, 2)
+    with pytest.raises(DataError, match=r"all of the 8 .* begin again"):
+        hold_out(Y[:10], size=2, split="time", seed=0, spans=spans)
+
+
+def test_a_split_by_time_divides_no_group() -> None:
+    spans = torch.arange(6.0)[:, None].expand(6, 2)
+    groups = torch.tensor([0, 1, 0, 2, 1, 3])
+    kept, held = hold_out(Y[:6], size=2, split="time", seed=0, spans=spans, groups=groups)
+    assert (kept.tolist(), held.tolist()) == ([0, 2, 3], [4, 5])
 
 
 @pytest.mark.parametrize(("split", "key"), [("group", "group"), ("time", "time")])

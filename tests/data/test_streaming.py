@@ -1,5 +1,6 @@
 """Reading in pieces and reading the whole file give the same sequences, or both refuse."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,10 @@ from hypothesis import strategies as st
 from unrolled.data.files import csv_tables, npz_format, parquet_tables
 from unrolled.data.files.reader import fit_schema, read_recordings
 from unrolled.data.files.schema import Schema
-from unrolled.data.files.streaming import OutOfOrderError, pieces_of
+from unrolled.data.files.streaming import OutOfOrderError, pieces_of, whole_pieces
 from unrolled.errors import DataError
 
-few = settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+few = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NOTHING: dict[str, Any] = {
     "form": "long",
     "id": None,
@@ -130,7 +129,7 @@ def fitted(form: str, folder: Path) -> tuple[Path, Schema]:
 
 def joined(schema: Schema, path: Path) -> list[tuple[str, np.ndarray]]:
     found: list[tuple[str, list[np.ndarray]]] = []
-    for piece in pieces_of(schema, path):
+    for piece in pieces_of(schema, path, labelled=False):
         if piece.begins:
             found.append((piece.id, []))
         assert found[-1][0] == piece.id
@@ -161,13 +160,48 @@ def test_pieces_equal_the_whole_file_and_the_written_sequences(form: str, tmp_pa
         np.testing.assert_array_equal(values.astype(np.float32), expected)
 
 
+@each_form
+def test_pieces_have_the_class_of_each_step(form: str, tmp_path: Path) -> None:
+    path, schema = fitted(form, tmp_path)
+    pieces = list(pieces_of(schema, path, labelled=True))
+    expected = read_recordings(path, schema=schema, labelled=True)
+    whole = list(whole_pieces(expected, schema, path=path))
+    for some in (pieces, whole):
+        found: dict[str, list[int]] = {}
+        for piece in some:
+            assert piece.classes is not None
+            found.setdefault(piece.id, []).extend(piece.classes.tolist())
+        lengths = [len(values) for _, _, values in sequences()]
+        assert list(found.values()) == [[n % 2] * length for n, length in enumerate(lengths)]
+
+
+def test_a_label_that_changes_within_a_sequence_is_refused_unless_it_may(tmp_path: Path) -> None:
+    path, schema = fitted("long.csv", tmp_path)
+    table = long_table()
+    table.loc[2, "y"] = "b"  # the third step of the first sequence
+    table.to_csv(path, index=False)
+    with pytest.raises(DataError, match=r"line 4: sequence .* has the label 'b' here and 'a'"):
+        list(pieces_of(schema, path, labelled=True))
+    pieces = list(pieces_of(schema, path, labelled=True, labels_may_change=True))
+    first = [piece.classes for piece in pieces if piece.id == sequences()[0][0]]
+    assert np.concatenate(first).tolist() == [0, 0, 1]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_unknown_class_is_named(form: str, tmp_path: Path) -> None:
+    path, schema = fitted(form, tmp_path)
+    schema = replace(schema, class_names=("a", "c"))
+    with pytest.raises(DataError, match="the class 'b' does not occur in the training file"):
+        list(pieces_of(schema, path, labelled=True))
+
+
 @pytest.mark.parametrize("form", ["long.csv", "long.parquet", "folder", "flat.npz"])
 def test_a_long_sequence_is_read_in_several_pieces(form: str, tmp_path: Path) -> None:
     path, schema = fitted(form, tmp_path)
-    pieces = list(pieces_of(schema, path))
+    pieces = list(pieces_of(schema, path, labelled=False))
     if form == "folder":
         pd.DataFrame({"a": range(100), "b": range(100)}).to_csv(path / "long one.csv", index=False)
-        pieces = list(pieces_of(schema, path))
+        pieces = list(pieces_of(schema, path, labelled=False))
     assert any(one.id == other.id for one, other in pairwise(pieces))
 
 

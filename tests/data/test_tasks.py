@@ -18,7 +18,7 @@ from unrolled.errors import ConfigError
 
 TASKS = ("parity", "temporal_order", "copy_last", "selective_copying", "dyck", "adding")
 each_task = pytest.mark.parametrize("task", TASKS)
-few = settings(deadline=None, max_examples=8)
+few = settings(max_examples=8)
 
 
 def load(task: str, **changes: int) -> SourceData:

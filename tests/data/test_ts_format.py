@@ -35,9 +35,7 @@ def arrays(draw: st.DrawFn) -> list[np.ndarray]:
     ]
 
 
-@settings(
-    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=arrays())
 def test_written_sequences_are_read_back(values: list[np.ndarray], tmp_path: Path) -> None:
     lines = [

@@ -30,6 +30,9 @@ from lightning import Callback
 from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.loggers import TensorBoardLogger  # noqa: F401
 
+with contextlib.suppress(ImportError):  # the tests that need it are skipped
+    import optuna.storages._rdb.storage  # noqa: F401
+
 from unrolled import cli
 from unrolled.callbacks import tensorboard_views  # noqa: F401
 from unrolled.commands import evaluate, resume, train  # noqa: F401
@@ -37,9 +40,10 @@ from unrolled.config.composition import compose_config
 from unrolled.contracts import Batch
 from unrolled.data.sources import digits, random  # noqa: F401
 from unrolled.reports import terminal  # noqa: F401
-from unrolled.runs import durable, metrics_csv
+from unrolled.runs import durable, metrics_csv, provenance
 from unrolled.training import experiment, trainer  # noqa: F401
 
+TYPICAL = ["trainer=cpu", "data=random", "model=rnn", "recipe.lr=3e-3", "~callbacks.progress"]
 HANG_SECONDS = 3600  # longer than any test may take
 
 
@@ -198,7 +202,8 @@ def main() -> None:
     """Serve until standard input ends."""
     torch.set_num_threads(1)
     gc.set_threshold(50_000)  # as `unrolled.cli.main` does
-    compose_config([])  # fills the caches of Hydra's parser
+    compose_config(TYPICAL)  # fills caches of the parsers of Hydra and OmegaConf
+    provenance.remember_code()
     gc.collect()
     gc.freeze()  # so that a fork does not copy the pages of all objects to search them
     answers = os.fdopen(os.dup(1), "w", buffering=1)

@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+from unrolled.errors import CheckpointError
+from unrolled.runs.run_folder import RunFolder
+
 from .conftest import SMALL
 
 HANG = {"at": "batch_end", "epoch": 1, "batch": 2, "do": "hang"}
@@ -22,6 +25,16 @@ def test_a_second_process_is_refused_until_the_first_ends(new_run):
     os.kill(pid, signal.SIGKILL)
     assert run.wait(pid) == -9
     assert run.resume() == 0, run.output
+
+
+@pytest.mark.parametrize("garbage", ["", "no JSON {", "[1]", '{"pid": "x\\u001b[2J"}'])
+def test_garbage_in_the_lock_file_is_not_printed(garbage, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with folder.claimed():
+        (folder.path / ".lock").write_text(garbage)
+        in_use = pytest.raises(CheckpointError, match="is in use by another process")
+        with in_use, folder.held():
+            pass
 
 
 def test_a_folder_with_a_run_is_not_overwritten(new_run):

@@ -17,20 +17,20 @@ def before(sweep):
 def test_same_command_again_runs_nothing(copied, finished):
     assert copied.go() == 0, copied.output
 
-    assert before(copied) == {1, 2, 3, 4}
+    assert before(copied) == {1, 2, 3}
     assert copied.steps == []
     assert copied.table == finished.table
 
 
 def test_more_values_run_only_what_is_new(copied):
-    assert copied.go("seed=1,2,3,4,5") == 0, copied.output
+    assert copied.go("seed=1,2,3,4") == 0, copied.output
 
-    assert before(copied) == {1, 2, 3, 4}
-    assert copied.results.keys() == {1, 2, 3, 4, 5}
+    assert before(copied) == {1, 2, 3}
+    assert copied.results.keys() == {1, 2, 3, 4}
 
 
 def test_another_way_to_watch_is_the_same_job(copied):
-    assert copied.go("callbacks.watchdog.minutes=5", "logger=none") == 0
+    assert copied.go("callbacks.watchdog.minutes=5", "logger=default") == 0
 
     assert copied.steps == []
 
@@ -42,7 +42,7 @@ def test_edited_source_is_run_again_and_the_old_run_set_aside(copied, finished):
 
     assert copied.go() == 0, copied.output
 
-    assert before(copied) == {1, 3, 4}
+    assert before(copied) == {1, 3}
     (aside,) = folder.glob(".replaced-*")
     assert (aside / "checkpoints" / "best.ckpt").is_file()
     assert copied.table == finished.table, "what was set aside is in no table"

@@ -60,10 +60,10 @@ def test_the_best_is_written_down_and_can_be_confirmed(search, new_sweep):
 
     confirmed = new_sweep(f"from={search.folder}/best.yaml")
     place = f"hydra.sweep.dir={confirmed.folder}"
-    arguments = ["train", "-m", *confirmed.overrides, "seed=5,6", place]
+    arguments = ["train", "-m", *confirmed.overrides, "seed=5", place]
     assert confirmed.wait(confirmed.start(arguments)) == 0, confirmed.output
 
-    assert confirmed.results.keys() == {5, 6}
+    assert confirmed.results.keys() == {5}
     config = yaml.safe_load((confirmed.results[5]["folder"] / "config.yaml").read_text())
     chosen = dict(word.split("=", 1) for word in best["overrides"])
     assert config["optimizer"]["lr"] == float(chosen["optimizer.lr"])
@@ -89,9 +89,9 @@ def test_trial_that_does_badly_is_given_up(new_sweep):
     sweep = new_sweep(
         "sweep=optuna",
         "search@sweep.space=rate",
-        "trainer.max_epochs=6",
-        "sweep.num_trials=6",
-        "callbacks.pruning.startup_trials=2",
+        "trainer.max_epochs=3",
+        "sweep.num_trials=4",
+        "callbacks.pruning.startup_trials=1",
         "callbacks.pruning.warmup_epochs=1",
         "hydra.launcher.jobs_at_once=1",
     )
@@ -102,7 +102,7 @@ def test_trial_that_does_badly_is_given_up(new_sweep):
     assert given_up
     for trial in given_up:
         result = json.loads((sweep.folder / f"trial-{trial.number}" / "result.json").read_text())
-        assert result["num_epochs"] == len(trial.intermediate_values) < 6
+        assert result["num_epochs"] == len(trial.intermediate_values) < 3
         assert result["stopped_by"] == "pruned"
 
 

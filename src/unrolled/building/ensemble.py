@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-Input = tuple[Float[Tensor, "b t d"], Int[Tensor, " b"]]  # prepared sequences and their lengths
+# Prepared sequences and their lengths. Preparations differ in the number of channels.
+Input = tuple[Float[Tensor, "b t _d"], Int[Tensor, " b"]]
 
 
 class Ensemble(nn.Module):

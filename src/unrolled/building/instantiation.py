@@ -12,16 +12,17 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from unrolled.config.choices import ALLOWED_TARGETS
+from unrolled.config.classes import check_class
 from unrolled.errors import ConfigError, UnrolledError, did_you_mean
 
-FUNCTIONS = "unrolled.classifier.schedules."  # the only functions that a config can name
 NO_ARGUMENTS = ("recipe", "parameter_budget")  # keys of a node that are not arguments of its class
 
 
-def make(config: DictConfig, name: str, **arguments: Any) -> Any:
+def make(config: DictConfig, name: str, *, kind: str | None = None, **arguments: Any) -> Any:
     """Return the object that config[name] describes.
 
+    kind: dotted key of the node in the whole config, which determines the classes that it can name
+        (see `config.classes`); None if it is the name.
     arguments: arguments that the data or other objects determine. They replace keys of the node.
 
     Raises:
@@ -33,10 +34,10 @@ def make(config: DictConfig, name: str, **arguments: Any) -> Any:
             node.pop(key, None)
     if "_target_" not in node:
         raise ConfigError(f"{name} has no _target_; choose an option with {name}=OPTION")
-    return _made(OmegaConf.to_container(node, resolve=True), name, arguments)
+    return _made(OmegaConf.to_container(node, resolve=True), name, kind or name, arguments)
 
 
-def _made(node: Any, name: str, arguments: dict[str, Any]) -> Any:
+def _made(node: Any, name: str, kind: str, arguments: dict[str, Any]) -> Any:
     """Return the object of a node, or a plain value as it is.
 
     name: dotted key of the node, for messages.
@@ -45,8 +46,8 @@ def _made(node: Any, name: str, arguments: dict[str, Any]) -> Any:
         return node
     keys = [key for key in node if key not in ("_target_", "_partial_")]
     target = node.get("_target_")
-    factory = None if target is None else _factory(target, keys, name)
-    values = {key: _made(node[key], f"{name}.{key}", {}) for key in keys}
+    factory = None if target is None else _factory(target, keys, name, kind)
+    values = {key: _made(node[key], f"{name}.{key}", f"{kind}.{key}", {}) for key in keys}
     values |= arguments
     if factory is None:
         return values
@@ -60,25 +61,24 @@ def _made(node: Any, name: str, arguments: dict[str, Any]) -> Any:
         raise ConfigError(f"{name}: {error}") from error
 
 
-def _factory(target: str, keys: Iterable[str], name: str) -> Callable[..., Any]:
+def _factory(target: str, keys: Iterable[str], name: str, kind: str) -> Callable[..., Any]:
     """Return the class that a node names, if it has a parameter for each key.
 
-    The config may come from a run folder of somebody else, so nothing but classes of known
-    packages is called, wherever in the config the node is.
-
     Raises:
-        ConfigError: the node does not name such a class, or the class lacks a parameter.
+        ConfigError: the node cannot name this class (see `config.classes`), or the class lacks a
+            parameter.
     """
-    if not target.startswith(ALLOWED_TARGETS):
-        packages = ", ".join(package[:-1] for package in ALLOWED_TARGETS)
-        raise ConfigError(f"{name}._target_={target}: need a class of {packages}")
+    expected = check_class(kind, target)
     try:
         factory: Callable[..., Any] = get_object(target)
-        parameters = inspect.signature(factory).parameters
+        bases = tuple(map(get_object, expected.bases))
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"{name}._target_={target}: {error}") from error
-    if not inspect.isclass(factory) and not target.startswith(FUNCTIONS):
-        raise ConfigError(f"{name}._target_={target}: need a class, not a function")
+    if not (inspect.isclass(factory) and issubclass(factory, bases)):
+        raise ConfigError(
+            f"{name}._target_={target}: need a class derived from {' or '.join(expected.bases)}"
+        )
+    parameters = inspect.signature(factory).parameters
     if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         for key in keys:
             if key not in parameters:

@@ -27,7 +27,7 @@ def build_source(config: DictConfig) -> Source:
     settings: Any = OmegaConf.to_container(config.data, resolve=True)
     others = {name: value for name, value in settings.items() if name not in NOT_FOR_SOURCE}
     node = {**settings["source"], **others}
-    source: Source = make(OmegaConf.create({"data": node}), "data")
+    source: Source = make(OmegaConf.create({"data": node}), "data", kind="data.source")
     return source
 
 

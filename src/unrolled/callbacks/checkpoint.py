@@ -124,6 +124,14 @@ class BestAndLast(Checkpoint):
                 self._save(trainer, "best.ckpt")
             self._save_last(trainer)
 
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save `best.ckpt` if the run ended before its first validation, for example by time."""
+        never_validated = self.monitor not in trainer.callback_metrics
+        if self.best.epoch is None and never_validated and trainer.global_step > 0:
+            self.best = self._here(trainer, None)
+            self._save(trainer, "best.ckpt")
+            self._save_last(trainer)
+
     def _is_due(self, trainer: Trainer) -> bool:
         num_steps = trainer.global_step - self._saved_step
         due = (

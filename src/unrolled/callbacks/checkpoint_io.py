@@ -5,7 +5,7 @@ from typing import Any
 
 from lightning.fabric.plugins import CheckpointIO
 
-from unrolled.runs import checkpoint_file
+from unrolled.runs import checkpoint_file, manifest
 
 
 class DurableCheckpointIO(CheckpointIO):
@@ -17,7 +17,10 @@ class DurableCheckpointIO(CheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
     ) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint, with the hash of the run's preprocessing.json."""
+        preprocessing = Path(path).parents[1] / "preprocessing.json"
+        if preprocessing.is_file():
+            checkpoint = {**checkpoint, manifest.PREPROCESSING: manifest.sha256(preprocessing)}
         checkpoint_file.save(Path(path), checkpoint)
 
     def load_checkpoint(

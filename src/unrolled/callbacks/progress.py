@@ -18,7 +18,6 @@ from unrolled.lightning_internals import num_batches_done
 
 log = logging.getLogger(__name__)
 
-MAX_LINES = 100  # of a run
 SECONDS_BETWEEN_UPDATES = 0.2  # of the bar; each update reads a loss from the device
 
 
@@ -26,23 +25,30 @@ class RunProgress(ProgressBar):
     """Shows epoch, loss, validation accuracy, sequences per second and the time left.
 
     style: bar, lines (one per epoch, also in train.log) or auto (a bar on a terminal, else lines).
+    max_lines: of the run, >= 1. If it has more epochs, every second, third, ... one has a line.
     """
 
-    def __init__(self, *, style: str) -> None:
+    def __init__(self, *, style: str, max_lines: int) -> None:
         super().__init__()
         if style not in PROGRESS_STYLES:
             raise ValueError(f"need callbacks.progress.style auto, bar or lines, got {style!r}")
+        self.max_lines = max_lines
         self.uses_bar = style == "bar" or (style == "auto" and sys.stdout.isatty())
+        self._is_shown = True
         self._bar: Progress | None = None
         self._started_at = 0.0
         self._updated_at = 0.0
         self._num_done_at_start = 0.0
 
+    def disable(self) -> None:
+        """Show nothing, in a further process of a run on several devices."""
+        self._is_shown = False
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the bar."""
         self._started_at = perf_counter()
         self._num_done_at_start = num_batches_done(trainer)
-        if not self.uses_bar:
+        if not self.uses_bar or not self._is_shown:
             return
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
@@ -73,10 +79,11 @@ class RunProgress(ProgressBar):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Update the bar, or log the line of the epoch."""
-        loss = float(pl_module.training_sums.scores()["train/loss"])  # type: ignore[operator,union-attr]
+        sums = pl_module.training_sums.of_all_processes()  # type: ignore[operator,union-attr]
+        loss = float(sums.scores()["train/loss"])
         if self._bar is not None:
             self._update_bar(trainer, loss)
-        elif not self.uses_bar and _has_a_line(trainer):
+        elif self._is_shown and not self.uses_bar and self._has_a_line(trainer):
             log.info(
                 "Epoch [%d/%s], Loss: %.4f%s, %s left",
                 trainer.current_epoch + 1,
@@ -110,6 +117,12 @@ class RunProgress(ProgressBar):
             scores=f"loss {loss:.4f}{self._scores(trainer)}",
         )
 
+    def _has_a_line(self, trainer: Trainer) -> bool:
+        num_epochs = _num_epochs(trainer) or 0
+        interval = max(1, math.ceil(num_epochs / self.max_lines))
+        number = trainer.current_epoch + 1
+        return number % interval == 0 or number == num_epochs
+
     def _scores(self, trainer: Trainer) -> str:
         accuracy = trainer.callback_metrics.get("val/accuracy")
         shown = "" if accuracy is None else f", val accuracy {float(accuracy):.4f}"
@@ -141,14 +154,6 @@ def _num_batches(trainer: Trainer) -> float:
     steps_per_epoch = math.ceil(trainer.num_training_batches / num_accumulated)
     num_whole, rest = divmod(trainer.max_steps, steps_per_epoch)
     return min(epochs, num_whole * trainer.num_training_batches + rest * num_accumulated)
-
-
-def _has_a_line(trainer: Trainer) -> bool:
-    """Return whether the epoch is logged: all are, unless a run has more than MAX_LINES."""
-    num_epochs = _num_epochs(trainer) or 0
-    interval = max(1, math.ceil(num_epochs / MAX_LINES))
-    number = trainer.current_epoch + 1
-    return number % interval == 0 or number == num_epochs
 
 
 def _num_epochs(trainer: Trainer) -> int | None:

@@ -1,7 +1,7 @@
 """The LightningModule that validates and tests an ensemble and each of its members at once."""
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from lightning import LightningModule
 from torch import Tensor
 
@@ -17,12 +17,16 @@ class EnsembleClassifier(LightningModule):
 
     ensemble: networks with trained weights.
     averages_windows: whether sequences of one id are windows of a recording.
+    repeated_ids: test sequences that are also in another set; see `compute_scores`.
     """
 
-    def __init__(self, ensemble: Ensemble, *, averages_windows: bool) -> None:
+    def __init__(
+        self, ensemble: Ensemble, *, averages_windows: bool, repeated_ids: Int[Tensor, " r"]
+    ) -> None:
         super().__init__()
         self.ensemble = ensemble
         self.averages_windows = averages_windows
+        self.repeated_ids = repeated_ids
         self.confusion: dict[str, Int[Tensor, "c c"]] = {}
         # by split: logits (n, c), classes (n) and ids (n) of all batches
         self.outputs: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
@@ -60,11 +64,20 @@ class EnsembleClassifier(LightningModule):
         for parts in self._logits:
             parts.clear()
         for known, logits in zip(self.member_scores, members, strict=True):
-            scores, _ = compute_scores(logits, y, ids, averages_windows=self.averages_windows)
+            scores, _ = self._scores(logits, y, ids, split)
             known |= {f"{split}/{name}": float(value) for name, value in scores.items()}
         logits = average(members)
-        scores, self.confusion[split] = compute_scores(
-            logits, y, ids, averages_windows=self.averages_windows
-        )
+        scores, self.confusion[split] = self._scores(logits, y, ids, split)
         self.outputs[split] = logits.cpu(), y.cpu(), ids.cpu()
         self.log_dict({f"{split}/{name}": value for name, value in scores.items()})
+
+    def _scores(
+        self, logits: Float[Tensor, "n c"], y: Int[Tensor, " n"], ids: Int[Tensor, " n"], split: str
+    ) -> tuple[dict[str, Tensor], Int[Tensor, "c c"]]:
+        return compute_scores(
+            logits,
+            y,
+            ids,
+            averages_windows=self.averages_windows,
+            repeated_ids=self.repeated_ids if split == "test" else None,
+        )

@@ -15,10 +15,13 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from unrolled.building.network import Network
+from unrolled.classifier.distributed import all_rows, world_size
 from unrolled.classifier.mixup import mix_up
+from unrolled.classifier.schedules import Schedule
 from unrolled.classifier.scores import compute_scores
 from unrolled.classifier.training_sums import TrainingSums
 from unrolled.contracts import Batch
+from unrolled.data.batches import Batches
 from unrolled.lightning_internals import setup_train_batches
 
 
@@ -48,7 +51,7 @@ class SequenceClassifier(LightningModule):
         label_smoothing: float,
         mixup: float,
         make_optimizer: Callable[[list[dict[str, Any]]], Optimizer],
-        make_schedule: Callable[..., dict[str, Any]],
+        make_schedule: Schedule,
     ) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
@@ -63,6 +66,7 @@ class SequenceClassifier(LightningModule):
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.num_classes = num_classes
         self.averages_windows = False  # whether sequences of one id are windows of a recording
+        self.repeated_ids: Int[Tensor, " r"] | None = None  # test sequences also in another set
         self.confusion: dict[str, Int[Tensor, "c c"]] = {}
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []  # logits, classes, ids
         self.training_sums = TrainingSums.zero(torch.device("cpu"))  # of the epoch so far
@@ -90,7 +94,11 @@ class SequenceClassifier(LightningModule):
             logits, y = self(batch.x, batch.lengths), batch.y
             loss = self._loss(logits, y)
         self.training_sums.add_batch(loss, logits, y)
-        return loss
+        if world_size() == 1:
+            return loss
+        # Lightning averages gradients over processes, whose parts of a batch may differ in size.
+        loader = cast("Batches", self.trainer.train_dataloader)
+        return loss * len(y) * world_size() / loader.num_in_batch(batch_idx)
 
     def _loss(self, logits: Float[Tensor, "b c"], y: Int[Tensor, " b"]) -> Float[Tensor, ""]:
         """Return the training loss, weighted and smoothed."""
@@ -117,7 +125,8 @@ class SequenceClassifier(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Publish the scores of the epoch; `callbacks.history` logs them."""
-        self.log_dict(self.training_sums.scores(), sync_dist=True, logger=False)
+        sums = self.training_sums.of_all_processes()
+        self.log_dict(sums.scores(), sync_dist=True, logger=False)
 
     # validation, test and prediction
 
@@ -138,11 +147,15 @@ class SequenceClassifier(LightningModule):
         self._evaluate("test")
 
     def _evaluate(self, split: str) -> None:
-        logits, y, ids = map(torch.cat, zip(*self._outputs, strict=True))
+        logits, y, ids = map(all_rows, map(torch.cat, zip(*self._outputs, strict=True)))
         logits = logits.float()
         self._outputs.clear()
         scores, self.confusion[split] = compute_scores(
-            logits, y, ids, averages_windows=self.averages_windows
+            logits,
+            y,
+            ids,
+            averages_windows=self.averages_windows,
+            repeated_ids=self.repeated_ids if split == "test" else None,
         )
         self.log_dict({f"{split}/{name}": value for name, value in scores.items()}, sync_dist=True)
 

@@ -1,11 +1,13 @@
 """Scores of a training epoch: sums on the device, read once at the end of the epoch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from unrolled.classifier.distributed import summed, world_size
 
 
 @dataclass
@@ -57,6 +59,18 @@ class TrainingSums:
         self.gradient_norm.add_(norm)
         torch.maximum(self.largest_gradient_norm, norm, out=self.largest_gradient_norm)
         self.num_steps += 1
+
+    def of_all_processes(self) -> "TrainingSums":
+        """Return the sums over the sequences of all processes of the run."""
+        if world_size() == 1:
+            return self
+        count = torch.tensor(self.num_sequences, device=self.loss.device)
+        return replace(
+            self,
+            loss=summed(self.loss),
+            num_correct=summed(self.num_correct),
+            num_sequences=int(summed(count)),
+        )
 
     def scores(self) -> dict[str, Float[Tensor, ""]]:
         """Return means over sequences and steps, and the largest gradient norm, on the device."""

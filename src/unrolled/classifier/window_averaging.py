@@ -4,9 +4,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
-from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score
-from torchmetrics.utilities.distributed import gather_all_tensors
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_confusion_matrix,
+    multiclass_f1_score,
+)
 
+from unrolled.classifier.balanced_accuracy import balanced_accuracy
 from unrolled.data.windows import average_windows
 
 TINY = torch.finfo(torch.float32).tiny
@@ -15,13 +19,11 @@ TINY = torch.finfo(torch.float32).tiny
 def recording_scores(
     logits: Float[Tensor, "n c"], y: Int[Tensor, " n"], ids: Int[Tensor, " n"]
 ) -> dict[str, Float[Tensor, ""]]:
-    """Return loss, accuracy and macro F1 of recordings, with one prediction each.
+    """Return loss, accuracy, balanced accuracy and macro F1 of recordings, one prediction each.
 
     y: classes; all windows of a recording have the same one.
-    ids: recording to which each window belongs; other processes may hold further windows of it.
+    ids: recording to which each window belongs.
     """
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        logits, y, ids = (torch.cat(gather_all_tensors(some)) for some in (logits, y, ids))
     _, probabilities = average_windows(logits.softmax(dim=1), ids)
     _, owners = torch.unique(ids, return_inverse=True)
     labels = y.new_zeros(len(probabilities)).scatter_(0, owners, y)
@@ -29,5 +31,8 @@ def recording_scores(
     return {
         "vote_loss": functional.nll_loss(probabilities.clamp(min=TINY).log(), labels),
         "vote_accuracy": multiclass_accuracy(probabilities, labels, num_classes, average="micro"),
+        "vote_balanced_accuracy": balanced_accuracy(
+            multiclass_confusion_matrix(probabilities, labels, num_classes)
+        ),
         "vote_f1": multiclass_f1_score(probabilities, labels, num_classes, average="macro"),
     }

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Sequence
 
 
 def take(arguments: list[str], name: str) -> tuple[str | None, list[str]]:
@@ -17,11 +18,20 @@ def take(arguments: list[str], name: str) -> tuple[str | None, list[str]]:
     return values[-1] if values else None, rest
 
 
+def take_all(arguments: list[str], names: Sequence[str]) -> tuple[dict[str, str | None], list[str]]:
+    """Return the value of each `name=value` as `take` does, and the other arguments."""
+    values: dict[str, str | None] = {}
+    for name in names:
+        values[name], arguments = take(arguments, name)
+    return values, arguments
+
+
 # Keys whose values are names of files and columns, which may contain Hydra's special characters.
 LITERAL = (
     *("path", "val_path", "test_path", "dir", "id", "time", "label", "group", "separator"),
     *("split_column", "window.background"),
 )
+FOLDERS = ("init_from", "hydra.run.dir", "hydra.sweep.dir")  # may contain = as well
 LISTS = ("features", "categorical")  # lists of column names
 
 
@@ -37,7 +47,10 @@ def quote_names(arguments: list[str]) -> list[str]:
         name = key.lstrip("+").removeprefix("data.") if "data." in key else ""
         is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
         if equals and value not in ("", "null", "[]") and not is_quoted:
-            if name in LITERAL:
+            if key in FOLDERS and "=" in value and "," not in value:  # a comma starts a sweep
+                escaped = value.replace("'", "\\'")  # ${...} keeps its meaning
+                argument = f"{key}='{escaped}'"
+            elif name in LITERAL:
                 argument = f"{key}={_quoted(value)}"
             elif name in LISTS and "],[" not in value:  # several lists are values of a sweep
                 argument = f"{key}=[{','.join(map(_quoted, _names(value)))}]"

@@ -1,19 +1,39 @@
-"""`unrolled evaluate run=DIR [data=...] [trainer=...]`: test a run's best checkpoint again.
+"""`unrolled evaluate run=DIR`: test a run's best checkpoint again, or on a new file.
 
-run=latest is the newest run with a checkpoint under outputs, or under root=DIR. data=OPTION and
-data.KEY=VALUE test it on other data of the same shape, for example data.test_path=new.csv.
-The scores are printed and written to evaluation.json in the run folder.
+run=latest is the newest run with a checkpoint under outputs, or under root=DIR.
+
+  unrolled evaluate run=DIR [data=...] [trainer=...]
+      repeats the test of the run. data=OPTION and data.KEY=VALUE test it on other data of the same
+      shape, for example data.test_path=new.csv. The scores are printed and written to
+      evaluation.json in the run folder.
+
+  unrolled evaluate run=DIR input=FILE [output=FILE] [overwrite=true] [strict=true]
+      evaluates all sequences of a new labelled file, which is read in the same way as the training
+      file. output=mistakes.csv (or .parquet) writes the sequences that are classified wrongly.
+      Values far outside the training range are reported, and strict=true refuses them.
 """
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from unrolled.commands.arguments import quote_names, take
+from omegaconf import DictConfig
+
+from unrolled.commands.arguments import quote_names, take_all
+from unrolled.commands.new_file import NAMES, NewFile, check_new_file
 from unrolled.config.checks import check_config
 from unrolled.config.composition import override
-from unrolled.data.files.paths import require_data_paths
+from unrolled.data.files.paths import PATHS, require_data_paths
 from unrolled.errors import ConfigError
+from unrolled.runs.durable import write_atomically
 from unrolled.runs.result import Result
-from unrolled.runs.run_folder import find_run
+from unrolled.runs.run_folder import RunFolder, find_run
+
+if TYPE_CHECKING:
+    from unrolled.prediction.growing_table import Columns
+    from unrolled.prediction.predictor import Predictor
+    from unrolled.prediction.trained_run import Block
+    from unrolled.reports.evaluation import Evaluation
 
 
 def run(arguments: list[str]) -> None:
@@ -22,15 +42,89 @@ def run(arguments: list[str]) -> None:
     Raises:
         UnrolledError: there is no such run, it has no checkpoint, or the data does not fit it.
     """
-    name, rest = take(arguments, "run")
-    root, rest = take(rest, "root")
-    if name is None:
+    typed, rest = take_all(arguments, ("run", "root", *NAMES))
+    if typed["run"] is None:
         raise ConfigError("evaluate needs run=DIR or run=latest; `unrolled list` shows runs")
-    folder = find_run(name, root=Path(root or "outputs"))
+    without_input = [f"{key}={typed[key]}" for key in NAMES if typed[key] is not None]
+    if typed["input"] is None and without_input:
+        raise ConfigError(f"{' '.join(without_input)} needs input=FILE, a new file of sequences")
+    if typed["input"] is not None and rest:
+        raise ConfigError(
+            f"{' '.join(rest)}: evaluate reads input=FILE with the settings of the run; "
+            f"leave this out"
+        )
+    file = None if typed["input"] is None else check_new_file(typed)
+    folder = find_run(typed["run"], root=Path(typed["root"] or "outputs"))
     folder.require_best_checkpoint()
-    config = override(folder.config(), quote_names(rest), groups=("data", "trainer"))
+    if file is None:
+        _repeat_test(folder, rest)
+    else:
+        _evaluate_file(folder, file)
+    print(f"run: {folder.path}", flush=True)
+
+
+def _evaluate_file(folder: RunFolder, file: NewFile) -> None:
+    from unrolled.prediction.predictor import Predictor
+    from unrolled.reports.evaluation import show_evaluation
+
+    predictor = Predictor(folder)
+    evaluation = file.read(lambda whole: _evaluate(predictor, file, whole=whole))
+    show_evaluation(evaluation, noun="windows" if predictor.run.labels_may_change else "sequences")
+    if file.output is not None:
+        print(f"mistakes: {file.output}")
+
+
+def _evaluate(predictor: "Predictor", file: NewFile, *, whole: bool) -> "Evaluation":
+    """Return the scores of a file, and write its mistakes if there is an output."""
+    from unrolled.prediction.growing_table import growing_table
+
+    if file.output is None:
+        return _add_up(predictor, file, whole=whole, add=lambda _: None)
+    evaluations = []
+
+    def write(path: Path) -> None:
+        with growing_table(path, parquet=file.is_parquet) as add:
+            evaluations.append(_add_up(predictor, file, whole=whole, add=add))
+
+    write_atomically(file.output, write, durable=False)
+    return evaluations[0]
+
+
+def _add_up(
+    predictor: "Predictor", file: NewFile, *, whole: bool, add: "Callable[[Columns], None]"
+) -> "Evaluation":
+    """Return the scores of a file.
+
+    add: takes the rows of sequences or windows that are classified wrongly.
+    """
+    from unrolled.reports.evaluation import Evaluation
+
+    evaluation = Evaluation(predictor.class_names)
+    for block in predictor.classify_labelled(file.input, whole=whole, strict=file.strict):
+        evaluation.add(block.logits, block.classes)
+        wrong = block.take(block.classes != block.logits.argmax(dim=1))
+        if wrong.ids:
+            add(_rows(predictor, wrong))
+    if evaluation.num_correct == evaluation.num:
+        add(_rows(predictor, wrong))  # no rows, only the names of the columns
+    return evaluation
+
+
+def _rows(predictor: "Predictor", block: "Block") -> "Columns":
+    ids, prediction = predictor.prediction(block)
+    windows = {"window": block.windows.numpy()} if predictor.run.labels_may_change else {}
+    labels = [predictor.class_names[number] for number in block.classes.tolist()]
+    names = {"label": labels, "predicted": prediction.labels}
+    return {"id": ids, **windows, **names, **prediction.columns()}
+
+
+def _repeat_test(folder: RunFolder, overrides: list[str]) -> None:
+    before = folder.config()
+    _find_paths(before.data, Path(folder.provenance().get("working_folder", "")))
+    config = override(before, quote_names(overrides), groups=("data", "trainer"))
     check_config(config)
     require_data_paths(config.data)
+    _refuse_new_split(before.data, config.data)
     from unrolled.building.source import prepare_source
 
     prepare_source(config)
@@ -39,4 +133,31 @@ def run(arguments: list[str]) -> None:
     from unrolled.training import experiment
 
     show_scores(Result(scores=experiment.evaluate(config, folder)["scores"]))
-    print(f"run: {folder.path}", flush=True)
+
+
+def _find_paths(data: DictConfig, folder: Path) -> None:
+    """Make relative paths absolute if there are such files in the folder of the training command.
+
+    data: of the run's config; changed in place.
+    """
+    for key in PATHS:
+        path = data.get(key)
+        if path is not None and (folder / Path(path).expanduser()).exists():
+            data[key] = str(folder.absolute() / Path(path).expanduser())
+
+
+def _refuse_new_split(before: DictConfig, data: DictConfig) -> None:
+    """Refuse another training file of which only a held-out part would be tested.
+
+    Raises:
+        ConfigError: the message names input=.
+    """
+    path = data.get("path")
+    if path is None or data.get("test_path") is not None or data.get("split_column") is not None:
+        return
+    known = before.get("path")
+    if known is None or Path(path).expanduser().absolute() != Path(known).expanduser().absolute():
+        raise ConfigError(
+            f"data.path={path}: only a part of this file, split off as a test set, would be "
+            f"tested; to evaluate all sequences of a new file, type input={path}"
+        )

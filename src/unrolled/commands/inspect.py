@@ -52,12 +52,15 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
         warn,
         window_overrides,
     )
+    from unrolled.data.files.features import features_of
     from unrolled.data.files.folders import FILE
     from unrolled.data.files.guessing import guess
     from unrolled.data.files.opening import format_of
     from unrolled.data.files.reader import fit_schema
     from unrolled.data.files.schema import Schema
     from unrolled.data.files.tables import whole_table
+    from unrolled.data.leaks import leak_warnings
+    from unrolled.data.selection import Selection
 
     settings: dict[str, Any] = {}
     warnings: list[str] = []
@@ -88,7 +91,7 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
             print(describe_times(table, id_column=found.id, time_column=found.time))
     read = {name: value for name, value in settings.items() if name != "split"}
     schema = Schema(**{**read, "missing": "mean"})
-    _, recordings = fit_schema(schema, path, labels_may_change=True)
+    schema, recordings = fit_schema(schema, path, labels_may_change=True)
     num_missing = int((recordings.steps != recordings.steps).sum())  # NaN
     if num_missing:
         settings["missing"] = "forward"
@@ -96,6 +99,9 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
             f"{num_missing} values are missing; the config fills them with missing=forward"
         )
     print("\n".join(describe(recordings)))
+    if recordings.step_labels is None:
+        sequences = recordings.as_sequences(schema.class_names, first_id=0)
+        warnings += leak_warnings(Selection.of_all(sequences), features_of(schema))
     for line in [*warnings, *warn(recordings)]:
         print(f"warning:   {line}")
     is_new = _write(target, path, settings)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import configure_log
-from omegaconf import open_dict, read_write
+from omegaconf import DictConfig, open_dict, read_write
 
 from unrolled.commands.arguments import take
 from unrolled.config.changes import refuse_changes
@@ -17,6 +17,7 @@ from unrolled.config.checks import check_config
 from unrolled.config.composition import compose_config, override_keys
 from unrolled.config.values import is_longer, resolve
 from unrolled.errors import ConfigError, RunInterruptedError
+from unrolled.processes import is_helper, private_copy, with_helpers
 from unrolled.runs.run_folder import RunFolder, find_run, find_runs
 
 
@@ -42,7 +43,10 @@ def run(arguments: list[str]) -> None:
         print(f"already complete: {length}{result.num_steps} steps")
     else:
         folder.require_checkpoint()
-        with folder.held():
+        if is_helper():
+            _resume_as_helper(config, folder, rest)
+            return
+        with folder.held(), with_helpers(["resume", *arguments], config.trainer):
             _log_into(folder)
             from unrolled.training import experiment
 
@@ -55,6 +59,14 @@ def run(arguments: list[str]) -> None:
 
     show_scores(result)
     print(f"run: {folder.path}", flush=True)
+
+
+def _resume_as_helper(config: DictConfig, folder: RunFolder, overrides: list[str]) -> None:
+    """Resume as a further process of a run on several devices."""
+    from unrolled.training import experiment
+
+    with private_copy(folder.path) as path:
+        experiment.resume(config, RunFolder(path), overrides=overrides)
 
 
 def _newest(root: Path) -> RunFolder:

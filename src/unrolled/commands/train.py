@@ -16,6 +16,7 @@ from unrolled.config.compound import is_compound, part_configs
 from unrolled.config.values import register_resolvers
 from unrolled.data.files.paths import require_data_paths
 from unrolled.errors import ConfigError, RunInterruptedError, SweepError, UnrolledError
+from unrolled.processes import is_helper, private_copy, with_helpers
 from unrolled.runs.durable import naming_storage
 from unrolled.runs.run_folder import RunFolder, find_run
 from unrolled.sweeps.search import best_overrides
@@ -105,6 +106,8 @@ def _train_single(overrides: list[str], *, config_dir: str | None) -> Path:
     check_config(plain)  # before torch is imported and a folder is made
     if is_compound(plain):
         part_configs(plain, overrides=overrides)  # models that `ensemble` names must exist
+    if is_helper():
+        return _train_as_helper(plain, overrides)
     HydraConfig.instance().set_config(config)  # hydra.run.dir refers to it
     folder = RunFolder(config.hydra.run.dir)
     folder.require_free()
@@ -115,7 +118,8 @@ def _train_single(overrides: list[str], *, config_dir: str | None) -> Path:
 
     prepare_source(plain)
     context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
-    with naming_storage():
+    more = [] if config_dir is None else [f"--config-dir={config_dir}"]
+    with naming_storage(), with_helpers(["train", *more, *overrides], plain.trainer):
         done = run_job(
             _train_job,
             config,
@@ -123,9 +127,18 @@ def _train_single(overrides: list[str], *, config_dir: str | None) -> Path:
             job_subdir_key=None,
             hydra_context=context,
         )
-    if isinstance(done.return_value, UnrolledError):
-        raise done.return_value
+        if isinstance(done.return_value, UnrolledError):
+            raise done.return_value
     return folder.path
+
+
+def _train_as_helper(config: DictConfig, overrides: list[str]) -> Path:
+    """Train as a further process of a run on several devices."""
+    from unrolled.training import experiment
+
+    with private_copy(None) as path:
+        experiment.train(config, RunFolder(path), overrides=overrides)
+    return path
 
 
 def _train_job(config: DictConfig) -> UnrolledError | None:

@@ -47,5 +47,17 @@ def refuse_changes(before: dict[str, Any], after: dict[str, Any]) -> None:
         )
 
 
+def is_same_run(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Return whether two configs differ at most in settings that can change on resume.
+
+    before: may have further keys at the top.
+    """
+    old, new = (
+        {key: value for key, value in leaves(values) if not _is_changeable(key)}
+        for values in ({key: before.get(key) for key in after}, after)
+    )
+    return old == new
+
+
 def _is_changeable(key: str) -> bool:
     return any(key == name or key.startswith(f"{name}.") for name in CHANGEABLE)

@@ -1,6 +1,7 @@
 """Checks of a composed config that need no torch."""
 
 import ctypes
+import os
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -8,13 +9,34 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from unrolled.config.choices import ALLOWED_TARGETS
+from unrolled.config.classes import check_classes
 from unrolled.config.keys import similar_key
 from unrolled.config.rules import RULES
 from unrolled.config.values import class_name, is_fitted
 from unrolled.errors import ConfigError, did_you_mean
 
 CHANNELS = ("per_sequence", "differences", "level_and_scale")  # keys of config.data
+
+# Nodes with a fixed set of keys. Those of all other nodes are arguments of a class.
+FIXED = ("", "monitor", "checkpoint", "loss", "recipe", "sweep", "data.recipe", "model.recipe")
+WITHOUT_RULE = ("init_from", "loss.class_weights", "sweep.space", "sweep.trial")
+
+# Arguments of Lightning's Trainer that the project sets itself, and what to type instead.
+OWN_ARGUMENTS = {
+    "callbacks": "add a callback with +callbacks.NAME._target_=CLASS",
+    "logger": "choose with logger=default or logger=none",
+    "plugins": "they cannot be set",
+    "default_root_dir": "choose the run folder with hydra.run.dir=DIR",
+    "enable_checkpointing": "checkpoints are always written",
+    "fast_dev_run": "use debug=fast",
+    "overfit_batches": "use debug=overfit",
+    "barebones": "it would leave out scores and checkpoints",
+    "limit_predict_batches": "unrolled predict classifies every sequence",
+    "reload_dataloaders_every_n_epochs": "use data.source.redraw=true, for sources that have it",
+    "sync_batchnorm": "it cannot be set",
+    "enable_autolog_hparams": "hyperparameters are always logged",
+    "model_registry": "it cannot be set",
+}
 
 GPU_DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so")
 
@@ -27,21 +49,49 @@ def check_config(config: DictConfig) -> None:
     Raises:
         ConfigError: the message names the key, the value and what is expected.
     """
-    for key, value in _leaves(config):
-        if key.rsplit(".", 1)[-1] == "_target_":
-            _check_target(key, value)
+    leaves = dict(_leaves(config))
+    plain = OmegaConf.to_container(config)
+    assert isinstance(plain, dict)
+    check_classes(plain)
+    for key, value in leaves.items():
         rule = RULES.get(key)
+        if rule is None and key not in WITHOUT_RULE and key.rpartition(".")[0] in FIXED:
+            raise ConfigError(f"{key}={value}: no such setting{did_you_mean(key, RULES)}")
         if rule is not None and rule.broken_by(value):
             hint = did_you_mean(value, map(str, rule.words)) if isinstance(value, str) else ""
             raise ConfigError(f"{key}={value}: need {rule}{hint}")
+    _check_trainer(config.trainer)
     _check_length(config.trainer)
     _check_curriculum(config.data)
     _check_accelerator(config.trainer.accelerator)
     _check_fitted(config)
 
 
+def _check_trainer(trainer: DictConfig) -> None:
+    """Refuse arguments of Lightning's Trainer that the project sets itself."""
+    for key in OWN_ARGUMENTS:
+        if key in trainer:
+            raise ConfigError(f"trainer.{key}={trainer[key]}: {OWN_ARGUMENTS[key]}")
+    if trainer.max_steps is None and (trainer.devices not in ("auto", 1) or trainer.num_nodes != 1):
+        raise ConfigError(
+            f"trainer.devices={trainer.devices}: recipe=small computes its steps for one device; "
+            "use recipe=own or trainer.devices=1"
+        )
+    num_cores = os.cpu_count() or 1
+    devices = trainer.devices
+    num_devices = len(devices) if OmegaConf.is_list(devices) else devices
+    on_cpu = trainer.accelerator == "cpu" or not _has_gpu_driver()
+    if on_cpu and isinstance(num_devices, int) and num_devices > num_cores:
+        raise ConfigError(
+            f"trainer.devices={devices}: on the CPU, each device is a process, and this machine "
+            f"has {num_cores} cores; use trainer.devices=1"
+        )
+
+
 def _check_length(trainer: DictConfig) -> None:
     """Refuse a run whose length is unknown when it starts, because schedules depend on it."""
+    if trainer.max_time is not None and not re.search("[1-9]", str(trainer.max_time)):
+        raise ConfigError(f"trainer.max_time={trainer.max_time}: need a time longer than zero")
     if trainer.max_epochs in (None, -1) and trainer.max_steps == -1:
         raise ConfigError(
             f"trainer.max_epochs={trainer.max_epochs}: need a number of epochs or "
@@ -61,7 +111,7 @@ def _check_curriculum(data: DictConfig) -> None:
 
 def _check_accelerator(accelerator: str) -> None:
     """Refuse a GPU on a machine without a GPU driver; torch checks the GPU itself later."""
-    if accelerator in ("gpu", "cuda") and not any(map(_loads, GPU_DRIVERS)):
+    if accelerator in ("gpu", "cuda") and not _has_gpu_driver():
         raise ConfigError(
             f"trainer.accelerator={accelerator}: this machine has no GPU driver; "
             "use trainer=cpu or trainer=auto"
@@ -87,19 +137,16 @@ def _check_fitted(config: DictConfig) -> None:
         )
 
 
+def _has_gpu_driver() -> bool:
+    return any(map(_loads, GPU_DRIVERS))
+
+
 def _loads(library: str) -> bool:
     try:
         ctypes.CDLL(library)
     except OSError:
         return False
     return True
-
-
-def _check_target(key: str, value: object) -> None:
-    if not isinstance(value, str) or not value.startswith(ALLOWED_TARGETS):
-        raise ConfigError(
-            f"{key}={value}: need a class of {', '.join(name[:-1] for name in ALLOWED_TARGETS)}"
-        )
 
 
 def _leaves(config: DictConfig) -> Iterator[tuple[str, Any]]:

@@ -14,10 +14,12 @@ FORMS = ("long", "wide")
 METRICS = (
     "val/loss",
     "val/accuracy",
+    "val/balanced_accuracy",
     "val/f1",
     "val/calibration_error",
     "val/vote_loss",
     "val/vote_accuracy",
+    "val/vote_balanced_accuracy",
     "val/vote_f1",
 )
 MONITOR_MODES = ("min", "max")
@@ -32,7 +34,4 @@ PRECISIONS = (
 )
 CLIP_ALGORITHMS = ("norm", "value")
 PROFILERS = ("simple", "advanced", "pytorch", "xla")
-
-# Packages whose classes a config can name.
-ALLOWED_TARGETS = ("unrolled.", "torch.", "lightning.", "torchmetrics.")
 DECIMAL_SIGNS = (".", ",")

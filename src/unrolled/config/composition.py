@@ -12,19 +12,20 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.core.utils import configure_log
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from unrolled.config import working_folder
+from unrolled.config import caches, working_folder
+from unrolled.config.checks import OWN_ARGUMENTS
+from unrolled.config.conf_folder import CONF
+from unrolled.config.hydra_settings import check_hydra
 from unrolled.config.keys import all_keys, unknown_key
 from unrolled.config.values import register_resolvers
 from unrolled.errors import ConfigError, did_you_mean
 
-_PACKAGE = Path(__file__).parents[1]
-_CHECKOUT = _PACKAGE.parents[1] / "conf"
-CONF = _CHECKOUT if (_CHECKOUT / "train.yaml").is_file() else _PACKAGE / "conf"
 CONFIG_NAME = "train"
 
 # How Hydra and OmegaConf name a key that does not exist.
@@ -73,8 +74,9 @@ def hydra_in_conf(config_dir: str | None = None) -> Iterator[Hydra]:
     """
     register_resolvers()
     working_folder.register()
+    caches.register()
     version.setbase("1.3")
-    search_path = create_config_search_path(str(CONF))
+    search_path = create_config_search_path(f"cached://{CONF}")
     if config_dir is not None:
         if not Path(config_dir).is_dir():
             raise ConfigError(f"--config-dir={config_dir}: no such folder")
@@ -82,9 +84,34 @@ def hydra_in_conf(config_dir: str | None = None) -> Iterator[Hydra]:
     before = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
-        yield Hydra.create_main_hydra2(task_name="train", config_search_path=search_path)
+        yield _CheckedHydra.create_main_hydra2(task_name="train", config_search_path=search_path)
     finally:
         GlobalHydra.instance().hydra = before
+
+
+class _CheckedHydra(Hydra):
+    """Checks Hydra's own settings before Hydra makes loggers, launchers or callbacks of them."""
+
+    def compose_config(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        with_log_configuration: bool = False,
+        from_shell: bool = True,
+        validate_sweep_overrides: bool = True,
+    ) -> DictConfig:
+        config = super().compose_config(
+            config_name,
+            overrides,
+            run_mode,
+            from_shell=from_shell,
+            validate_sweep_overrides=validate_sweep_overrides,
+        )
+        check_hydra(config.hydra)
+        if with_log_configuration:
+            configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+        return config
 
 
 def _compose(hydra: Hydra, overrides: list[str]) -> DictConfig:
@@ -115,10 +142,19 @@ def explain(error: Exception, overrides: list[str]) -> str:
         if match := re.search(pattern, raw):
             key, config = match[1].replace("/", "."), _known_config(overrides)
             if key not in all_keys(config):
-                return unknown_key(key, config)
+                return unknown_key(key, config) + _more_about(key)
     lines = [line.strip() for line in raw.splitlines()]
     lines = [line for line in lines if line and not line.startswith(("full_key", "object_type"))]
     return "\n  ".join(dict.fromkeys(lines))
+
+
+def _more_about(key: str) -> str:
+    group, _, name = key.partition(".")
+    if group != "trainer":
+        return ""
+    if name in OWN_ARGUMENTS:
+        return f"; {OWN_ARGUMENTS[name]}"
+    return f"; another argument of Lightning's Trainer is added with +{key}=VALUE"
 
 
 def _unknown_option(path: str) -> str:

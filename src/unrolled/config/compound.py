@@ -16,6 +16,7 @@ from unrolled.config.values import is_fitted
 from unrolled.errors import ConfigError
 
 ALL_FOLDS = "all"  # as data.test_fold
+MAX_LINES = "callbacks.progress.max_lines"
 
 
 def is_compound(config: DictConfig) -> bool:
@@ -84,10 +85,11 @@ def part_configs(config: DictConfig, *, overrides: list[str]) -> dict[str, DictC
     return parts
 
 
-def with_changes(part: DictConfig, config: DictConfig) -> DictConfig:
+def with_changes(part: DictConfig, config: DictConfig, *, num_parts: int) -> DictConfig:
     """Return the config of a part with the settings that a resumed run may change.
 
     config: of the compound run.
+    num_parts: which share the lines of progress.
     """
     part = part.copy()
     with open_dict(part):
@@ -95,6 +97,8 @@ def with_changes(part: DictConfig, config: DictConfig) -> DictConfig:
             value = OmegaConf.select(config, key)
             if value is not None or OmegaConf.select(part, key) is not None:
                 OmegaConf.update(part, key, value, merge=False, force_add=True)
+        if (lines := OmegaConf.select(part, MAX_LINES)) is not None:
+            OmegaConf.update(part, MAX_LINES, max(1, lines // num_parts))
     return part
 
 

@@ -86,8 +86,9 @@ SHARE = Rule(NUMBER, low=0, high=1)
 POSITIVE = Rule(NUMBER, low=0, low_allowed=False)
 NOT_NEGATIVE = Rule(NUMBER, low=0)
 FLAG = Rule((bool,))
-EPOCHS = Rule((int,), low=-1, optional=True)
+LENGTH = Rule((int,), low=1, words=(-1,), optional=True)  # of a run; -1: no limit
 BATCHES = Rule(NUMBER, low=0, optional=True)  # a share <= 1.0 or a count
+SOME_BATCHES = BATCHES._replace(low_allowed=False)
 DURATION = Rule(pattern=r"\d+:\d+:\d+:\d+", example="00:12:00:00", optional=True)
 
 
@@ -102,7 +103,7 @@ def _or_null(rule: Rule) -> Rule:
 RULES = {
     "seed": SEED,
     "ensemble": Rule((int, list), low=1, optional=True),
-    "num_threads": _or_null(COUNT),
+    "num_threads": _or_null(COUNT._replace(high=1024)),
     "keep_memory": FLAG,
     "test": FLAG,
     "monitor.metric": _words(choices.METRICS),
@@ -147,7 +148,7 @@ RULES = {
     "data.bucket_batches": COUNT,
     "data.curriculum_epochs": NATURAL,
     "data.device_share": SHARE,
-    "data.recipe.max_epochs": EPOCHS,
+    "data.recipe.max_epochs": LENGTH,
     "data.form": _or_null(_words(choices.FORMS)),
     "data.time_feature": FLAG,
     "data.resample": _or_null(POSITIVE)._replace(
@@ -221,8 +222,8 @@ RULES = {
     "recipe.lr": POSITIVE,
     "recipe.weight_decay": NOT_NEGATIVE,
     "recipe.gradient_clip_val": _or_null(NOT_NEGATIVE),
-    "recipe.max_epochs": EPOCHS,
-    "recipe.max_steps": Rule((int,), low=-1, optional=True),
+    "recipe.max_epochs": LENGTH,
+    "recipe.max_steps": LENGTH,
     "recipe.batch_size": _or_null(COUNT),
     "recipe.val_size": _or_null(NOT_NEGATIVE),
     "recipe.test_size": _or_null(NOT_NEGATIVE),
@@ -252,20 +253,20 @@ RULES = {
     "trainer.devices": Rule((int, list), low=-1, words=("auto",), pattern=r"\d+(,\d+)*,?"),
     "trainer.num_nodes": COUNT,
     "trainer.precision": _words(choices.PRECISIONS),
-    "trainer.max_epochs": EPOCHS,
+    "trainer.max_epochs": LENGTH,
     "trainer.min_epochs": _or_null(NATURAL),
-    "trainer.max_steps": Rule((int,), low=-1, optional=True),
+    "trainer.max_steps": LENGTH,
     "trainer.min_steps": _or_null(NATURAL),
     "trainer.max_time": DURATION,
     "trainer.accumulate_grad_batches": COUNT,
     "trainer.gradient_clip_val": _or_null(NOT_NEGATIVE),
     "trainer.gradient_clip_algorithm": _words(choices.CLIP_ALGORITHMS),
     "trainer.check_val_every_n_epoch": _or_null(COUNT),
-    "trainer.val_check_interval": BATCHES._replace(
+    "trainer.val_check_interval": SOME_BATCHES._replace(
         pattern=DURATION.pattern, example=DURATION.example
     ),
     "trainer.num_sanity_val_steps": Rule((int,), low=-1),
-    "trainer.limit_train_batches": BATCHES,
+    "trainer.limit_train_batches": SOME_BATCHES,
     "trainer.limit_val_batches": BATCHES,
     "trainer.limit_test_batches": BATCHES,
     "trainer.log_every_n_steps": NATURAL,
@@ -279,6 +280,7 @@ RULES = {
     "trainer.profiler": _or_null(_words(choices.PROFILERS)),
     "trainer.profiler.max_rows": COUNT,
     "callbacks.progress.style": _words(choices.PROGRESS_STYLES),
+    "callbacks.progress.max_lines": COUNT,
     "callbacks.early_stopping.patience": NATURAL,
     "callbacks.early_stopping.min_delta": NOT_NEGATIVE,
     "callbacks.early_stopping.mode": _words(choices.MONITOR_MODES),

@@ -34,11 +34,23 @@ LENGTH = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")  # the 
 
 
 def register_resolvers() -> None:
-    """Register ${run_id:} (six random hexadecimal digits) and ${job_name:OVERRIDES} for configs."""
+    """Register the functions that configs call.
+
+    ${run_id:} is six random hexadecimal digits. For the others see `job_name` and `direction`.
+    """
     OmegaConf.register_new_resolver(
         "run_id", lambda: secrets.token_hex(3), use_cache=True, replace=True
     )
     OmegaConf.register_new_resolver("job_name", job_name, replace=True)
+    OmegaConf.register_new_resolver("direction", direction, replace=True)
+
+
+def direction(score: str) -> str:
+    """Return whether the best value of a score is its "min" or its "max".
+
+    score: for example val/loss.
+    """
+    return "min" if score.endswith(("loss", "calibration_error")) else "max"
 
 
 def job_name(overrides: str) -> str:

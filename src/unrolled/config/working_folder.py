@@ -1,11 +1,14 @@
 """Makes NAME.yaml in the working folder an option data=NAME; `unrolled inspect` writes it."""
 
+import re
 from pathlib import Path
 
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
+
+from unrolled.errors import ConfigError
 
 GROUP = "data"
 
@@ -30,11 +33,11 @@ class WorkingFolder(ConfigSource):
         if path is None:
             raise ConfigLoadError(f"Config not found : {config_path}")
         text = path.read_text(encoding="utf-8")
+        config = OmegaConf.create(text)
+        header = ConfigSource._get_header_dict(text[:512])
+        _require_own_group(path, config, header)
         return ConfigResult(
-            provider=self.provider,
-            path=self.full_path(),
-            config=OmegaConf.create(text),
-            header=ConfigSource._get_header_dict(text[:512]),
+            provider=self.provider, path=self.full_path(), config=config, header=header
         )
 
     def is_group(self, config_path: str) -> bool:
@@ -63,6 +66,27 @@ def names(group: str) -> list[str]:
     """Return the options of a group that `inspect` has written to the working folder."""
     files = Path().glob("*.yaml") if group == GROUP else ()
     return [file.stem for file in files if "- files" in file.read_text("utf-8", errors="replace")]
+
+
+def _require_own_group(path: Path, config: object, header: dict[str, str | None]) -> None:
+    """Refuse a file that sets more than its own group.
+
+    Raises:
+        ConfigError: the file has a package of its own, or chooses options of other groups.
+    """
+    if header.get("package") not in (None, GROUP):
+        raise ConfigError(
+            f"{path}: `# @package {header['package']}` is not allowed here; the file can only set "
+            f"keys of {GROUP}"
+        )
+    if not isinstance(config, DictConfig):
+        raise ConfigError(f"{path}: need keys with values, such as `path: data.csv`")
+    for entry in config.get("defaults") or ():
+        if not isinstance(entry, str) or not re.fullmatch(r"[\w.-]+", entry):
+            raise ConfigError(
+                f"{path}: `defaults: [{entry}]` is not allowed here; the file can only name "
+                f"options of {GROUP}, such as files"
+            )
 
 
 def _path(config_path: str) -> Path | None:

@@ -66,9 +66,9 @@ class Batches:
     seed: of the order, >= 0.
     redraw: returns the set of an epoch >= 1, with as many sequences of the same lengths, or None if
         every epoch uses the same set.
-    rank, world_size: which share of the sequences this process gets. In training every rank gets
-        equally many (at most world_size - 1 sequences of an epoch are left out, others in each
-        epoch); without shuffling none is.
+    rank, world_size: which share of the sequences this process gets. The ranks divide each batch of
+        world_size * batch_size sequences of the order that a single process would have. In
+        training, the last of these batches is left out if it is too small for a sequence per rank.
 
     Lightning sees a loader whose sampler is the loader itself, and calls its `set_epoch`. It
     creates an iterator before it sets the epoch, so the order is drawn with the first batch.
@@ -119,13 +119,25 @@ class Batches:
     @property
     def num_sequences(self) -> int:
         """Sequences of this rank in an epoch."""
-        if self.shuffle:
-            num = len(self.sequences) // self.world_size
-        else:
-            num = len(range(self.rank, len(self.sequences), self.world_size))
-        if self.drop_last and num > self.batch_size:
-            return num - num % self.batch_size
+        return len(range(self.rank, self._num_in_all_ranks, self.world_size))
+
+    @property
+    def _num_in_all_ranks(self) -> int:
+        """Sequences of all ranks in an epoch."""
+        num, size = len(self.sequences), self.batch_size * self.world_size
+        if self.drop_last and num > size:
+            return num - num % size
+        if self.shuffle and num > size and num % size < self.world_size:
+            return num - num % size
         return num
+
+    def num_in_batch(self, number: int) -> int:
+        """Return the sequences of all ranks in a batch.
+
+        number: of the batch in the epoch, from 0.
+        """
+        size = self.batch_size * self.world_size
+        return min(size, self._num_in_all_ranks - number * size)
 
     def __len__(self) -> int:
         return math.ceil(self.num_sequences / self.batch_size)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from unrolled.data.channels import Channels
 from unrolled.data.missing import Filling
+from unrolled.data.ranges import Ranges
 from unrolled.data.standardization import Standardization
 
 
@@ -19,6 +20,7 @@ class Fitted:
     schema: plain values with which the source reads further files, or None; see `SourceData`.
     filling: how missing values are filled.
     standardization: mean and scale of the features.
+    ranges: smallest and largest value of the features, or None for a run that does not store them.
     background: name of the class of windows in which nothing happens, or None; see `Windows`.
     channels: which channels are added to the standardised features, or None for none.
     """
@@ -27,6 +29,7 @@ class Fitted:
     schema: dict[str, Any] | None
     filling: Filling
     standardization: Standardization
+    ranges: Ranges | None
     background: str | None
     channels: Channels | None
 
@@ -38,6 +41,7 @@ class Fitted:
             "window_background": self.background,
             "filling": self.filling.to_plain(),
             "standardization": self.standardization.to_plain(),
+            "ranges": None if self.ranges is None else self.ranges.to_plain(),
             "channels": None if self.channels is None else self.channels.to_plain(),
         }
 
@@ -49,6 +53,7 @@ class Fitted:
             schema=values["schema"],
             filling=Filling.from_plain(values["filling"]),
             standardization=Standardization.from_plain(values["standardization"]),
+            ranges=Ranges.from_plain(values["ranges"]) if values.get("ranges") else None,
             background=values["window_background"],
             channels=None
             if values["channels"] is None

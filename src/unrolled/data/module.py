@@ -1,7 +1,7 @@
 """The LightningDataModule: the prepared sequences of a source, in batches."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,14 +13,24 @@ from unrolled.contracts import Batch, Sequences, Source, SourceData
 from unrolled.data.batches import Batches, Batching
 from unrolled.data.fingerprint import fingerprint
 from unrolled.data.fitted import Fitted
+from unrolled.data.leaks import leak_warnings
 from unrolled.data.parts import Parts, baselines
 from unrolled.data.preparation import Preparation
-from unrolled.data.sanity_checks import check_source
+from unrolled.data.repeats import repeated
+from unrolled.data.sanity_checks import SPLIT_NAMES, check_source
 from unrolled.data.selection import Selection
 from unrolled.errors import ConfigError
 from unrolled.small_recipe import SmallRecipe, small_recipe
 
 log = logging.getLogger(__name__)
+
+
+def _groups(parts: Parts[Selection], names: Mapping[int, str]) -> dict[str, list[str]]:
+    """Return the names of the groups of each part."""
+    return {
+        name: [] if part is None else sorted({names[row] for row in part.ids.tolist()})
+        for name, part in (("train", parts.train), ("val", parts.val), ("test", parts.test))
+    }
 
 
 class SequenceDataModule(LightningDataModule):
@@ -46,6 +56,10 @@ class SequenceDataModule(LightningDataModule):
         self.baselines: dict[str, float] = {}  # test accuracy of classifiers without training
         self.averages_windows = False  # whether the windows of a recording have one label
         self.fingerprint = ""
+        self.warnings: list[str] = []  # about the sequences, for whoever trains on them
+        self.groups: dict[str, list[str]] = {}  # names of the groups in each part, if there are any
+        self.num_repeated: dict[str, int] = {}  # sequences of val and test that are in another part
+        self.repeated_ids = torch.zeros(0, dtype=torch.long)  # of the ones in test
         self._parts: Parts[Sequences] | None = None
         self._divided: Parts[Selection] | None = None  # before preprocessing, if channels are added
         self._redraw: Callable[[int], Sequences] | None = None
@@ -70,8 +84,16 @@ class SequenceDataModule(LightningDataModule):
         self.names = data.names
         self.class_names = list(data.class_names)
         self.fingerprint = fingerprint(data)
-        parts = self.preparation.divide(data)
+        rows = self.preparation.division.assign(data)
+        if data.fit_features is not None and self.fitted is None:
+            data = data.fit_features(rows.train)
+        parts = self.preparation.divide(data, rows)
+        if data.redraw is None:
+            self._find_repeated(parts)
+        if data.group_names is not None:
+            self.groups = _groups(parts, data.group_names)
         if self.fitted is None:
+            self._find_leaks(parts.train, data)
             self.fitted = self.preparation.fit(parts.train, data)
         self._parts = self.preparation.finish(parts, self.fitted)
         if self.fitted.channels is not None:
@@ -88,6 +110,34 @@ class SequenceDataModule(LightningDataModule):
             self.averages_windows = all(part.step_y is None for part in data.parts().values())
             log.info("windows of %s recordings", parts.sizes())
         self.baselines = baselines(self._parts, data)
+
+    def _find_leaks(self, train: Selection, data: SourceData) -> None:
+        """Warn of features that give the label away, if the layout keeps features."""
+        if data.features is not None and self.preparation.layout == "rows":
+            self.warnings += leak_warnings(train, data.features)
+
+    def _find_repeated(self, parts: Parts[Selection]) -> None:
+        """Count the sequences that have the same values as one of a set used earlier, and warn."""
+        earlier = [parts.train]
+        for name, part in (("val", parts.val), ("test", parts.test)):
+            if part is None:
+                continue
+            found = repeated(part, earlier)
+            earlier.append(part)
+            self.num_repeated[name] = int(found.sum())
+            if name == "test":
+                self.repeated_ids = part.ids[found]
+            if found.any():
+                of = "training set" if len(earlier) == 2 else "training or validation set"
+                self.warnings.append(
+                    f"{int(found.sum())} of {len(part)} sequences of the {SPLIT_NAMES[name]} have "
+                    f"the same values as a sequence of the {of}"
+                )
+
+    def log_warnings(self) -> None:
+        """Log the warnings about the sequences."""
+        for text in self.warnings:
+            log.warning("%s", text)
 
     def load_source(self) -> SourceData:
         """Return the raw sequences of the source."""
@@ -120,8 +170,13 @@ class SequenceDataModule(LightningDataModule):
         return self.preparation.finish(self._divided, replace(self.fitted, channels=None))
 
     @property
+    def has_channels(self) -> bool:
+        """Whether channels were added to the features."""
+        return self._divided is not None
+
+    @property
     def num_features(self) -> int:
-        """Features per step (d)."""
+        """Features per step (d), with added channels."""
         return self.parts.train.x.shape[2]
 
     @property

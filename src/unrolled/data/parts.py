@@ -40,6 +40,29 @@ class Parts(Generic[Part]):
         )
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Rows of the training sequences of a source by part; None if the source gives the part."""
+
+    train: Int[Tensor, " n"]
+    val: Int[Tensor, " v"] | None
+    test: Int[Tensor, " m"] | None
+
+    def select(self, data: SourceData) -> Parts[Selection]:
+        """Return the raw sequences of each part."""
+
+        def part(rows: Tensor | None, given: Sequences | None) -> Selection | None:
+            if rows is not None:
+                return Selection(data.train, rows)
+            return None if given is None else Selection.of_all(given)
+
+        return Parts(
+            train=Selection(data.train, self.train),
+            val=part(self.val, data.val),
+            test=part(self.test, data.test),
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Division:
     """How validation and test set are held out if the source does not provide them.
@@ -84,33 +107,28 @@ class Division:
                     f"got data.{key}={fold} of {self.num_folds}"
                 )
 
-    def divide(self, data: SourceData) -> Parts[Selection]:
-        """Return the parts; what the source does not give is held out of train.
+    def assign(self, data: SourceData) -> "Rows":
+        """Return which training sequences of the source are used for which part.
 
         Raises:
             ConfigError: a setting does not fit the data.
             DataError: a part would be empty.
         """
-        given = Parts(data.train, data.val, data.test).changed(Selection.of_all)
-        rows, val, test = given.train.rows, given.val, given.test
+        rows, val, test = torch.arange(len(data.train)), None, None
         if isinstance(self.test_fold, int):
-            rows, held = self._fold_out(data, rows, self.test_fold)
-            test = Selection(data.train, held)
-        elif test is None and (size := self._test_size(data)):
-            rows, held = self._hold_out(data, rows, size)
-            test = Selection(data.train, held)
+            rows, test = self._fold_out(data, rows, self.test_fold)
+        elif data.test is None and (size := self._test_size(data)):
+            rows, test = self._hold_out(data, rows, size)
         if self.fold is not None:
-            if val is not None:
+            if data.val is not None:
                 raise ConfigError(
                     f"data.fold={self.fold}: this source has a validation set of its own; "
                     "leave data.fold=null"
                 )
-            rows, held = self._fold_out(data, rows, self.fold)
-            val = Selection(data.train, held)
-        elif val is None and (size := self._val_size(len(rows))):
-            rows, held = self._hold_out(data, rows, size)
-            val = Selection(data.train, held)
-        return Parts(Selection(data.train, rows), val, test)
+            rows, val = self._fold_out(data, rows, self.fold)
+        elif data.val is None and (size := self._val_size(len(rows))):
+            rows, val = self._hold_out(data, rows, size)
+        return Rows(rows, val, test)
 
     def num_possible_folds(self, data: SourceData) -> int:
         """Return num_folds, or the largest number >= 2 that the training sequences allow."""
@@ -146,7 +164,7 @@ class Division:
             split=self.split,
             seed=self.split_seed,
             groups=None if data.groups is None else data.groups[rows],
-            starts=None if data.starts is None else data.starts[rows],
+            spans=None if data.spans is None else data.spans[rows],
         )
         return rows[kept], rows[held]
 

@@ -19,7 +19,8 @@ from unrolled.data.layouts import lay_out, require_equal_lengths
 from unrolled.data.missing import Filling
 from unrolled.data.moments import Moments
 from unrolled.data.noise_tail import append_noise
-from unrolled.data.parts import Division, Parts
+from unrolled.data.parts import Division, Parts, Rows
+from unrolled.data.ranges import Ranges
 from unrolled.data.selection import Selection, joined
 from unrolled.data.standardization import Standardization
 from unrolled.data.truncation import truncate
@@ -62,16 +63,17 @@ class Preparation:
     channels: ChannelSettings
     window: Windows
 
-    def divide(self, data: SourceData) -> Parts[Selection]:
+    def divide(self, data: SourceData, rows: Rows) -> Parts[Selection]:
         """Return the raw sequences of each part.
 
+        rows: see `Division.assign`.
+
         Raises:
-            ConfigError: a setting does not fit the data.
-            DataError: a part would be empty, or lengths or labels do not allow the layout.
+            DataError: lengths or labels do not allow the layout.
         """
         for part in data.parts().values():
             self._check_layout(part)
-        return self.division.divide(data)
+        return rows.select(data)
 
     def fit(self, train: Selection, data: SourceData) -> Fitted:
         """Return the values that are fitted on a raw training set.
@@ -91,6 +93,7 @@ class Preparation:
             schema=data.schema,
             filling=filling,
             standardization=standardization,
+            ranges=Ranges(moments.low[:num_features], moments.high[:num_features]),
             background=self.window.background_of(self._laid_out(train), class_names),
             channels=None,
         )

@@ -11,6 +11,26 @@ LARGEST = torch.finfo(torch.float32).max  # the network reads float32
 SPLIT_NAMES = {"train": "training set", "val": "validation set", "test": "test set"}
 
 
+def check_source(data: SourceData) -> None:
+    """Refuse data on which a run cannot be trained.
+
+    Raises:
+        DataError: the message names set, row and column.
+    """
+    for name, part in data.parts().items():
+        check_sequences(
+            part,
+            split=SPLIT_NAMES[name],
+            num_classes=len(data.class_names),
+            missing_allowed=data.missing != "refuse",
+        )
+        if part.x.shape[2] != data.train.x.shape[2]:
+            raise DataError(
+                f"the {SPLIT_NAMES[name]} has {part.x.shape[2]} features per step, "
+                f"the training set {data.train.x.shape[2]}"
+            )
+
+
 def check_sequences(
     sequences: Sequences, *, split: str, num_classes: int, missing_allowed: bool = False
 ) -> None:
@@ -46,26 +66,6 @@ def check_sequences(
         f"{sequences.x[row, step, feature].item()} is not a finite number "
         f"({int(wrong.sum())} such values in {int(wrong.any(2).any(1).sum())} sequences)"
     )
-
-
-def check_source(data: SourceData) -> None:
-    """Refuse data on which a run cannot be trained.
-
-    Raises:
-        DataError: the message names set, row and column.
-    """
-    for name, part in data.parts().items():
-        check_sequences(
-            part,
-            split=SPLIT_NAMES[name],
-            num_classes=len(data.class_names),
-            missing_allowed=data.missing != "refuse",
-        )
-        if part.x.shape[2] != data.train.x.shape[2]:
-            raise DataError(
-                f"the {SPLIT_NAMES[name]} has {part.x.shape[2]} features per step, "
-                f"the training set {data.train.x.shape[2]}"
-            )
 
 
 def _refuse(wrong: Tensor, values: Tensor, ids: Tensor, *, split: str, rule: str) -> None:

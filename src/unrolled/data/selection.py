@@ -40,12 +40,32 @@ class Selection:
         """Features per step (d)."""
         return self.sequences.x.shape[2]
 
+    @property
+    def lengths(self) -> Int[Tensor, " n"]:
+        """Real steps of each sequence."""
+        return self.sequences.lengths[self.rows]
+
+    @property
+    def y(self) -> Int[Tensor, " n"]:
+        """Class of each sequence."""
+        return self.sequences.y[self.rows]
+
+    @property
+    def ids(self) -> Int[Tensor, " n"]:
+        """Row of each sequence in its source."""
+        return self.sequences.ids[self.rows]
+
     def blocks(self) -> Iterator[Sequences]:
-        """Yield the sequences in order, some at a time, with x in double precision."""
-        num_steps, num_features = self.sequences.x.shape[1:]
-        for rows in torch.split(self.rows, max(1, BLOCK_VALUES // (num_steps * num_features))):
+        """Yield the sequences in order, some at a time, with x in double precision.
+
+        They are padded to the longest of them, so that nothing depends on sequences of other sets.
+        """
+        num_steps = int(self.lengths.max())
+        num_values = num_steps * self.num_features
+        for rows in torch.split(self.rows, max(1, BLOCK_VALUES // num_values)):
             block = self.sequences.take(rows)
-            yield replace(block, x=block.x.double())
+            step_y = None if block.step_y is None else block.step_y[:, :num_steps]
+            yield replace(block, x=block.x[:, :num_steps].double(), step_y=step_y)
 
 
 def joined(blocks: Iterator[Sequences], *, num_sequences: int) -> Sequences:

@@ -1,5 +1,7 @@
 """Selects the sequences to hold out. The seed of a split is independent of the seed of the run."""
 
+import logging
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -7,6 +9,8 @@ from torch import Tensor
 
 from unrolled.config.choices import SPLITS
 from unrolled.errors import ConfigError, DataError
+
+log = logging.getLogger(__name__)
 
 FOLD_SPLITS = ("stratified", "random", "group")  # that folds can have
 NO_GROUPS = "data.split=group needs the column of the groups: data.group=COLUMN"
@@ -19,16 +23,19 @@ def hold_out(
     split: str,
     seed: int,
     groups: Int[Tensor, " n"] | None = None,
-    starts: Float[Tensor, " n"] | None = None,
+    spans: Float[Tensor, "n 2"] | None = None,
 ) -> tuple[Int[Tensor, " kept"], Int[Tensor, " held"]]:
     """Return the rows to keep and the rows to hold out.
 
     size: sequences to hold out (>= 1) or their fraction (0 < size < 1).
     split: stratified (each class keeps its share), random (the last ones of a seeded shuffle),
         group (whole groups in a seeded order, until there are enough) or time (the sequences that
-        start last). `given` raises, because nothing is held out that the data does not provide.
+        start last; earlier ones that overlap them in time, or share a group with them, are neither
+        kept nor held out). `given` raises, because nothing is held out that the data does not
+        provide.
     seed: seed of the split, >= 0.
-    groups, starts: group and start of each sequence; needed by split=group and split=time.
+    groups: group of each sequence; needed by split=group.
+    spans: times of the first and the last step; needed by split=time.
 
     Raises:
         ConfigError: an unknown split, or one for which the data has no groups or times.
@@ -53,10 +60,11 @@ def hold_out(
     if split == "group":
         return _hold_out_groups(groups, num_held=num_held, seed=seed)
     if split == "time":
-        if starts is None:
+        if spans is None:
             raise ConfigError("data.split=time needs the times of the steps: data.time=COLUMN")
-        order = starts.argsort(stable=True)
-        return order[:-num_held], order[-num_held:]
+        order = spans[:, 0].argsort(stable=True)
+        earlier, held = order[:-num_held], order[-num_held:]
+        return _apart(earlier, held, spans=spans, groups=groups), held
     if split != "stratified":
         raise ConfigError(f"data.split={split!r}: need one of {', '.join(SPLITS)}")
     from sklearn.model_selection import train_test_split  # late: prediction does without
@@ -150,6 +158,33 @@ def _remedy(num_least: int) -> str:
         )
     num_folds = min(num_least, 5)
     return f"or test on each sequence once with data.test_fold=all data.num_folds={num_folds}"
+
+
+def _apart(
+    earlier: Int[Tensor, " m"],
+    held: Int[Tensor, " held"],
+    *,
+    spans: Float[Tensor, "n 2"],
+    groups: Int[Tensor, " n"] | None,
+) -> Int[Tensor, " kept"]:
+    """Return the earlier rows that end before the held-out ones start, and share no group."""
+    shared = spans[earlier, 1] >= spans[held, 0].min()
+    if groups is not None:
+        shared |= torch.isin(groups[earlier], groups[held])
+    what = "overlap the held-out ones in time" + (" or share a group" if groups is not None else "")
+    if bool(shared.all()):
+        raise DataError(
+            f"data.split=time: all of the {len(earlier)} earlier sequences {what}, so none would "
+            f"be left; does data.time begin again in each sequence? Use data.split=stratified"
+        )
+    if bool(shared.any()):
+        log.warning(
+            "data.split=time: %d of the %d earlier sequences %s; they are in no set",
+            int(shared.sum()),
+            len(earlier),
+            what,
+        )
+    return earlier[~shared]
 
 
 def _hold_out_groups(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unrolled.building.ensemble import average
 from unrolled.building.network import Network
-from unrolled.data.files.piece import Piece
+from unrolled.data.files.piece import Piece, joined
 from unrolled.data.fitted import Fitted
 from unrolled.data.sanity_checks import LARGEST
 from unrolled.encoders.blocks.encoder import State
@@ -129,35 +129,38 @@ class Incoming:
         self.cuts_head = truncate == "head"
         self.is_long = False
         self.num_steps = 0
+        self.first_class: int | None = None
         self._long = long
         self._logits: Tensor | None = None
-        self._parts: list[npt.NDArray[np.float64]] = []
+        self._parts: list[Piece] = []
 
-    def add(self, values: npt.NDArray[np.float64]) -> None:
-        """Take further steps, (t, d).
+    def add(self, piece: Piece) -> None:
+        """Take further steps.
 
         Raises:
             DataError: as LongSequence.read.
         """
         if self.max_length is not None and not self.cuts_head:
-            values = values[: self.max_length - self.num_steps]
-        if not len(values):
+            piece = piece.steps(slice(self.max_length - self.num_steps))
+        if not len(piece.values):
             return
-        self.num_steps += len(values)
-        self._parts.append(values)
+        if self.num_steps == 0 and piece.classes is not None:
+            self.first_class = int(piece.classes[0])
+        self.num_steps += len(piece.values)
+        self._parts.append(piece)
         if self.max_length is not None and self.cuts_head:
             if self.num_steps > self.max_length + LONG_STEPS:
-                self._parts = [np.concatenate(self._parts)[-self.max_length :].copy()]
+                self._parts = [joined(self._parts).steps(slice(-self.max_length, None))]
                 self.num_steps = self.max_length
         elif self._long is not None and self.num_steps > LONG_STEPS:
             self.is_long = True
             for part in self._parts:
-                self._long.read(part)
+                self._long.read(part.values)
             self._parts.clear()
 
-    def values(self) -> Tensor:
-        """Return all steps, (t, d), of a sequence that is not long."""
-        return torch.from_numpy(np.concatenate(self._parts))
+    def whole(self) -> Piece:
+        """Return all steps of a sequence that is not long."""
+        return joined(self._parts)
 
     def close(self) -> None:
         """Take no further steps: of a sequence that is long only the logits are left."""
@@ -173,7 +176,7 @@ class Incoming:
     @property
     def num_values(self) -> int:
         """Numbers that are in memory."""
-        return sum(part.size for part in self._parts)
+        return sum(part.values.size for part in self._parts)
 
 
 def in_blocks(
@@ -194,7 +197,7 @@ def in_blocks(
                 yield first_row, block
                 first_row, num_values, block = first_row + len(block), 0, []
             block.append(begin(piece.id, first_row + len(block)))
-        block[-1].add(piece.values)
+        block[-1].add(piece)
     if block:
         block[-1].close()
         yield first_row, block

@@ -15,6 +15,7 @@ from unrolled.config.compound import ALL_FOLDS
 from unrolled.config.values import identity, leaves, model_name
 from unrolled.errors import ConfigError, UnrolledError
 from unrolled.reports.console import clean
+from unrolled.runs import manifest
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_runs
 
@@ -112,6 +113,7 @@ def read_run(folder: RunFolder) -> Run:
     Raises:
         CheckpointError: it is not a run.
     """
+    manifest.require_unchanged(folder, manifest.FOR_REPORTS)
     config, result = folder.config(), folder.result() or UNFINISHED
     settings = _settings(config)
     return Run(

@@ -12,6 +12,8 @@ from typing import Any
 
 from scipy.special import stdtrit
 
+from unrolled.config.values import direction
+
 CONFIDENCE = 0.95
 PROPORTIONS = ("accuracy", "f1", "calibration_error")  # scores between 0 and 1, printed in %
 
@@ -56,6 +58,14 @@ def summarize_scores(values: Sequence[float], *, metric: str) -> ScoreSummary:
     return summarize(values)
 
 
+def wilson_interval(num_correct: int, num: int) -> tuple[float, float]:
+    """Return the 95 % interval of a proportion (Wilson 1927) for independent draws."""
+    from scipy.stats import binomtest  # late: it takes longer to import than the rest
+
+    interval = binomtest(num_correct, num).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
 def paired_difference(
     ours: Mapping[Any, float], theirs: Mapping[Any, float], *, metric: str
 ) -> ScoreSummary | None:
@@ -71,7 +81,7 @@ def paired_difference(
 
 def is_loss(metric: str) -> bool:
     """Return whether a lower score is better."""
-    return metric.endswith(("loss", "error"))
+    return direction(metric) == "min"
 
 
 def is_proportion(metric: str) -> bool:

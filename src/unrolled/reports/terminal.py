@@ -19,7 +19,14 @@ from unrolled.reports.runs import UNREADABLE, skipped
 from unrolled.runs.result import CrossValidation, Result
 from unrolled.runs.run_folder import RunFolder
 
-METRICS = ("loss", "accuracy", "f1", "calibration_error")
+METRICS = ("loss", "accuracy", "balanced_accuracy", "f1", "calibration_error")
+# Rows of a split, by the prefix of their scores.
+ROWS = {
+    "": "",
+    "vote_": ", by recording",  # of all windows of a recording
+    "unseen_": ", unseen",  # without the sequences that are in another split too
+    "unseen_vote_": ", unseen, by recording",
+}
 HEADERS = (
     *("state", "data", "model", "seed", "val acc", "cv acc", "test acc"),
     *("parameters", "time", "run"),
@@ -41,13 +48,11 @@ def show_scores(result: Result) -> None:
     scores = result.scores
     table = Table("split", *(name.replace("_", " ") for name in METRICS))
     for split in ("train", "cv", "val", "test"):
-        values = [scores.get(f"{split}/{metric}") for metric in METRICS]
-        if any(value is not None for value in values):
-            table.add_row(split, *("" if value is None else f"{value:.4f}" for value in values))
-        averaged = [scores.get(f"{split}/vote_{metric}") for metric in METRICS]
-        if any(value is not None for value in averaged):  # of all windows of a recording
-            name = f"{split}, by recording"
-            table.add_row(name, *("" if value is None else f"{value:.4f}" for value in averaged))
+        for prefix, suffix in ROWS.items():
+            values = [scores.get(f"{split}/{prefix}{metric}") for metric in METRICS]
+            if any(value is not None for value in values):
+                cells = ("" if value is None else f"{value:.4f}" for value in values)
+                table.add_row(f"{split}{suffix}", *cells)
     console = make_console()
     if table.row_count:
         console.print(table)
@@ -99,6 +104,13 @@ def _show_folds(folds: CrossValidation, console: Console) -> None:
         f"{100 * folds.num_right / folds.num_sequences:.1f} % "
         f"(95 % interval {100 * folds.low:.1f} to {100 * folds.high:.1f} %)"
     )
+    num = folds.num_sequences - folds.num_repeated
+    if folds.num_repeated and num:
+        right = folds.num_right - folds.num_right_repeated
+        console.print(
+            f"without {folds.num_repeated:,} sequences that have the same values as others: "
+            f"{right:,} of {num:,} correct"
+        )
     for name, accuracy in folds.baselines.items():
         console.print(f"mean accuracy of the baseline {clean(name)}: {100 * accuracy:.1f} %")
 

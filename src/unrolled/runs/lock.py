@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,19 +28,10 @@ def locked(folder: Path) -> Iterator[None]:
         CheckpointError: another process holds the lock; names its host and process id.
         StorageError: the folder cannot be written.
     """
-    if is_helper():
-        yield
-        return
     with _opened(folder) as file:
         sweep_temporaries(folder)
         yield
         file.truncate(0)
-
-
-def is_helper() -> bool:
-    """Return whether this is a further process of a distributed run (rank > 0)."""
-    ranks = (os.environ.get(name, "0") for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
-    return any(rank not in ("", "0") for rank in ranks)
 
 
 def _opened(folder: Path) -> IO[str]:
@@ -53,12 +45,19 @@ def _opened(folder: Path) -> IO[str]:
         file.flush()
     except BlockingIOError as error:
         file.seek(0)
-        text = file.read()
-        holder = json.loads(text) if text else {"pid": "?", "host": "?"}
         raise CheckpointError(
-            f"{folder} is in use by process {holder['pid']} on {holder['host']}; "
-            "wait until it ends, or end it"
+            f"{folder} is in use by {_holder(file.read())}; wait until it ends, or end it"
         ) from error
     except OSError as error:
         raise StorageError(f"{folder} cannot be written: {error.strerror}") from error
     return file
+
+
+def _holder(text: str) -> str:
+    """Return the process that a lock file names, in words."""
+    try:
+        holder = json.loads(text)
+        host = re.sub(r"[^\w.-]", "?", str(holder["host"]))
+        return f"process {int(holder['pid'])} on {host[:80]}"
+    except (ValueError, TypeError, KeyError):
+        return "another process"

@@ -28,6 +28,7 @@ def provenance(overrides: list[str]) -> dict[str, Any]:
     return {
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
+        "working_folder": str(Path.cwd()),
         "overrides": overrides,
         "versions": {
             "python": platform.python_version(),

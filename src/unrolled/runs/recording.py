@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from unrolled.config.values import config_hash
 from unrolled.errors import STOP_SIGNALS, RunInterruptedError, StorageError, UnrolledError
+from unrolled.runs import manifest
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder
 
@@ -61,6 +62,8 @@ def _interrupt(result: Result) -> None:
 def _write(folder: RunFolder, result: Result) -> None:
     try:
         folder.write_result(result)
+        if result.state == "done":
+            manifest.write(folder)
     except StorageError as error:
         if result.state == "done":
             raise

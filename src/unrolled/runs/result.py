@@ -43,6 +43,8 @@ class CrossValidation:
 
     num_sequences: in all folds together; each is held out once.
     num_right: of these, how many were classified correctly.
+    num_repeated: sequences with the same values as one outside the fold that holds them out.
+    num_right_repeated: of these, how many were classified correctly.
     low, high: 95 % interval of num_right / num_sequences.
     mean, deviation: over the folds, by name (accuracy, loss, ...); standard deviation with n - 1.
     baselines: mean accuracy of predictors without training, by name.
@@ -58,6 +60,8 @@ class CrossValidation:
     baselines: dict[str, float]
     confusion: list[list[int]]
     folds: list[Part]
+    num_repeated: int = 0
+    num_right_repeated: int = 0
 
 
 @dataclass
@@ -75,6 +79,9 @@ class Result:
     baselines: test accuracy of predictors without a training loop, by name.
     baseline_seconds: CPU time of the ones that were fitted (1-NN, MiniRocket), by name.
     num_sequences: per split.
+    num_repeated: sequences of val and test with the same values as one of another split. The names
+        of the scores without them begin with unseen, for example test/unseen_accuracy.
+    groups: names of the groups (data.group) in each split, if there are groups.
     recipe: what `recipe=small` computed from the sizes of the data; see `small_recipe`.
     members: of an ensemble, with their scores.
     cross_validation: scores of the folds; their means are also scores, by name (cv/accuracy).
@@ -98,6 +105,8 @@ class Result:
     baseline_seconds: dict[str, float] = field(default_factory=dict)
     num_parameters: int | None = None
     num_sequences: dict[str, int] = field(default_factory=dict)
+    num_repeated: dict[str, int] = field(default_factory=dict)
+    groups: dict[str, list[str]] = field(default_factory=dict)
     recipe: dict[str, float] | None = None
     num_epochs: int | None = None
     num_steps: int | None = None

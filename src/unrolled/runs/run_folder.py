@@ -34,8 +34,9 @@ from unrolled.errors import CheckpointError, StorageError, did_you_mean
 from unrolled.runs import checkpoint_file
 from unrolled.runs.durable import write_text
 from unrolled.runs.json_file import read_json, write_json
-from unrolled.runs.lock import is_helper, locked
+from unrolled.runs.lock import locked
 from unrolled.runs.result import Result
+from unrolled.runs.text_file import read_yaml
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,7 +45,7 @@ log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1  # of result.json and preprocessing.json
 PART = re.compile(r"(member|fold)-\d+")  # name of the folder of a training in a run of several
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # CSafeLoader needs libyaml
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # CSafeDumper needs libyaml
 
 
 class RunFolder:
@@ -109,7 +110,7 @@ class RunFolder:
             CheckpointError: it has a run.
             StorageError: it cannot be written.
         """
-        if (self.path / "checkpoints").exists() and not is_helper():
+        if (self.path / "checkpoints").exists():
             raise CheckpointError(
                 f"{self.path} already has a run; resume it with `{self.resume_command}`, "
                 "or choose another folder with hydra.run.dir=DIR"
@@ -121,7 +122,7 @@ class RunFolder:
 
     def make_free(self) -> None:
         """Prepare the folder of a run without a checkpoint for a new run."""
-        if not is_helper() and (self.path / "checkpoints").is_dir():
+        if (self.path / "checkpoints").is_dir():
             with locked(self.path):
                 self.remove_result()
                 for path in (self.best_checkpoint, self.path / "provenance.json"):
@@ -130,8 +131,6 @@ class RunFolder:
 
     def set_aside(self) -> None:
         """Move the files of the run to a hidden subfolder, so that a new run can use the folder."""
-        if is_helper():
-            return
         with locked(self.path):
             aside = self.path / f".replaced-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
             aside.mkdir()
@@ -161,14 +160,13 @@ class RunFolder:
             CheckpointError: it has a run.
             StorageError: it cannot be written.
         """
-        if not is_helper():
-            try:
-                (self.path / "checkpoints").mkdir(parents=True)  # only one process succeeds
-            except FileExistsError:
-                self.require_free()
-                raise
-            except OSError as error:
-                raise StorageError(f"{self.path} cannot be written: {error.strerror}") from error
+        try:
+            (self.path / "checkpoints").mkdir(parents=True)  # only one process succeeds
+        except FileExistsError:
+            self.require_free()
+            raise
+        except OSError as error:
+            raise StorageError(f"{self.path} cannot be written: {error.strerror}") from error
         with locked(self.path):
             yield
 
@@ -226,7 +224,7 @@ class RunFolder:
 
     def write_config(self, config: DictConfig) -> None:
         """Write the resolved config. Values from the environment stay references."""
-        text = OmegaConf.to_yaml(OmegaConf.create(resolve(config)))
+        text = yaml.dump(resolve(config), Dumper=DUMPER, sort_keys=False, allow_unicode=True)
         write_text(self.path / "config.yaml", text, durable=True)
 
     def config(self) -> DictConfig:
@@ -235,13 +233,12 @@ class RunFolder:
         Raises:
             CheckpointError: there is no config.yaml, so the folder is not a run.
         """
-        path = self.path / "config.yaml"
-        if not path.is_file():
+        # plain YAML, which OmegaConf.load would read four times slower
+        values = read_yaml(self.path / "config.yaml")
+        if values is None:
             raise CheckpointError(
                 f"{self.path} has no config.yaml, so it is not a run; see `unrolled list`"
             )
-        # plain YAML, which OmegaConf.load would read four times slower
-        values = yaml.load(path.read_bytes(), Loader=LOADER)  # noqa: S506 - a safe loader
         config = OmegaConf.create(values)
         assert isinstance(config, DictConfig)
         OmegaConf.set_struct(config, True)

@@ -12,7 +12,8 @@ from omegaconf import DictConfig
 
 from unrolled.config.checks import check_config
 from unrolled.config.values import config_hash
-from unrolled.errors import CheckpointError, RunInterruptedError, UnrolledError
+from unrolled.errors import CheckpointError, ConfigError, RunInterruptedError, UnrolledError
+from unrolled.processes import num_processes
 from unrolled.runs.provenance import source_hash
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_run
@@ -63,6 +64,7 @@ def carry_out(config: DictConfig, folder: RunFolder, *, overrides: list[str]) ->
     """Finish a job, and return how it ended. No error is raised."""
     try:
         check_config(config)
+        _require_one_process(config)
         if config.init_from is not None:
             config.init_from = str(find_run(config.init_from, root=Path("outputs")).path)
         result = _earlier_result(config, folder)
@@ -74,6 +76,15 @@ def carry_out(config: DictConfig, folder: RunFolder, *, overrides: list[str]) ->
     if config.sweep.keep != "all":
         folder.drop_checkpoints(keep_best=config.sweep.keep == "best")
     return _outcome(folder, result, before=before)
+
+
+def _require_one_process(config: DictConfig) -> None:
+    """Refuse a job on several devices: a sweep runs one job per device."""
+    if config.trainer.num_nodes != 1 or num_processes(config.trainer) != 1:
+        raise ConfigError(
+            f"trainer.devices={config.trainer.devices}: a job of a sweep trains on one device; "
+            "use trainer.devices=1"
+        )
 
 
 def _finish(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:

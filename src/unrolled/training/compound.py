@@ -24,7 +24,8 @@ from unrolled.runs.recording import recording
 from unrolled.runs.result import Best, Part, Result
 from unrolled.runs.run_folder import RunFolder
 from unrolled.training.cross_validation import HeldOut, out_of_fold_table, summarize
-from unrolled.training.process import readable_errors
+from unrolled.training.data_record import record_data
+from unrolled.training.process import readable_errors, without_repeats
 from unrolled.training.scoring import add_baselines, load_inputs, quiet_trainer, score
 from unrolled.training.trainer import load_ensemble
 
@@ -47,6 +48,7 @@ def run(config: DictConfig, folder: RunFolder, *, finish: Finish) -> Result:
         readable_errors(),
         StopSignals(),
         data_shared(),
+        without_repeats(),
     ):
         if folder.folds:
             _cross_validate(config, folder, result, finish=finish)
@@ -97,10 +99,11 @@ def _warn_of_unknown_classes(fold: RunFolder, data: SequenceDataModule) -> None:
 
 def _held_out(fold: RunFolder, data: SequenceDataModule) -> HeldOut:
     """Return what the model of a fold predicts for its test set."""
-    classifier = load_ensemble(fold, averages_windows=data.averages_windows)
+    classifier = load_ensemble(fold, data=data)
     inputs = JoinedData(load_inputs(fold))
     quiet_trainer(fold.config(), fold).test(classifier, datamodule=inputs, verbose=False)
-    held_out = HeldOut(*classifier.outputs["test"])
+    logits, y, ids = classifier.outputs["test"]
+    held_out = HeldOut(logits, y, ids, torch.isin(ids, data.repeated_ids))
     return held_out.of_recordings() if data.averages_windows else held_out
 
 
@@ -112,12 +115,9 @@ def _train_members(
     if any(one.data != configs[0].data for one in configs):
         share_source(configs[0])
     data = share_data(configs[0])
-    result.data_fingerprint = data.fingerprint
-    result.num_sequences = data.parts.sizes()
-    result.baselines = dict(data.baselines)
+    record_data(folder, data, result)
     if config.trainer.max_steps is None:
         result.recipe = data.small_recipe.to_plain()
-    folder.write_preprocessing(data.preprocessing())
     num = len(folder.members)
     if folder.folds:
         log.info("final model, without a held-out fold:")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from unrolled.data.windows import average_windows
@@ -26,18 +26,21 @@ class HeldOut:
     """The test set of a fold, and what the model of the fold predicts for it.
 
     ids: row of each sequence in its source; windows have the row of their recording.
+    repeated: whether a sequence has the same values as one outside this test set.
     """
 
     logits: Float[Tensor, "n c"]
     y: Int[Tensor, " n"]
     ids: Int[Tensor, " n"]
+    repeated: Bool[Tensor, " n"]
 
     def of_recordings(self) -> "HeldOut":
         """Return the recordings, each with the mean of the probabilities of its windows."""
         rows, probabilities = average_windows(self.logits.softmax(dim=1), self.ids)
         _, owners = torch.unique(self.ids, return_inverse=True)
         labels = self.y.new_zeros(len(rows)).scatter_(0, owners, self.y)
-        return HeldOut(probabilities.log(), labels, rows)
+        repeated = self.repeated.new_zeros(len(rows)).scatter_(0, owners, self.repeated)
+        return HeldOut(probabilities.log(), labels, rows, repeated)
 
 
 def summarize(
@@ -53,6 +56,7 @@ def summarize(
     y = torch.cat([part.y for part in parts])
     predicted = torch.cat([part.logits.argmax(dim=1) for part in parts])
     num_right = int((predicted == y).sum())
+    repeated = torch.cat([part.repeated for part in parts])
     counts = torch.bincount(y * num_classes + predicted, minlength=num_classes**2)
     interval = binomtest(num_right, len(y)).proportion_ci(CONFIDENCE, method="wilson")
     scores = [_test_scores(result.scores) for result in results]
@@ -61,6 +65,8 @@ def summarize(
     return CrossValidation(
         num_sequences=len(y),
         num_right=num_right,
+        num_repeated=int(repeated.sum()),
+        num_right_repeated=int((predicted == y)[repeated].sum()),
         low=float(interval.low),
         high=float(interval.high),
         mean={name: fmean(some[name] for some in scores) for name in names},
@@ -97,9 +103,9 @@ def out_of_fold_table(
 
 
 def _test_scores(scores: dict[str, float | None]) -> dict[str, float]:
-    """Return the scores on the test set, without the prefix test/."""
+    """Return the scores on the whole test set, without the prefix test/."""
     return {
         name.removeprefix("test/"): value
         for name, value in scores.items()
-        if name.startswith("test/") and value is not None
+        if name.startswith("test/") and "unseen_" not in name and value is not None
     }

@@ -20,7 +20,7 @@ from unrolled.classifier.ensemble import EnsembleClassifier
 from unrolled.classifier.module import SequenceClassifier
 from unrolled.config.changes import refuse_changes
 from unrolled.config.compound import ALL_FOLDS, is_compound, part_configs, with_changes
-from unrolled.config.values import class_name, is_fitted, is_longer, resolve
+from unrolled.config.values import is_fitted, is_longer, resolve
 from unrolled.data.fitted import Fitted
 from unrolled.data.joined import JoinedData
 from unrolled.data.module import SequenceDataModule
@@ -30,17 +30,19 @@ from unrolled.errors import (
     RunInterruptedError,
     UnrolledError,
 )
+from unrolled.runs import manifest
 from unrolled.runs.durable import require_space
 from unrolled.runs.preparations import distinct_preprocessing
 from unrolled.runs.provenance import provenance
 from unrolled.runs.recording import recording
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_run
-from unrolled.stems.none import NoStem
 from unrolled.training import compound, fitting
+from unrolled.training.data_record import record_data
 from unrolled.training.hyperparameters import log_final_scores, log_settings
 from unrolled.training.process import prepare_process, readable_errors
-from unrolled.training.scoring import add_baselines
+from unrolled.training.scoring import add_baselines, uses_test_set
+from unrolled.training.sizes import log_sizes
 from unrolled.training.trainer import (
     Experiment,
     build,
@@ -142,6 +144,7 @@ def _resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> R
         refuse_changes(start.identity, {**start.identity, **resolve(config)})
         log.info("resuming %s at step %d", folder.path, checkpoint["global_step"])
     _warn_of_other_versions(folder.provenance().get("versions", {}), here["versions"])
+    manifest.remove(folder)
     folder.remove_result()
     folder.write_config(config)
     folder.write_provenance(here)
@@ -152,10 +155,11 @@ def _resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> R
 
 def _run_parts(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
     """Finish a run of several trainings. Finished trainings are not repeated."""
+    num_parts = len(folder.folds) + len(folder.members)
 
     def finish(part: RunFolder) -> Result:
         before = part.config()
-        now, result = with_changes(before, config), part.result()
+        now, result = with_changes(before, config, num_parts=num_parts), part.result()
         if result is not None and result.state == "done" and not is_longer(before, now):
             return result
         if part.can_resume:
@@ -206,13 +210,10 @@ def _train_and_test(
         refuse_changes(start.identity, experiment.resume.identity)
     elif config.init_from is not None:
         _start_from(classifier, RunFolder(config.init_from))
-    folder.write_preprocessing(data.preprocessing())
-    result.num_parameters = _describe(config, experiment)
-    result.num_sequences = data.parts.sizes()
-    result.data_fingerprint = data.fingerprint
+    record_data(folder, data, result)
+    result.num_parameters = log_sizes(config, data, classifier.network)
     if config.trainer.max_steps is None:
         result.recipe = data.small_recipe.to_plain()
-    result.baselines = dict(data.baselines)
     require_space(
         folder.path, needed=NUM_CHECKPOINTS * VALUES_PER_WEIGHT * 4 * result.num_parameters
     )
@@ -227,9 +228,10 @@ def _train_and_test(
             log.info("training ended after epoch %d: %s", result.num_epochs, result.stopped_by)
         if experiment.checkpoint.best.value is None:
             result.selection = "last epoch: there was no validation"
-        load_weights(classifier.network, folder.best_state_dict())
+        best = folder.best_state_dict() if trainer.is_global_zero else {}  # who alone has it
+        load_weights(classifier.network, trainer.strategy.broadcast(best))
         test_started_at = perf_counter()
-        if config.test and data.parts.test is not None:
+        if uses_test_set(config) and data.parts.test is not None:
             result.scores |= test(trainer, classifier, data)
             result.confusion = classifier.confusion["test"].tolist()
         result.seconds["test"] = perf_counter() - test_started_at
@@ -273,37 +275,6 @@ def _warn_of_other_versions(before: dict[str, str], now: dict[str, str]) -> None
             )
 
 
-def _describe(config: DictConfig, experiment: Experiment) -> int:
-    """Log the sizes of data and model, and return the number of parameters."""
-    data = experiment.data
-    x, lengths = data.parts.train.x, data.parts.train.lengths
-    shortest, longest = int(lengths.min()), int(lengths.max())
-    sizes = ", ".join(f"{size:,} {name}" for name, size in data.parts.sizes().items())
-    log.info(
-        "data:  %s; %s sequences; %s steps of %d features; %d classes",
-        type(data.source).__name__,
-        sizes,
-        longest if shortest == longest else f"{shortest} to {longest}",
-        x.shape[2],
-        data.num_classes,
-    )
-    network = experiment.classifier.network
-    parts = (
-        (config.stem, network.stem),
-        (config.model, network.encoder),
-        (config.head, network.head),
-    )
-    counts = [
-        (class_name(node), sum(p.numel() for p in part.parameters()))
-        for node, part in parts
-        if not isinstance(part, NoStem)
-    ]
-    num_parameters = sum(count for _, count in counts)
-    terms = " + ".join(f"{name} {count:,}" for name, count in counts)
-    log.info("model: %s = %s parameters", terms, f"{num_parameters:,}")
-    return num_parameters
-
-
 def test(
     trainer: Trainer, classifier: LightningModule, data: LightningDataModule
 ) -> dict[str, float]:
@@ -323,18 +294,21 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
         DataError: there is no test set, or its features or classes differ from the run's.
     """
     prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
+    manifest.require_unchanged(folder)
     with readable_errors():
         inputs = [
             _as_in_training(config, preprocessing, has_folds=bool(folder.folds))
             for preprocessing in distinct_preprocessing(folder.networks)[0]
         ]
         data = inputs[0]
+        data.log_warnings()
         classifier: SequenceClassifier | EnsembleClassifier
         if folder.members or is_fitted(config):
-            classifier = load_ensemble(folder, averages_windows=data.averages_windows)
+            classifier = load_ensemble(folder, data=data)
         else:
             classifier = load_classifier(config, folder)
             classifier.averages_windows = data.averages_windows
+            classifier.repeated_ids = data.repeated_ids
         trainer = build_trainer(config, folder, callbacks=[], loggers=[])
         scores = test(trainer, classifier, JoinedData(inputs))
     result = {

@@ -13,6 +13,7 @@ from unrolled.errors import DataError
 from unrolled.runs import checkpoint_file
 from unrolled.runs.result import Best, Result
 from unrolled.runs.run_folder import RunFolder
+from unrolled.training.data_record import record_data
 from unrolled.training.scoring import add_baselines, score
 
 log = logging.getLogger(__name__)
@@ -30,16 +31,13 @@ def fit_and_test(config: DictConfig, folder: RunFolder, result: Result) -> None:
     """
     data = load_data(config)
     train = data.parts.train
-    result.num_sequences = data.parts.sizes()
-    result.data_fingerprint = data.fingerprint
-    result.baselines = dict(data.baselines)
     name = class_name(config.model)
     if len(train) < 2:
         raise DataError(
             f"the training set has 1 sequence; {name} needs at least 2, or choose another model "
             "with model=gru"
         )
-    folder.write_preprocessing(data.preprocessing())
+    record_data(folder, data, result)
     with StopSignals():
         started_at = perf_counter()
         model = build_model(

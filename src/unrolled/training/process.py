@@ -4,6 +4,7 @@ import ctypes
 import logging
 import platform
 import random
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,11 +81,38 @@ def seed_everything(seed: int) -> None:
 
 
 @contextmanager
+def without_repeats() -> Iterator[None]:
+    """Show each message once while several trainings on the same data run one after the other."""
+    filters = {handler: _NewMessages() for handler in logging.getLogger().handlers}
+    for handler, new_messages in filters.items():
+        handler.addFilter(new_messages)
+    try:
+        yield
+    finally:
+        for handler, new_messages in filters.items():
+            handler.removeFilter(new_messages)
+
+
+class _NewMessages(logging.Filter):
+    """Lets each message through once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        is_new = message not in self.shown
+        self.shown.add(message)
+        return is_new
+
+
+@contextmanager
 def readable_errors() -> Iterator[None]:
     """Turn errors of libraries into errors that tell you what to change.
 
     Raises:
-        ConfigError: Lightning or a class refused a setting.
+        ConfigError: Lightning or a class refused a setting, or the device lacks a precision.
         OutOfMemoryError: the memory of the machine or the GPU is full.
         StorageError: the disk is full, or a folder cannot be written.
     """
@@ -99,3 +127,10 @@ def readable_errors() -> Iterator[None]:
         raise ConfigError(str(error)) from error
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise OutOfMemoryError(f"out of memory: {error}; halve data.batch_size") from error
+    except RuntimeError as error:
+        if re.search(r"bf16|bfloat16|half", str(error), re.IGNORECASE):
+            raise ConfigError(
+                f"trainer.precision: this device cannot compute it ({error}); "
+                "use trainer.precision=32-true"
+            ) from error
+        raise

@@ -29,21 +29,26 @@ def score(
 
     inputs: see `load_inputs`.
     """
-    classifier = load_ensemble(folder, averages_windows=inputs[0].averages_windows)
+    classifier = load_ensemble(folder, data=inputs[0])
     trainer, data = quiet_trainer(config, folder), JoinedData(inputs)
     if inputs[0].parts.val is not None and config.trainer.limit_val_batches != 0:
         scores = trainer.validate(classifier, datamodule=data, verbose=False)[0]
         result.scores |= scores
-    if config.test and inputs[0].parts.test is not None:
+    if uses_test_set(config) and inputs[0].parts.test is not None:
         scores = trainer.test(classifier, datamodule=data, verbose=False)[0]
         result.scores |= scores
         result.confusion = classifier.confusion["test"].tolist()
     return classifier
 
 
+def uses_test_set(config: DictConfig) -> bool:
+    """Return whether a run with this config uses its test set."""
+    return bool(config.test and config.trainer.limit_test_batches != 0)
+
+
 def add_baselines(config: DictConfig, data: SequenceDataModule, result: Result) -> None:
-    """Add the test accuracies of 1-NN and MiniRocket to the result, if config.test is true."""
-    fitted = fit_baselines(config, data) if config.test else {}
+    """Add the test accuracies of 1-NN and MiniRocket to the result, if the test set is used."""
+    fitted = fit_baselines(config, data) if uses_test_set(config) else {}
     result.baselines |= {name: one.accuracy for name, one in fitted.items()}
     result.baseline_seconds = {name: one.seconds for name, one in fitted.items()}
 

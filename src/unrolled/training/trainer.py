@@ -80,6 +80,7 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
         class_weights=_class_weights(config.loss.class_weights, data),
     )
     classifier.averages_windows = data.averages_windows
+    classifier.repeated_ids = data.repeated_ids
     signals, finite, throughput = StopSignals(), StopNotFinite(), Throughput()
     resume = ExactResume(identity={**identity, "data_fingerprint": data.fingerprint})
     checkpoint = BestAndLast(
@@ -204,9 +205,10 @@ def load_classifier(config: DictConfig, folder: RunFolder) -> SequenceClassifier
     return classifier.eval()
 
 
-def load_ensemble(folder: RunFolder, *, averages_windows: bool) -> EnsembleClassifier:
+def load_ensemble(folder: RunFolder, *, data: SequenceDataModule) -> EnsembleClassifier:
     """Return the models of a run with the weights of their best checkpoints, on the CPU.
 
+    data: on which they will be evaluated.
     The dataloaders are the distinct preparations of `runs.preparations`, in the same order.
     """
     _, input_numbers = distinct_preprocessing(folder.networks)
@@ -215,7 +217,9 @@ def load_ensemble(folder: RunFolder, *, averages_windows: bool) -> EnsembleClass
         for part in folder.networks
     ]
     ensemble = Ensemble(models, input_numbers=input_numbers)
-    return EnsembleClassifier(ensemble, averages_windows=averages_windows).eval()
+    return EnsembleClassifier(
+        ensemble, averages_windows=data.averages_windows, repeated_ids=data.repeated_ids
+    ).eval()
 
 
 def _loggers(config: DictConfig, folder: RunFolder, *, first_step: int) -> list[Logger]:
@@ -223,7 +227,15 @@ def _loggers(config: DictConfig, folder: RunFolder, *, first_step: int) -> list[
     made: list[Logger] = []
     for name, node in config.logger.items():
         purge = {"purge_step": first_step or None} if "purge_step" in node else {}
-        made.append(make(config.logger, str(name), save_dir=str(folder.path), **purge))
+        made.append(
+            make(
+                config.logger,
+                str(name),
+                kind=f"logger.{name}",
+                save_dir=str(folder.path),
+                **purge,
+            )
+        )
     return made
 
 
@@ -237,7 +249,7 @@ def _callbacks(config: DictConfig, *, validates: bool) -> list[Callback]:
             if config.data.val_size is not None:  # null: a small set is expected to have none
                 log.warning("callbacks.%s is skipped: there is no validation", name)
         else:
-            made.append(make(config.callbacks, str(name)))
+            made.append(make(config.callbacks, str(name), kind=f"callbacks.{name}"))
     if not config.trainer.enable_progress_bar:  # Lightning then refuses a progress bar
         made = [callback for callback in made if not isinstance(callback, ProgressBar)]
     return made

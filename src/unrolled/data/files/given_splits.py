@@ -1,6 +1,9 @@
 """Splits that a column of the file assigns, and groups that must not be divided."""
 
 from collections.abc import Mapping
+from itertools import combinations
+
+import numpy as np
 
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.tabular import Table, shown
@@ -71,3 +74,30 @@ def refuse_shared_groups(splits: Mapping[str, Recordings]) -> None:
                     f"group {group!r} (data.group) is in {split_of[group]} and in {name}; "
                     f"assign all of its sequences to one split"
                 )
+
+
+def refuse_shared_sequences(
+    splits: Mapping[str, Recordings], *, settings: Mapping[str, str]
+) -> None:
+    """Check that no two splits have a sequence with the same id and the same values.
+
+    An id alone may occur in several files, because ids often begin again in each.
+
+    settings: that name the file of each split, for the message.
+
+    Raises:
+        DataError: names the first such sequence and where it is.
+    """
+    for (first, one), (second, other) in combinations(splits.items(), 2):
+        values = dict(zip(one.ids, one.values, strict=True))
+        shared = [
+            name
+            for name, value in zip(other.ids, other.values, strict=True)
+            if name in values and np.array_equal(values[name], value, equal_nan=True)
+        ]
+        if shared:
+            raise DataError(
+                f"sequence {shared[0]!r} is in {first} ({settings[first]}) and, with the same "
+                f"values, in {second} ({settings[second]}); remove it from one of them "
+                f"({len(shared)} such sequences)"
+            )

@@ -79,6 +79,10 @@ def from_long_rows(
     groups = _constant(table, annotations.groups, names, steps, what="group")
     splits = _constant(table, annotations.splits, names, steps, what="split")
 
+    spans = None
+    if steps.times is not None:
+        last = steps.times[steps.lengths.cumsum() - 1]
+        spans = list(zip(steps.times[steps.starts].tolist(), last.tolist(), strict=True))
     if interval is not None:
         held = np.isin(feature_names, schema.category_features)
         steps = _resampled(steps, interval=interval, held=held)
@@ -98,7 +102,7 @@ def from_long_rows(
         labels=labels,
         feature_names=feature_names,
         groups=groups,
-        starts=None if times is None else times[first_rows].tolist(),
+        spans=spans,
         step_labels=step_labels,
         splits=splits,
     )

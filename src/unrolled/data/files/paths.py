@@ -6,14 +6,16 @@ from typing import Any
 
 from unrolled.errors import DataError, did_you_mean
 
+PATHS = ("path", "val_path", "test_path")  # keys of the data config
+
 
 def require_data_paths(data: Mapping[str, Any]) -> None:
-    """Check the files that the data config names: data.path, data.val_path and data.test_path.
+    """Check the files that the data config names, for example data.path.
 
     Raises:
         DataError: one of them does not exist.
     """
-    for key in ("path", "val_path", "test_path"):
+    for key in PATHS:
         if key in data and data[key] is not None:
             require_path(f"data.{key}", str(data[key]))
 

@@ -72,7 +72,7 @@ def _read(
     if kind in ("csv", "parquet", "folder"):
         schema = prepared(schema, path, kind)
         table = whole_table(path, schema, labelled=labelled)
-        return _read_table(table, schema, labelled=labelled, labels_may_change=labels_may_change)
+        return read_table(table, schema, labelled=labelled, labels_may_change=labels_may_change)
     if schema.resample is not None or schema.split_column is not None:
         raise DataError(f"{path} has no columns for data.resample or data.split_column")
     recordings = (
@@ -104,7 +104,7 @@ def read_arrays(path: Path, *, labelled: bool) -> Recordings:
         labels=part.names.labels,
         feature_names=part.names.features,
         groups=None,
-        starts=None,
+        spans=None,
     )
 
 
@@ -118,9 +118,14 @@ def prepared(schema: Schema, path: Path, kind: str) -> Schema:
     return schema
 
 
-def _read_table(
+def read_table(
     table: Table, schema: Schema, *, labelled: bool, labels_may_change: bool
 ) -> tuple[Schema, Recordings]:
+    """Return the recordings of a table, and the schema with what the table determines.
+
+    Raises:
+        DataError: the table cannot be read with this schema.
+    """
     if labelled and schema.label is None:
         schema = replace(schema, label=next((n for n in table.columns if n == "label"), None))
     if labelled and schema.label is None:

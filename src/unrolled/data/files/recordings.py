@@ -25,7 +25,8 @@ class Recordings:
     labels: class name of each sequence, (n,), or None if the file has no labels.
     feature_names: (d,).
     groups: group of each sequence, (n,), or None. A group stays in one split.
-    starts: time of the first step of each sequence, (n,), in the unit of the file, or None.
+    spans: times of the first and the last step of each sequence, n pairs in the unit of the file,
+        or None.
     step_labels: class names of the steps of each sequence if labels may change within one, else
         None. `labels` then holds the most frequent class of each sequence.
     splits: train, val or test, as a column of the file assigns them, or None.
@@ -37,7 +38,7 @@ class Recordings:
     labels: Sequence[str] | None
     feature_names: Sequence[str]
     groups: Sequence[str] | None
-    starts: Sequence[float] | None
+    spans: Sequence[tuple[float, float]] | None
     step_labels: Sequence[Sequence[str]] | None = None
     splits: Sequence[str] | None = None
 
@@ -72,7 +73,7 @@ class Recordings:
             labels=of(self.labels),
             feature_names=self.feature_names,
             groups=of(self.groups),
-            starts=of(self.starts),
+            spans=of(self.spans),
             step_labels=of(self.step_labels),
             splits=of(self.splits),
         )

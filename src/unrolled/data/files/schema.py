@@ -133,6 +133,16 @@ class Schema:
                 f"has {shown(self.class_names)}"
             )
 
+    def class_numbers(self, labels: Sequence[str], path: Path) -> npt.NDArray[np.int64]:
+        """Return the position of each label in class_names, (n,).
+
+        Raises:
+            DataError: a label does not occur in the training file.
+        """
+        self.require_classes(set(labels), path)
+        number_of = {name: number for number, name in enumerate(self.class_names)}
+        return np.array([number_of[label] for label in labels], dtype=np.int64)
+
     def encode(self, table: Table) -> tuple[Float64[npt.NDArray[np.float64], "rows d"], list[str]]:
         """Return the features of every row and their names.
 

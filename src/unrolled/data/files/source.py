@@ -1,7 +1,9 @@
 """The data source for your own CSV, Parquet, NPZ or .ts files; see docs/own-data.md."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,12 @@ import torch
 
 from unrolled.config.choices import FORMS, MISSING_MODES
 from unrolled.contracts import Source, SourceData
-from unrolled.data.files.given_splits import divide, refuse_shared_groups
+from unrolled.data.files.features import features_of, without_unseen_words
+from unrolled.data.files.given_splits import (
+    divide,
+    refuse_shared_groups,
+    refuse_shared_sequences,
+)
 from unrolled.data.files.paths import require_data_paths
 from unrolled.data.files.reader import fit_schema, read_recordings
 from unrolled.data.files.recordings import Recordings
@@ -114,8 +121,11 @@ class Files(Source):
         Raises:
             DataError: a file cannot be read. The message names file, line and column.
         """
+        is_fitted = self.schema.is_fitted
         recordings = self._read()
         refuse_shared_groups(recordings)
+        if self.schema.id is not None:
+            refuse_shared_sequences(recordings, settings=self._settings(recordings))
         recordings = {name: split.sorted() for name, split in recordings.items()}
         splits = {}
         first_id = 0
@@ -123,7 +133,7 @@ class Files(Source):
             splits[name] = split.as_sequences(self.schema.class_names, first_id=first_id)
             first_id += len(split)
         train = recordings["train"]
-        return SourceData(
+        data = SourceData(
             train=splits["train"],
             val=splits.get("val"),
             test=splits.get("test"),
@@ -131,11 +141,19 @@ class Files(Source):
             missing=self.schema.missing,
             schema=self.schema.as_plain(),
             groups=None if train.groups is None else _numbered(train.groups),
-            starts=None
-            if train.starts is None
-            else torch.tensor(train.starts, dtype=torch.float64),
+            group_names=None if train.groups is None else _groups_by_id(recordings.values()),
+            spans=None if train.spans is None else torch.tensor(train.spans, dtype=torch.float64),
             names=train.ids,
+            features=features_of(self.schema),
         )
+        if is_fitted or not self.schema.categories:
+            return data
+        return replace(data, fit_features=partial(without_unseen_words, data, self.schema))
+
+    def _settings(self, splits: Iterable[str]) -> dict[str, str]:
+        """Return the setting that names the file of each split, for messages."""
+        keys = {name: name if name in self.paths else "train" for name in splits}
+        return {name: f"data.{KEYS[key]}={self.paths[key]}" for name, key in keys.items()}
 
     def _read(self) -> dict[str, Recordings]:
         """Return the recordings of each split that a file or the split column provides."""
@@ -162,6 +180,11 @@ class Files(Source):
 def _name(column: object) -> str | None:
     """Return a column name as text; a config may hold a number."""
     return None if column is None else plain(column)
+
+
+def _groups_by_id(splits: Iterable[Recordings]) -> dict[int, str]:
+    """Return the group of each sequence; the ids count through the splits."""
+    return dict(enumerate(chain.from_iterable(split.groups or () for split in splits)))
 
 
 def _numbered(names: Sequence[str]) -> torch.Tensor:

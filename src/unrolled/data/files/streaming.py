@@ -9,12 +9,14 @@ from array import array
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from unrolled.data.files.annotations import Annotations
 from unrolled.data.files.clock import Clock
-from unrolled.data.files.long_form import TIME_FEATURE
+from unrolled.data.files.long_form import TIME_FEATURE, WINDOW_REMEDY
 from unrolled.data.files.npz_format import array_parts
 from unrolled.data.files.opening import format_of
 from unrolled.data.files.piece import OutOfOrderError, Piece
@@ -27,12 +29,17 @@ from unrolled.data.files.ts_format import dimension_names, ts_sequences
 from unrolled.data.files.wide_form import from_wide_rows
 from unrolled.data.files.wide_names import further_steps
 from unrolled.data.files.words import Words
+from unrolled.errors import DataError
 
 
-def pieces_of(schema: Schema, path: Path) -> Iterator[Piece]:
-    """Yield the sequences of a file without their labels, as `read_recordings` reads them.
+def pieces_of(
+    schema: Schema, path: Path, *, labelled: bool, labels_may_change: bool = False
+) -> Iterator[Piece]:
+    """Yield the sequences of a file as `read_recordings` reads them.
 
     schema: fitted.
+    labelled: whether the pieces have classes.
+    labels_may_change: whether a sequence in long form may have several labels.
 
     Raises:
         DataError: the file cannot be read. The message names file, line and column.
@@ -41,58 +48,101 @@ def pieces_of(schema: Schema, path: Path) -> Iterator[Piece]:
     assert schema.is_fitted
     kind = format_of(path)
     if kind in ("npz", "npy"):
-        return _arrays(schema, path)
+        return _arrays(schema, path, labelled=labelled)
     if kind == "ts":
-        return _ts(schema, path)
+        return _ts(schema, path, labelled=labelled)
     schema = prepared(schema, path, kind)
-    tables = tables_of(path, schema, labelled=False)
-    return _once((_wide if schema.form == "wide" else _long)(schema, tables, path))
+    tables = tables_of(path, schema, labelled=labelled)
+    if schema.form == "wide":
+        return _once(_wide(schema, tables, path, labelled=labelled))
+    steps = _long(schema, tables, path, labelled=labelled, labels_may_change=labels_may_change)
+    return _once(steps)
 
 
-def whole_pieces(recordings: Recordings) -> Iterator[Piece]:
+def whole_pieces(recordings: Recordings, schema: Schema, *, path: Path) -> Iterator[Piece]:
     """Yield recordings in memory, one piece per sequence."""
-    for name, values in zip(recordings.ids, recordings.values, strict=True):
-        yield Piece(name, values, begins=True)
+    for row, (name, values) in enumerate(zip(recordings.ids, recordings.values, strict=True)):
+        labels = None
+        if recordings.step_labels is not None:
+            labels = recordings.step_labels[row]
+        elif recordings.labels is not None:
+            labels = [recordings.labels[row]] * len(values)
+        classes = None if labels is None else schema.class_numbers(labels, path)
+        yield Piece(name, values, begins=True, classes=classes)
 
 
-def _long(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece]:
+def _long(
+    schema: Schema, tables: Iterable[Table], path: Path, *, labelled: bool, labels_may_change: bool
+) -> Iterator[Piece]:
     """Yield the sequences of tables with a row per step."""
     schema.require_named_columns(path)
     assert schema.id is not None
-    newest: tuple[str, float] | None = None  # id and time of the last step
+    label = schema.label if labelled else None
+    newest: tuple[str, float, str] | None = None  # id, time and label of the last step
     clock = None if schema.time is None else Clock(schema.time)
     for table in tables:
-        table.require([schema.id, schema.time, *(schema.features or ())])
+        table.require([schema.id, schema.time, label, *(schema.features or ())])
         ids = np.asarray(table.text(schema.id).tolist(), dtype=object)
         bounds = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
         if len(set(ids)) < len(bounds) - 1:
             raise OutOfOrderError(f"{path}: the rows of a sequence are not consecutive")
         continues = newest is not None and newest[0] == ids[0]
+        begins = np.isin(np.arange(len(ids)), bounds[1:-1] if continues else bounds[:-1])
         values, names = schema.encode(table)
+        time, word, classes = 0.0, "", None
         if clock is not None:
             times = clock.read(table)
             since = np.diff(times, prepend=newest[1] if newest is not None else 0.0)
-            begins = np.isin(np.arange(len(ids)), bounds[1:-1] if continues else bounds[:-1])
             if (since[~begins] <= 0).any():
                 raise OutOfOrderError(f"{path}: rows are not in the order of {schema.time!r}")
             if schema.time_feature:
                 column = np.where(begins, 0.0, since)[:, None]
                 values, names = np.hstack([values, column]), [*names, TIME_FEATURE]
-            newest = (ids[-1], float(times[-1]))
-        else:
-            newest = (ids[-1], 0.0)
+            time = float(times[-1])
+        if label is not None:
+            labels = table.text(label)
+            classes = schema.class_numbers(labels, path)
+            if not labels_may_change:
+                _refuse_changes(table, ids, [newest[2] if newest else "", *labels], begins)
+            word = labels[-1]
+        newest = (ids[-1], time, word)
         schema.require_features(names, path)
         for start, end in pairwise(bounds):
-            yield Piece(str(ids[start]), values[start:end], begins=start > 0 or not continues)
+            yield Piece(
+                str(ids[start]),
+                values[start:end],
+                begins=start > 0 or not continues,
+                classes=None if classes is None else classes[start:end],
+            )
 
 
-def _wide(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece]:
+def _refuse_changes(
+    table: Table, ids: npt.NDArray[np.object_], labels: list[str], begins: npt.NDArray[np.bool_]
+) -> None:
+    """Refuse a sequence that has several labels.
+
+    labels: of the row before the table, and of its rows.
+    """
+    words = np.asarray(labels, dtype=object)
+    wrong = (words[1:] != words[:-1]) & ~begins
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise DataError(
+            f"{table.place(row)}: sequence {ids[row]!r} has the label {labels[row + 1]!r} here and "
+            f"{labels[row]!r} in the row before; a sequence needs one label{WINDOW_REMEDY}"
+        )
+
+
+def _wide(
+    schema: Schema, tables: Iterable[Table], path: Path, *, labelled: bool
+) -> Iterator[Piece]:
     """Yield the sequences of tables with a row per sequence."""
     assert schema.features is not None
+    label = schema.label if labelled else None
     num_rows = 0
     width = 0 if schema.id else len(str(count_rows(path, schema) - 1))
     for table in tables:
-        table.require([schema.id, *schema.features])
+        table.require([schema.id, label, *schema.features])
         numbers = range(num_rows, num_rows + len(table))
         num_rows += len(table)
         numbered = [f"{n:0{width}d}" for n in numbers]
@@ -104,25 +154,42 @@ def _wide(schema: Schema, tables: Iterable[Table], path: Path) -> Iterator[Piece
             missing=schema.missing,
         )
         schema.require_features(recordings.feature_names, path)
-        for name, values in zip(recordings.ids, recordings.values, strict=True):
-            yield Piece(name, values, begins=True)
+        classes = None if label is None else schema.class_numbers(table.text(label), path)
+        for row, values in enumerate(recordings.values):
+            yield Piece(ids[row], values, begins=True, classes=_repeated(classes, row, values))
 
 
-def _ts(schema: Schema, path: Path) -> Iterator[Piece]:
-    width = len(str(sum(1 for _ in ts_sequences(path, labelled=False)) - 1))
-    for number, (values, _) in enumerate(ts_sequences(path, labelled=False)):
+def _repeated(
+    classes: npt.NDArray[np.int64] | None, row: int, values: npt.NDArray[Any]
+) -> npt.NDArray[np.int64] | None:
+    """Return the class of a sequence for each of its steps, without copies."""
+    return None if classes is None else np.broadcast_to(classes[row], len(values))
+
+
+def _ts(schema: Schema, path: Path, *, labelled: bool) -> Iterator[Piece]:
+    width = len(str(sum(1 for _ in ts_sequences(path, labelled=labelled)) - 1))
+    for number, (values, label) in enumerate(ts_sequences(path, labelled=labelled)):
+        classes = schema.class_numbers([label], path) if labelled and label is not None else None
         name = f"{number:0{width}d}"
-        names = dimension_names(values)
-        yield from _checked(schema, path, Piece(name, values, begins=True), names, step=0)
+        piece = Piece(name, values, begins=True, classes=_repeated(classes, 0, values))
+        yield from _checked(schema, path, piece, dimension_names(values), step=0)
 
 
-def _arrays(schema: Schema, path: Path) -> Iterator[Piece]:
-    for part in array_parts(path, labelled=False):
+def _arrays(schema: Schema, path: Path, *, labelled: bool) -> Iterator[Piece]:
+    classes = None
+    for part in array_parts(path, labelled=labelled):
+        if labelled and classes is None:
+            classes = schema.class_numbers(part.names.labels or (), path)
         start = 0
         for row, length in enumerate(part.lengths.tolist(), start=part.first_row):
             steps = part.steps[start : start + length]
             start += length
-            piece = Piece(part.names.ids[row], steps, begins=part.first_step == 0)
+            piece = Piece(
+                part.names.ids[row],
+                steps,
+                begins=part.first_step == 0,
+                classes=_repeated(classes, row, steps),
+            )
             yield from _checked(schema, path, piece, part.names.features, step=part.first_step)
 
 
@@ -138,7 +205,7 @@ def _checked(
         labels=None,
         feature_names=feature_names,
         groups=None,
-        starts=None,
+        spans=None,
     )
     if schema.missing == "refuse":
         recordings.refuse_missing(path, first_step=step)

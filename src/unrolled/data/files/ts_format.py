@@ -39,7 +39,7 @@ def read_ts(path: Path, *, labelled: bool) -> Recordings:
         labels=[label for _, label in sequences if label is not None] if labelled else None,
         feature_names=dimension_names(values[0]),
         groups=None,
-        starts=None,
+        spans=None,
     )
 
 

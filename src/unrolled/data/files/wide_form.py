@@ -62,7 +62,7 @@ def from_wide_rows(
         labels=as_list(annotations.labels),
         feature_names=list(features),
         groups=as_list(annotations.groups),
-        starts=None,
+        spans=None,
         splits=as_list(annotations.splits),
     )
 

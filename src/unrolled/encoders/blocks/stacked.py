@@ -104,7 +104,7 @@ class Stacked(Encoder):
     hidden_size: units per layer and direction, >= 1. If bidirectional, h is twice as large.
     num_layers: layers, >= 1.
     bidirectional: whether a second direction reads from right to left.
-    dropout: fraction of units dropped between layers, 0 <= dropout < 1.
+    dropout: fraction of units dropped between layers, 0 <= dropout < 1; 0 with a single layer.
     learn_initial_state: whether the state before the first step is trained. Otherwise it is zero.
     initialization: torch (torch's own), or how the recurrent weights of each gate start:
         orthogonal (Saxe et al. 2014) or identity, with input weights after Glorot & Bengio
@@ -137,6 +137,11 @@ class Stacked(Encoder):
             raise ValueError(f"need chrono_steps >= 3, got chrono_steps={chrono_steps}")
         if not 0 <= dropout < 1:
             raise ValueError(f"need 0 <= dropout < 1, got dropout={dropout}")
+        if dropout and num_layers == 1:
+            raise ValueError(
+                f"dropout={dropout} acts between layers, but num_layers=1; use num_layers=2, "
+                "or head.dropout"
+            )
         directions = 2 if bidirectional else 1
         super().__init__(
             output_size=hidden_size * directions, backward_size=hidden_size if bidirectional else 0

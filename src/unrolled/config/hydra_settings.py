@@ -1,0 +1,50 @@
+"""Checks Hydra's own settings, some of which name classes that Hydra makes."""
+
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from unrolled.config.classes import is_allowed
+from unrolled.errors import ConfigError
+
+# Plugins are installed packages. A plugin is chosen by its option, such as hydra/launcher=slurm.
+PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
+HANDLERS = ("logging.StreamHandler", "logging.FileHandler", "logging.NullHandler")
+COLORED = "colorlog.ColoredFormatter"  # of hydra_colorlog
+
+
+def check_hydra(hydra: DictConfig) -> None:
+    """Refuse classes other than Hydra's plugins and the handlers and formatters of logging.
+
+    hydra: Hydra's node of a composed config.
+
+    Raises:
+        ConfigError: the message names the key and the class.
+    """
+    settings = OmegaConf.to_container(hydra)
+    assert isinstance(settings, dict)
+    for name in ("launcher", "sweeper"):
+        _check(f"{name}._target_", (settings[name] or {}).get("_target_"), PLUGINS)
+    for name, callback in (settings["callbacks"] or {}).items():
+        _check(f"callbacks.{name}._target_", callback.get("_target_"), ())
+    for name in ("job_logging", "hydra_logging"):
+        _check_logging(settings[name] or {}, name)
+
+
+def _check_logging(logging: dict[str, Any], key: str) -> None:
+    """Refuse handlers that do more than append to a file or print, and unknown factories."""
+    for name, handler in (logging.get("handlers") or {}).items():
+        _check(f"{key}.handlers.{name}.class", handler.get("class"), HANDLERS)
+        if handler.get("mode", "a") != "a":
+            raise ConfigError(f"hydra.{key}.handlers.{name}.mode={handler['mode']}: need a")
+    for part in ("handlers", "formatters", "filters"):
+        for name, node in (logging.get(part) or {}).items():
+            for word in ("()", "class") if part != "handlers" else ("()",):
+                if word in node:
+                    _check(f"{key}.{part}.{name}.{word}", node[word], (COLORED,))
+
+
+def _check(key: str, target: object, known: tuple[str, ...]) -> None:
+    if not isinstance(target, str) or not (target.startswith(known) or is_allowed(target)):
+        expected = f"need one of {', '.join(known)}" if known else "unrolled has no such setting"
+        raise ConfigError(f"hydra.{key}={target}: {expected}")

@@ -1,0 +1,202 @@
+"""The networks of a trained run, applied to sequences that arrive in pieces."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from unrolled.building.ensemble import Ensemble
+from unrolled.building.network import Network, trained_model
+from unrolled.building.preparation import build_preparation
+from unrolled.config.checks import check_config
+from unrolled.contracts import Sequences
+from unrolled.data.files.piece import Piece
+from unrolled.data.fitted import Fitted
+from unrolled.data.sanity_checks import check_sequences
+from unrolled.data.windows import average_windows
+from unrolled.prediction.long_sequences import (
+    Incoming,
+    LongSequence,
+    batch_bounds,
+    can_run_in_chunks,
+    in_blocks,
+    network_errors_as_data_errors,
+)
+from unrolled.runs import manifest
+from unrolled.runs.preparations import distinct_preprocessing
+from unrolled.runs.run_folder import RunFolder
+
+TINY = torch.finfo(torch.float32).tiny
+
+
+@dataclass(frozen=True)
+class Block:
+    """Logits of consecutive sequences, or of their windows.
+
+    ids: name of the sequence, (n,).
+    logits: (n, c).
+    classes: number of the true class, (n,). 0 if the pieces have no classes.
+    windows: number of the window in its sequence, counted from 0, (n,). 0 for whole sequences.
+    """
+
+    ids: list[str]
+    logits: Float[Tensor, "n c"]
+    classes: Int[Tensor, " n"]
+    windows: Int[Tensor, " n"]
+
+    def take(self, which: Bool[Tensor, " n"]) -> "Block":
+        """Return some of the rows."""
+        ids = [name for name, is_taken in zip(self.ids, which.tolist(), strict=True) if is_taken]
+        return Block(ids, self.logits[which], self.classes[which], self.windows[which])
+
+
+class TrainedRun:
+    """The trained network or ensemble of a run, with the preparation that was fitted for it.
+
+    Each member of an ensemble reads the channels that were fitted for it. Everything else that was
+    fitted is the same for all members, and `fitted` has it.
+
+    folder: a run folder with a checkpoint, or with one in the folder of each member.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        manifest.require_unchanged(folder)
+        self.config = folder.config()
+        check_config(self.config)
+        preprocessing = folder.preprocessing()
+        self.preparation = build_preparation(self.config)
+        fitted = Fitted.from_plain(preprocessing)
+        distinct, input_numbers = distinct_preprocessing(folder.networks)
+        self.fitted_inputs = [Fitted.from_plain(values) for values in distinct]
+        self.fitted = self.fitted_inputs[0]
+        self.class_names = fitted.class_names
+        channels = fitted.channels
+        self.num_features: int = (
+            preprocessing["num_features"] if channels is None else channels.num_features
+        )
+        if fitted.filling.mode == "mask":
+            self.num_features //= 2  # the network also reads a mask per feature
+        models = [
+            trained_model(part.config(), part.preprocessing(), part.best_state_dict())
+            for part in folder.networks
+        ]
+        self.networks = [model for model in models if isinstance(model, Network)]
+        self.ensemble = Ensemble(models, input_numbers=input_numbers).eval()
+        self.runs_in_chunks = (
+            not self.cuts_windows
+            and all(fitted.channels is None for fitted in self.fitted_inputs)
+            and len(self.networks) == len(models)
+            and all(map(can_run_in_chunks, self.networks))
+        )
+
+    @property
+    def cuts_windows(self) -> bool:
+        """Whether the networks read windows of a sequence."""
+        return self.preparation.window.size is not None
+
+    @property
+    def labels_may_change(self) -> bool:
+        """Whether windows of a sequence can have different classes."""
+        window = self.preparation.window
+        return window.labels_may_change and (
+            window.label != "any" or self.fitted.background is not None
+        )
+
+    def blocks(self, pieces: Iterable[Piece], *, by_window: bool = False) -> Iterator[Block]:
+        """Yield logits in the order of the pieces.
+
+        by_window: whether windows are classified one by one, each with its own class. Otherwise the
+            probabilities of all windows of a sequence are averaged.
+
+        Raises:
+            DataError: a value is not finite, or a sequence is too long for the networks.
+        """
+        for first_row, sequences in in_blocks(pieces, self._incoming):
+            with torch.inference_mode():
+                logits, classes, rows = self._classified(
+                    sequences, first_row=first_row, by_window=by_window
+                )
+            rows = rows - first_row
+            ids = [sequences[row].id for row in rows.tolist()]
+            windows = torch.arange(len(rows)) - torch.searchsorted(rows, rows)
+            yield Block(ids, logits, classes, windows)
+
+    def _incoming(self, name: str, row: int) -> Incoming:
+        return Incoming(
+            name,
+            max_length=self.preparation.max_length,
+            truncate=self.preparation.truncate,
+            long=LongSequence(self.networks, self.fitted, name=f"sequence {row}")
+            if self.runs_in_chunks
+            else None,
+        )
+
+    def _classified(
+        self, sequences: list[Incoming], *, first_row: int, by_window: bool
+    ) -> tuple[Float[Tensor, "m c"], Int[Tensor, " m"], Int[Tensor, " m"]]:
+        """Return logits, classes and rows of sequences that came after first_row others."""
+        parts = []
+        short = []
+        for row, sequence in enumerate(sequences):
+            if sequence.is_long:
+                numbers = torch.tensor([[sequence.first_class or 0], [first_row + row]])
+                parts.append((sequence.logits()[None], *numbers))
+            else:
+                short.append(row)
+        # batches of similar length: little is padding, and no more than a batch is ever padded
+        short.sort(key=lambda row: sequences[row].num_steps)
+        lengths = [sequences[row].num_steps for row in short]
+        for start, end in batch_bounds(lengths, batch_size=self.config.data.eval_batch_size):
+            rows = short[start:end]
+            pieces = [sequences[row].whole() for row in rows]
+            batch = _padded(pieces, [first_row + row for row in rows], step_classes=by_window)
+            parts.append(self._classified_batch(batch, by_window=by_window))
+        logits, classes, owners = (torch.cat(some) for some in zip(*parts, strict=True))
+        order = owners.argsort(stable=True)
+        return logits[order], classes[order], owners[order]
+
+    def _classified_batch(
+        self, sequences: Sequences, *, by_window: bool
+    ) -> tuple[Float[Tensor, "m c"], Int[Tensor, " m"], Int[Tensor, " m"]]:
+        """Return logits, classes and ids of sequences or of their windows."""
+        check_sequences(
+            sequences,
+            split="input",
+            num_classes=len(self.class_names),
+            missing_allowed=self.fitted.filling.mode != "refuse",
+        )
+        inputs = [self.preparation.apply(sequences, fitted) for fitted in self.fitted_inputs]
+        size = self.config.data.eval_batch_size
+        batches = [
+            zip(torch.split(part.x, size), torch.split(part.lengths, size), strict=True)
+            for part in inputs
+        ]
+        with network_errors_as_data_errors():
+            logits = torch.cat([self.ensemble(batch) for batch in zip(*batches, strict=True)])
+        if by_window or not self.cuts_windows:
+            return logits, inputs[0].y, inputs[0].ids
+        owners, probabilities = average_windows(logits.softmax(dim=1), inputs[0].ids)
+        by_id = sequences.ids.argsort()
+        return probabilities.clamp(min=TINY).log(), sequences.y[by_id], owners
+
+
+def _padded(pieces: Sequence[Piece], rows: list[int], *, step_classes: bool) -> Sequences:
+    """Return sequences as a batch.
+
+    rows: their ids.
+    step_classes: whether the class may change within a sequence.
+    """
+    lengths = [len(piece.values) for piece in pieces]
+    classes = [torch.tensor(piece.classes) for piece in pieces if piece.classes is not None]
+    return Sequences(
+        x=pad_sequence([torch.tensor(piece.values) for piece in pieces], batch_first=True),
+        lengths=torch.tensor(lengths),
+        y=torch.stack([some[0] for some in classes])
+        if classes
+        else torch.zeros(len(pieces), dtype=torch.long),
+        ids=torch.tensor(rows),
+        step_y=pad_sequence(classes, batch_first=True) if step_classes else None,
+    )

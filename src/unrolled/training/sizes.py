@@ -1,0 +1,45 @@
+"""Logs the sizes of data and network before training."""
+
+import logging
+
+from omegaconf import DictConfig
+
+from unrolled.building.network import Network
+from unrolled.config.values import class_name
+from unrolled.data.module import SequenceDataModule
+from unrolled.stems.none import NoStem
+
+log = logging.getLogger(__name__)
+
+
+def log_sizes(config: DictConfig, data: SequenceDataModule, network: Network) -> int:
+    """Log the sizes of data and network, and return the number of parameters.
+
+    data: after `setup`.
+    """
+    lengths = data.parts.train.lengths
+    shortest, longest = int(lengths.min()), int(lengths.max())
+    sizes = ", ".join(f"{size:,} {name}" for name, size in data.parts.sizes().items())
+    log.info(
+        "data:  %s; %s sequences; %s steps of %d %s; %d classes",
+        type(data.source).__name__,
+        sizes,
+        longest if shortest == longest else f"{shortest} to {longest}",
+        data.num_features,
+        "channels" if data.has_channels else "features",
+        data.num_classes,
+    )
+    parts = (
+        (config.stem, network.stem),
+        (config.model, network.encoder),
+        (config.head, network.head),
+    )
+    counts = [
+        (class_name(node), sum(p.numel() for p in part.parameters()))
+        for node, part in parts
+        if not isinstance(part, NoStem)
+    ]
+    num_parameters = sum(count for _, count in counts)
+    terms = " + ".join(f"{name} {count:,}" for name, count in counts)
+    log.info("model: %s = %s parameters", terms, f"{num_parameters:,}")
+    return num_parameters
