@@ -41,7 +41,7 @@ class Clock:
             return self._numbers(table, series)
         if series.dtype.kind == "M":
             return self._dates(table, series)
-        cells = pd.Series(table.text(self.column), dtype=object)
+        cells = pd.Series(table.text(self.column).tolist(), dtype=object)
         numbers = pd.to_numeric(cells, errors="coerce")
         if not numbers.isna().all():
             return self._numbers(table, numbers)

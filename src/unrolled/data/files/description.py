@@ -114,7 +114,7 @@ def describe_times(table: Table, *, id_column: str, time_column: str) -> str:
         DataError: a cell is not a time.
     """
     frame = pd.DataFrame(
-        {"id": table.text(id_column), "time": Clock(time_column).read(table)}
+        {"id": table.text(id_column).codes, "time": Clock(time_column).read(table)}
     ).sort_values(["id", "time"])
     steps = frame.groupby("id")["time"].diff().dropna()
     if steps.empty:

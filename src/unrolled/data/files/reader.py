@@ -165,8 +165,9 @@ def _with_columns(schema: Schema, table: Table) -> Schema:
     """Return the schema with its form, features and categories, as a training file has them."""
     features = schema.features
     table.require([*schema.special_columns, *(features or ())])
+    form = schema.form or _detect_form(table, schema.id)
     if features is None:
-        features = _without_bookkeeping(schema, table)
+        features = _without_bookkeeping(schema, table, form)
     for name in features:
         if features.count(name) > 1:
             raise DataError(f"data.features names {name!r} twice")
@@ -177,7 +178,6 @@ def _with_columns(schema: Schema, table: Table) -> Schema:
             )
     if not features:
         raise DataError(f"{table.path} has no feature columns, only {shown(table.columns)}")
-    form = schema.form or _detect_form(table, schema.id)
     schema = replace(schema, form=form, features=features)
     if form == "wide":
         _refuse_long_settings(schema, table)
@@ -191,10 +191,9 @@ def _with_columns(schema: Schema, table: Table) -> Schema:
     return replace(schema, categories=_categories(schema, table))
 
 
-def _without_bookkeeping(schema: Schema, table: Table) -> tuple[str, ...]:
+def _without_bookkeeping(schema: Schema, table: Table, form: str) -> tuple[str, ...]:
     """Return all columns without another meaning, except columns that only describe rows."""
     names = [name for name in table.columns if name not in schema.special_columns]
-    form = schema.form or _detect_form(table, schema.id)
     identity = schema.id if form == "long" else None
     out, kept = bookkeeping(table, names, identity=identity, label=schema.label)
     for name, reason in out.items():
@@ -216,8 +215,8 @@ def _detect_form(table: Table, column: str | None) -> str:
     """Return `long` if an id occurs more than once, because each row is then a step."""
     if column is None:
         return "wide"
-    cells = table.text(column)
-    return "long" if len(set(cells)) < len(cells) else "wide"
+    words = table.text(column)
+    return "long" if len(words.names) < len(words) else "wide"
 
 
 def _refuse_long_settings(schema: Schema, table: Table) -> None:

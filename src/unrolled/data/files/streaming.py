@@ -28,6 +28,7 @@ from unrolled.data.files.tables import count_rows, tables_of
 from unrolled.data.files.tabular import Table
 from unrolled.data.files.wide_form import from_wide_rows
 from unrolled.data.files.wide_names import further_steps
+from unrolled.data.files.words import Words
 from unrolled.errors import DataError
 
 
@@ -81,7 +82,7 @@ def _long(
     clock = None if schema.time is None else Clock(schema.time)
     for table in tables:
         table.require([schema.id, schema.time, label, *(schema.features or ())])
-        ids = np.asarray(table.text(schema.id), dtype=object)
+        ids = np.asarray(table.text(schema.id).tolist(), dtype=object)
         bounds = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
         if len(set(ids)) < len(bounds) - 1:
             raise OutOfOrderError(f"{path}: the rows of a sequence are not consecutive")
@@ -144,7 +145,8 @@ def _wide(
         table.require([schema.id, label, *schema.features])
         numbers = range(num_rows, num_rows + len(table))
         num_rows += len(table)
-        ids = table.text(schema.id) if schema.id else [f"{n:0{width}d}" for n in numbers]
+        numbered = [f"{n:0{width}d}" for n in numbers]
+        ids = table.text(schema.id) if schema.id else Words(np.arange(len(table)), numbered)
         recordings = from_wide_rows(
             table,
             columns=further_steps(schema.features, table.columns),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from unrolled.data.files.annotations import Annotations
+from unrolled.data.files.annotations import Annotations, as_list
 from unrolled.data.files.recordings import Numbered, Recordings, has_nan
 from unrolled.data.files.tabular import Table
 from unrolled.data.files.wide_names import steps_of
@@ -33,8 +33,8 @@ def from_wide_rows(
     if not columns:
         raise DataError(f"{table.path} has no feature columns")
     ids = annotations.ids
-    names = Numbered.up_to(len(table)) if ids is None else ids
-    if ids is not None and len(set(ids)) < len(ids):
+    names = Numbered.up_to(len(table)) if ids is None else list(ids)
+    if ids is not None and len(set(names)) < len(names):
         _refuse_repeated(table, ids)
     features = steps_of(columns, path=table.path)
     num_steps = len(next(iter(features.values())))
@@ -59,11 +59,11 @@ def from_wide_rows(
         ids=names,
         steps=_real_steps(x, lengths),
         lengths=lengths,
-        labels=annotations.labels,
+        labels=as_list(annotations.labels),
         feature_names=list(features),
-        groups=annotations.groups,
+        groups=as_list(annotations.groups),
         spans=None,
-        splits=annotations.splits,
+        splits=as_list(annotations.splits),
     )
 
 
