@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from unrolled.data.files.bookkeeping import bookkeeping
 from unrolled.data.files.folders import FILE
 from unrolled.data.files.given_splits import splits_of
 from unrolled.data.files.growing import GrowingSteps
+from unrolled.data.files.joined_time import parts_of
 from unrolled.data.files.labels import refuse_other_tasks
 from unrolled.data.files.long_form import from_long_rows
 from unrolled.data.files.notices import detected
@@ -193,7 +195,8 @@ def _with_columns(schema: Schema, table: Table) -> Schema:
 
 def _without_bookkeeping(schema: Schema, table: Table, form: str) -> tuple[str, ...]:
     """Return all columns without another meaning, except columns that only describe rows."""
-    names = [name for name in table.columns if name not in schema.special_columns]
+    others = {*schema.special_columns, *chain.from_iterable(parts_of(schema.time))}
+    names = [name for name in table.columns if name not in others]
     identity = schema.id if form == "long" else None
     out, kept = bookkeeping(table, names, identity=identity, label=schema.label)
     for name, reason in out.items():

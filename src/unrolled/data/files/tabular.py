@@ -101,15 +101,14 @@ class Table:
             raise DataError(f"{self.place(row, column)}: the cell is empty")
         return words
 
-    def labels(self, column: str) -> list[str]:
+    def labels(self, column: str) -> Words:
         """Return the cells of a column as class names.
 
         Raises:
             DataError: the column is missing, or a cell is empty.
         """
         cells = self.text(column)
-        name_of = {cell: plain_label(cell) for cell in set(cells)}
-        return [name_of[cell] for cell in cells]
+        return Words(cells.codes, [*map(plain_label, cells.names)])
 
     def numbers(self, column: str) -> npt.NDArray[np.float64]:
         """Return the cells of a column as numbers, (rows,), NaN for an empty cell.
