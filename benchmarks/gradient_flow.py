@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from unrolled.building.data import build_data
-from unrolled.data.preparation import Fitted
+from unrolled.data.fitted import Fitted
 from unrolled.runs.run_folder import RunFolder
 from unrolled.training.process import prepare_process
 from unrolled.training.trainer import load_classifier

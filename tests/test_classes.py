@@ -16,6 +16,7 @@ from unrolled.config.classes import KINDS, allowing, classes_of
 from unrolled.config.composition import compose_config
 from unrolled.errors import ConfigError, UnrolledError
 from unrolled.prediction.predictor import Predictor
+from unrolled.runs import manifest
 from unrolled.runs.run_folder import RunFolder
 
 OPTIONAL = ("lightning.pytorch.loggers.MLFlowLogger", "lightning.pytorch.loggers.WandbLogger")
@@ -65,6 +66,7 @@ def test_a_run_folder_cannot_name_other_classes(
     config = folder.config()
     OmegaConf.update(config, key, value, force_add=True)
     folder.write_config(config)
+    manifest.write(folder)  # as its author would
 
     with pytest.raises(UnrolledError, match=r"_target_|need"):
         Predictor(folder)

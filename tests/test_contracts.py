@@ -21,6 +21,7 @@ from unrolled.contracts import real_steps
 from unrolled.data.batches import Batching
 from unrolled.data.channels import ChannelSettings
 from unrolled.data.module import SequenceDataModule
+from unrolled.data.parts import Division
 from unrolled.data.preparation import Preparation
 from unrolled.data.windows import Windows
 from unrolled.encoders.blocks.encoder import Encoder
@@ -268,8 +269,8 @@ def test_a_head_config_has_the_keys_of_its_constructor(each_head: str) -> None:
 def test_a_data_config_has_the_keys_of_preparation_batching_and_source(each_data: str) -> None:
     node = chosen("data", each_data).data
     for_source = set(parameters_of(node.source)) - keys_of(node.source)
-    kinds = (Preparation, ChannelSettings, Batching)
-    known = {field.name for kind in kinds for field in fields(kind)} - {"channels"}
+    kinds = (Preparation, Division, ChannelSettings, Batching)
+    known = {field.name for kind in kinds for field in fields(kind)} - {"channels", "division"}
     assert keys_of(node) - for_source == known | {"source", "refit", "baselines"}
     assert set(node.window) == set(inspect.signature(Windows).parameters)
 

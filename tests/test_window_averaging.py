@@ -97,8 +97,8 @@ def by_hand(folder: Path) -> dict[str, np.ndarray]:
     rows = pd.read_csv(folder / "test.csv")
     means = {}
     for name, part in rows.groupby("id"):
-        x = torch.tensor(part[["a", "b"]].ffill().to_numpy(dtype=np.float32))
-        x = predictor.run.fitted.standardization(x[None])[0]
+        x = torch.tensor(part[["a", "b"]].ffill().to_numpy())
+        x = predictor.run.fitted.standardization(x[None])[0].float()
         starts = [*range(0, max(len(x) - 6, 0), 4), max(len(x) - 6, 0)]
         probabilities = []
         for start in starts:

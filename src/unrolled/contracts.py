@@ -13,6 +13,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+# Of the largest value: a standard deviation below it is less than 16 float32 numbers wide.
+FLOAT32_RESOLUTION = 16 * torch.finfo(torch.float32).eps
+
 
 def real_steps(lengths: Int[Tensor, " b"], num_steps: int) -> Bool[Tensor, "b t"]:
     """Return which steps are real rather than padding, for sequences padded to num_steps (t)."""
@@ -65,7 +68,7 @@ class Sequences:
     def take(self, rows: Int[Tensor, " m"]) -> "Sequences":
         """Return the sequences of the given rows, in that order."""
         step_y = None if self.step_y is None else self.step_y[rows]
-        x, lengths, y, ids = (tensor[rows] for tensor in self.tensors())
+        x, lengths, y, ids = (tensor.index_select(0, rows) for tensor in self.tensors())
         return Sequences(x=x, lengths=lengths, y=y, ids=ids, step_y=step_y)
 
     def to(self, device: torch.device) -> "Sequences":

@@ -193,6 +193,15 @@ def test_strict_refuses_values_far_outside_the_training_range(
     assert run(words) == 0
 
 
+def test_a_run_stores_the_range_of_its_training_set(folder: Path) -> None:
+    table = pd.read_csv(folder.parent / "train.csv")[["v", "w"]]
+    stored = RunFolder(folder).preprocessing()["ranges"]
+    assert (table.min() <= stored["lowest"]).all()
+    assert (table.max() >= stored["highest"]).all()
+    assert stored["lowest"][0] < table["v"].quantile(0.2)
+    assert stored["highest"][0] > table["v"].quantile(0.8)
+
+
 def test_a_run_without_stored_ranges_is_not_checked(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

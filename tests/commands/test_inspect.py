@@ -133,6 +133,10 @@ GOOD_LINES = [
             GOOD.replace("s3,0,0,", "s3,0,,"),
             [r"warning: +1 values are missing"],
         ),
+        (
+            (GOOD + ROWS.replace("s", "r")).replace(",7,b", ",9,b"),
+            [r"warning: +feature 'flat': its value alone separates the classes .*=\[v\]"],
+        ),
         (GOOD + "x,0,1,1,c\n", [r"warning: +class 'c' has 1 sequences"]),
     ],
 )

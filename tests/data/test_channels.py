@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from unrolled.data import channels as channels_module
 from unrolled.data.channels import Channels, ChannelSettings
 from unrolled.errors import DataError
 
@@ -26,7 +25,15 @@ def some_input(num_features: int = 2) -> Tensor:
 
 
 def fitted(x: Tensor, *, num_masks: int = 0, **changes: bool) -> Channels:
-    return Channels.fit(x, LENGTHS, settings=settings(**changes), num_masks=num_masks)
+    return fitted_on([(x, LENGTHS)], num_masks=num_masks, **changes)
+
+
+def fitted_on(
+    blocks: list[tuple[Tensor, Tensor]], *, num_masks: int = 0, **changes: bool
+) -> Channels:
+    chosen = settings(**changes)
+    num_features = blocks[0][0].shape[2]
+    return Channels.fit(blocks, settings=chosen, num_features=num_features, num_masks=num_masks)
 
 
 def expected_of(values: Any, chosen: ChannelSettings) -> Any:
@@ -76,20 +83,18 @@ def test_channels_equal_a_loop_over_sequences(changes: dict[str, bool]) -> None:
     assert channels.kept == [k for k in range(real.shape[1]) if deviation[k] > 1e-3]
     for row, length, values in zip(actual, lengths, every, strict=True):
         standardised = ((values - mean) / deviation)[:, channels.kept]
-        torch.testing.assert_close(row[:length], torch.from_numpy(standardised).float())
+        torch.testing.assert_close(row[:length], torch.from_numpy(standardised))
         assert not row[length:].any(), "padding is 0"
 
 
-def test_nothing_depends_on_the_padding_or_on_the_number_of_sequences_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_nothing_depends_on_the_padding_or_on_the_number_of_sequences_at_once() -> None:
     x = some_input()
     channels = fitted(x)
     expected = channels(x, LENGTHS)
     spoilt = x.masked_fill((torch.arange(9) >= LENGTHS[:, None])[:, :, None], 1e6)
-    monkeypatch.setattr(channels_module, "BLOCK_VALUES", 20)
+    in_blocks = fitted_on([(spoilt[:2], LENGTHS[:2]), (spoilt[2:], LENGTHS[2:])])
 
-    torch.testing.assert_close(fitted(spoilt)(spoilt, LENGTHS), expected)
+    torch.testing.assert_close(in_blocks(spoilt, LENGTHS), expected)
 
 
 @pytest.mark.parametrize("num_kept", [1, 2, 5])
@@ -126,9 +131,7 @@ def test_constant_channels_and_copies_are_left_out() -> None:
     x = (x - x.mean(dim=1, keepdim=True)) / x.std(dim=1, correction=0, keepdim=True)
     x[:, :, 2] = 1.0  # constant
     x[:, :, 1] *= torch.tensor([1.0, 2, 3, 4, 5])[:, None]
-    channels = Channels.fit(
-        x, torch.full((5,), 9), settings=settings(level_and_scale=False), num_masks=0
-    )
+    channels = fitted_on([(x, torch.full((5,), 9))], level_and_scale=False)
 
     assert channels.names == [
         *("0", "1", "1 within its sequence"),

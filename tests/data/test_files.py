@@ -334,6 +334,14 @@ BAD_ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
     "words": ({"x": np.array([["a"]])}, r"x has the type <U1, need numbers"),
     "too many dimensions": ({"x": np.zeros((3, 2, 1, 1))}, r"x has the shape \(3, 2, 1, 1\)"),
     "a length of 0": ({"x": np.zeros((2, 2)), "lengths": np.array([2, 0])}, r"row 1: the length is 0"),
+    "a length beyond int64": (
+        {"x": np.zeros((2, 2)), "lengths": np.array([2, 2**63 + 5], dtype=np.uint64)},
+        r"row 1: the length is 9223372036854775813, need at least 1 and at most the steps of x",
+    ),
+    "labels of objects": (
+        {"x": np.zeros((2, 2)), "y": np.array(["a", "b"], dtype=object)},
+        r"y is an array of objects, which only pickle can read; save it with y=y.astype\(str\)",
+    ),
     "a length too long": ({"x": np.zeros((2, 2, 1)), "lengths": np.array([2, 3])}, r"do not fit"),
     "lengths that do not add up": ({"x": np.zeros((5, 2)), "lengths": np.array([1, 2])}, r"as their sum \(3\)"),
     "an infinite number": ({"x": np.array([[0.0], [np.inf]]), "y": np.arange(2)}, r"row 1, step 0, feature 0: the number is infinite"),
@@ -353,6 +361,22 @@ def test_bad_arrays_are_refused(arrays: dict[str, Any], message: str, tmp_path: 
     np.savez(tmp_path / "bad.npz", **arrays)
     with pytest.raises(DataError, match=message):
         load(tmp_path / "bad.npz")
+
+
+def test_labels_of_bytes_are_read_as_text(tmp_path: Path) -> None:
+    x, y = np.zeros((4, 2)), np.array([b"walk", b"run"] * 2)
+    np.savez(tmp_path / "x.npz", x=x, y=y)
+    table = pd.DataFrame({"x_0": x[:, 0], "x_1": x[:, 1], "y": y.astype(object)})
+    table.to_parquet(tmp_path / "x.parquet")
+    assert load(tmp_path / "x.npz").class_names == ("run", "walk")
+    assert load(tmp_path / "x.parquet", label="y").class_names == ("run", "walk")
+
+
+def test_a_column_of_lists_is_refused_by_name(tmp_path: Path) -> None:
+    table = pd.DataFrame({"x_0": [0.0, 1.0], "y": [["a"], ["a", "b"]]})
+    table.to_parquet(tmp_path / "x.parquet")
+    with pytest.raises(DataError, match="column 'y': a cell holds several values"):
+        load(tmp_path / "x.parquet", label="y")
 
 
 @few

@@ -6,6 +6,7 @@ import torch
 from unrolled.contracts import Feature, Sequences
 from unrolled.data import leaks
 from unrolled.data.leaks import leak_warnings
+from unrolled.data.selection import Selection
 
 N, T = 60, 5
 Y = torch.arange(N) % 3
@@ -24,7 +25,8 @@ def warnings(
     x = torch.stack([c if c.ndim == 2 else c[:, None].expand(len(y), T) for c in columns], dim=2)
     lengths = torch.full((len(y),), T) if lengths is None else lengths
     train = Sequences(x=x.float(), lengths=lengths, y=y, ids=torch.arange(len(y)))
-    return leak_warnings(train, [Feature(name, name, f"drop {name}") for name in names])
+    features = [Feature(name, name, f"drop {name}") for name in names]
+    return leak_warnings(Selection.of_all(train), features)
 
 
 LEAKS: dict[str, torch.Tensor] = {
@@ -89,7 +91,7 @@ def test_the_words_of_a_column_are_one_feature() -> None:
     x = torch.stack([word[:, None].expand(N, T) for word in words] + [NOISE], dim=2)
     train = Sequences.of_equal_length(x, Y, first_id=0)
     features = [Feature(f"how={word}", "how", "drop how") for word in "abc"]
-    (text,) = leak_warnings(train, [*features, Feature("v", "v", "drop v")])
+    (text,) = leak_warnings(Selection.of_all(train), [*features, Feature("v", "v", "drop v")])
     assert text.startswith("feature 'how': its value alone separates the classes")
 
 
@@ -108,4 +110,5 @@ def test_sequences_of_one_step_are_not_constant_codes() -> None:
     """Each feature of a sequence of one step is constant in it."""
     x = torch.stack([NOISE[:, :1], (Y == 1).float()[:, None]], dim=2)
     features = [Feature(name, name, "") for name in "ab"]
-    assert leak_warnings(Sequences.of_equal_length(x, Y, first_id=0), features) == []
+    train = Selection.of_all(Sequences.of_equal_length(x, Y, first_id=0))
+    assert leak_warnings(train, features) == []

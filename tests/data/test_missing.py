@@ -6,13 +6,19 @@ import torch
 from unrolled.data.missing import Filling
 
 NAN = float("nan")
-X = torch.tensor([[[NAN, 1.0], [2.0, NAN], [NAN, NAN]], [[4.0, 5.0], [NAN, NAN], [7e9, 7e9]]])
+ROWS = [[[NAN, 1.0], [2.0, NAN], [NAN, NAN]], [[4.0, 5.0], [NAN, NAN], [7e9, 7e9]]]
+X = torch.tensor(ROWS, dtype=torch.float64)
 LENGTHS = torch.tensor([3, 2])  # the last step of the second sequence is padding
 MEAN = [3.0, 3.0]
 
 
+def fitted(x: torch.Tensor, lengths: torch.Tensor, *, mode: str) -> Filling:
+    blocks = [row[:length] for row, length in zip(x, lengths, strict=True)]
+    return Filling.fit(blocks, mode=mode, num_features=x.shape[2])
+
+
 def fill(mode: str) -> torch.Tensor:
-    return Filling.fit(X, LENGTHS, mode=mode)(X)
+    return fitted(X, LENGTHS, mode=mode)(X)
 
 
 def test_the_mean_is_that_of_what_is_there_in_real_steps() -> None:
@@ -31,14 +37,14 @@ def test_mask_says_what_was_missing() -> None:
 
 
 def test_a_feature_that_is_never_there_is_filled_with_zero() -> None:
-    x = torch.full((1, 2, 1), NAN)
-    assert Filling.fit(x, torch.tensor([2]), mode="mean")(x).tolist() == [[[0], [0]]]
+    x = torch.full((1, 2, 1), NAN, dtype=torch.float64)
+    assert fitted(x, torch.tensor([2]), mode="mean")(x).tolist() == [[[0], [0]]]
 
 
 @pytest.mark.parametrize("mode", ["refuse", "forward", "mean", "mask"])
 def test_what_is_there_stays_and_nothing_is_missing_afterwards(mode: str) -> None:
     x = X.nan_to_num(0.5) if mode == "refuse" else X
-    filled = Filling.fit(x, LENGTHS, mode=mode)(x)
+    filled = fitted(x, LENGTHS, mode=mode)(x)
     there = ~x.isnan()
     assert torch.equal(filled[:, :, :2][there], x[there])
     assert not filled.isnan().any()
@@ -46,7 +52,7 @@ def test_what_is_there_stays_and_nothing_is_missing_afterwards(mode: str) -> Non
 
 @pytest.mark.parametrize("mode", ["refuse", "forward", "mean", "mask"])
 def test_a_filling_survives_the_way_into_a_file_and_back(mode: str) -> None:
-    filling = Filling.fit(X, LENGTHS, mode=mode)
+    filling = fitted(X, LENGTHS, mode=mode)
     restored = Filling.from_plain(filling.to_plain())
     assert restored.mode == mode
     assert torch.equal(restored.mean, filling.mean)

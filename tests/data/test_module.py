@@ -13,8 +13,10 @@ from sklearn.datasets import load_digits
 from unrolled.contracts import Sequences, Source, SourceData
 from unrolled.data.batches import Batches, Batching
 from unrolled.data.channels import ChannelSettings
+from unrolled.data.fitted import Fitted
 from unrolled.data.module import SequenceDataModule
-from unrolled.data.preparation import Fitted, Preparation
+from unrolled.data.parts import Division
+from unrolled.data.preparation import Preparation
 from unrolled.data.sanity_checks import SPLIT_NAMES
 from unrolled.data.sources.digits import Digits
 from unrolled.data.sources.random import Random
@@ -82,7 +84,9 @@ def some_data(*, with_val: bool = True, with_test: bool = True) -> SourceData:
 
 def unprepared(source: Source, **changes: Any) -> SequenceDataModule:
     settings = {**DEFAULTS, **changes}
-    preparation = {field.name: settings[field.name] for field in fields(Preparation)}
+    division = Division(**{field.name: settings.pop(field.name) for field in fields(Division)})
+    preparation = {**settings, "division": division}
+    preparation = {field.name: preparation[field.name] for field in fields(Preparation)}
     batching = {field.name: settings[field.name] for field in fields(Batching)}
     return SequenceDataModule(
         source=source,
@@ -222,7 +226,7 @@ def test_val_and_test_are_standardised_as_train_is() -> None:
     data = some_data()
     module = make(data)
     for part, raw in ((module.parts.val, data.val), (module.parts.test, data.test)):
-        torch.testing.assert_close(part.x, module.fitted.scale(raw.x))
+        torch.testing.assert_close(part.x, module.fitted.scale(raw.x.double()).float())
         assert not torch.equal(part.x, raw.x)
 
 

@@ -114,11 +114,11 @@ def test_the_background_is_the_class_of_most_training_steps_unless_it_is_named()
         ids=torch.arange(2),
         step_y=torch.tensor([[1, 1, 2], [0, 2, 2]]),  # the last two are padding
     )
-    assert windows(2, label="any").background_of(part, NAMES) == "b"
-    assert windows(2, label="any", background="c").background_of(part, NAMES) == "c"
-    assert windows(2, label="last").background_of(part, NAMES) is None
+    assert windows(2, label="any").background_of([part], NAMES) == "b"
+    assert windows(2, label="any", background="c").background_of([part], NAMES) == "c"
+    assert windows(2, label="last").background_of([part], NAMES) is None
     with pytest.raises(DataError, match=r"data\.window\.background=d: no such class"):
-        windows(2, label="any", background="d").background_of(part, NAMES)
+        windows(2, label="any", background="d").background_of([part], NAMES)
 
 
 @pytest.mark.parametrize(

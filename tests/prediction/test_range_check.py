@@ -18,7 +18,7 @@ VALUES = [[0.5, 23], [np.nan, 30], [-9.9, -19.9], [10.9, 21.9]]
 
 def pieces(values: list[list[float]]) -> Iterator[Piece]:
     for row in values:
-        yield Piece("a", np.array([row], dtype=np.float32), begins=True)
+        yield Piece("a", np.array([row]), begins=True)
 
 
 def watch(values: list[list[float]], *, strict: bool) -> list[Piece]:

@@ -20,7 +20,6 @@ log = logging.getLogger(__name__)
 
 _shared_data: dict[str, SequenceDataModule] = {}  # by its description
 _shared_sources: dict[str, SourceData] = {}
-_logged: set[str] = set()  # warnings; the folds and members of a run have the same ones
 _baselines: dict[str, dict[str, Score]] = {}  # by fingerprint and description
 
 
@@ -40,14 +39,6 @@ def load_data(config: DictConfig) -> SequenceDataModule:
     data.prepare_data()
     data.setup()
     return data
-
-
-def log_warnings(data: SequenceDataModule) -> None:
-    """Log the warnings about the data, each of them once in a `data_shared` context."""
-    for text in data.warnings:
-        if text not in _logged:
-            log.warning("%s", text)
-    _logged.update(data.warnings)
 
 
 def build_data(config: DictConfig) -> SequenceDataModule:
@@ -129,12 +120,11 @@ def share_source(config: DictConfig) -> SequenceDataModule:
 
 @contextmanager
 def data_shared() -> Iterator[None]:
-    """Forget at the end of this context what is loaded and logged in it."""
-    data, sources, logged = dict(_shared_data), dict(_shared_sources), set(_logged)
+    """Forget at the end of this context what `share_data` and `share_source` load in it."""
+    data, sources = dict(_shared_data), dict(_shared_sources)
     try:
         yield
     finally:
-        _logged.intersection_update(logged)
         _shared_data.clear()
         _shared_data.update(data)
         _shared_sources.clear()

@@ -10,9 +10,10 @@ from unrolled.building.instantiation import make_plain
 from unrolled.contracts import Source
 from unrolled.data.batches import Batching
 from unrolled.data.channels import ChannelSettings
+from unrolled.data.parts import Division
 from unrolled.data.preparation import Preparation
 
-_NOT_SOURCES = (Batching, ChannelSettings, Preparation)
+_NOT_SOURCES = (Batching, ChannelSettings, Division, Preparation)
 NOT_FOR_SOURCE = {field.name for kind in _NOT_SOURCES for field in fields(kind)}
 NOT_FOR_SOURCE |= {"source", "recipe", "refit", "baselines"}
 

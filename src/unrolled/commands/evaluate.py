@@ -58,7 +58,12 @@ def run(arguments: list[str]) -> None:
     folder.require_best_checkpoint()
     if file is None:
         _repeat_test(folder, rest)
-        return
+    else:
+        _evaluate_file(folder, file)
+    print(f"run: {folder.path}", flush=True)
+
+
+def _evaluate_file(folder: RunFolder, file: NewFile) -> None:
     from unrolled.prediction.predictor import Predictor
     from unrolled.reports.evaluation import show_evaluation
 
@@ -67,7 +72,6 @@ def run(arguments: list[str]) -> None:
     show_evaluation(evaluation, noun="windows" if predictor.run.labels_may_change else "sequences")
     if file.output is not None:
         print(f"mistakes: {file.output}")
-    print(f"run: {folder.path}", flush=True)
 
 
 def _evaluate(predictor: "Predictor", file: NewFile, *, whole: bool) -> "Evaluation":
@@ -129,7 +133,6 @@ def _repeat_test(folder: RunFolder, overrides: list[str]) -> None:
     from unrolled.training import experiment
 
     show_scores(Result(scores=experiment.evaluate(config, folder)["scores"]))
-    print(f"run: {folder.path}", flush=True)
 
 
 def _find_paths(data: DictConfig, folder: Path) -> None:

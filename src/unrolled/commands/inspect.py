@@ -59,6 +59,7 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     from unrolled.data.files.reader import fit_schema, read_recordings
     from unrolled.data.files.schema import Schema
     from unrolled.data.leaks import leak_warnings
+    from unrolled.data.selection import Selection
 
     readable = regular(path)
     train, test = training_and_test_file(readable)
@@ -67,7 +68,7 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     read = {name: value for name, value in settings.items() if name != "split"}
     schema = Schema(**{**read, "missing": "mean"})
     schema, recordings = fit_schema(schema, train, labels_may_change=True)
-    num_missing = sum(int((values != values).sum()) for values in recordings.values)  # NaN
+    num_missing = int((recordings.steps != recordings.steps).sum())  # NaN
     warnings = []
     if num_missing:
         settings["missing"] = "forward"
@@ -80,7 +81,7 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
         print(f"test set:  {test}, {len(held_out):,} sequences")
     if recordings.step_labels is None:
         sequences = recordings.as_sequences(schema.class_names, first_id=0)
-        warnings += leak_warnings(sequences, features_of(schema))
+        warnings += leak_warnings(Selection.of_all(sequences), features_of(schema))
     for line in [*warnings, *warn(recordings)]:
         print(f"warning:   {line}")
     is_pipe = readable != path

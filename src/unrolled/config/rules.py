@@ -103,7 +103,7 @@ def _or_null(rule: Rule) -> Rule:
 RULES = {
     "seed": SEED,
     "ensemble": Rule((int, list), low=1, optional=True),
-    "num_threads": _or_null(COUNT),
+    "num_threads": _or_null(COUNT._replace(high=1024)),
     "keep_memory": FLAG,
     "test": FLAG,
     "monitor.metric": _words(choices.METRICS),

@@ -1,6 +1,6 @@
 """Further channels that are computed from each sequence: its own scale, its changes, its level."""
 
-import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +16,6 @@ NO_SPREAD = 1e-8  # added to the deviation within a sequence, in deviations of t
 NO_SCALE = 1e-6  # the same, before the logarithm
 CONSTANT = 1e-3  # a channel with a smaller deviation in the training set is left out
 COPY = 0.99  # a correlation above which a channel counts as a copy
-BLOCK_VALUES = 2**22  # computed at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,23 +66,33 @@ class Channels:
     @classmethod
     def fit(
         cls,
-        x: Float[Tensor, "n t d"],
-        lengths: Int[Tensor, " n"],
+        blocks: Iterable[tuple[Float[Tensor, "_ _ d"], Int[Tensor, " _"]]],
         *,
         settings: ChannelSettings,
+        num_features: int,
         num_masks: int,
     ) -> "Channels":
-        """Return the channels of a training set of standardised features."""
-        num_features = x.shape[2] - num_masks
+        """Return the channels of a training set of standardised features.
+
+        blocks: features and lengths of some sequences at a time.
+        num_features: features in the blocks (d).
+        num_masks: how many of them, the last ones, mark missing values.
+        """
+        num_features -= num_masks
         totals = torch.zeros(3, 0)
-        for start, end in _blocks(x):
-            values = _computed(x[start:end, :, :num_features], lengths[start:end], settings)
-            real = values[real_steps(lengths[start:end], x.shape[1])]  # (steps, k)
+        offset = torch.zeros(0)  # squares lose a deviation that is small against the level
+        num_steps = 0
+        for x, lengths in blocks:
+            values = _computed(x[:, :, :num_features], lengths, settings)
+            real = values[real_steps(lengths, x.shape[1])]  # (steps, k)
+            num_steps += len(real)
+            offset = offset if offset.numel() else real[0]
+            real = real - offset
             # products with the next d channels: of each feature with its copy, if there is one
             products = real * real.roll(-num_features, dims=1)
             sums = torch.stack([part.sum(dim=0) for part in (real, real.square(), products)])
             totals = sums if not totals.numel() else totals + sums
-        mean, square, product = totals / lengths.sum()
+        mean, square, product = totals / num_steps
         deviation = (square - mean.square()).clamp(min=0).sqrt()
         kept = deviation > CONSTANT
         if settings.per_sequence:
@@ -97,17 +106,19 @@ class Channels:
         chosen = kept.nonzero()[:, 0]
         return cls(
             settings=settings,
-            num_features=x.shape[2],
+            num_features=num_features + num_masks,
             num_masks=num_masks,
             kept=chosen.tolist(),
-            mean=mean[chosen].tolist(),
+            mean=(mean + offset)[chosen].tolist(),
             scale=deviation[chosen].clamp(min=CONSTANT).tolist(),
         )
 
     def __call__(
         self, x: Float[Tensor, "n t d"], lengths: Int[Tensor, " n"]
     ) -> Float[Tensor, "n t k"]:
-        """Return the channels of sequences of standardised features, with 0 in the padding.
+        """Return the channels of sequences of standardised features, in double precision.
+
+        Padding becomes 0.
 
         Raises:
             DataError: another number of features than in the training set.
@@ -121,14 +132,10 @@ class Channels:
         kept = torch.tensor(self.kept)
         mean = torch.tensor(self.mean, dtype=torch.float64)
         scale = torch.tensor(self.scale, dtype=torch.float64)
-        done = x.new_zeros(*x.shape[:2], len(self.kept) + self.num_masks)
-        for start, end in _blocks(x):
-            values = _computed(x[start:end, :, :num_values], lengths[start:end], self.settings)
-            real = real_steps(lengths[start:end], x.shape[1])[:, :, None]
-            values = (values.index_select(2, kept) - mean) / scale
-            done[start:end, :, : len(self.kept)] = torch.where(real, values, 0.0)
-        done[:, :, len(self.kept) :] = x[:, :, num_values:]
-        return done
+        values = _computed(x[:, :, :num_values], lengths, self.settings)
+        values = (values.index_select(2, kept) - mean) / scale
+        real = real_steps(lengths, x.shape[1])[:, :, None]
+        return torch.cat([torch.where(real, values, 0.0), x[:, :, num_values:]], dim=2)
 
     @property
     def names(self) -> list[str]:
@@ -152,11 +159,6 @@ class Channels:
     def from_plain(cls, values: dict[str, Any]) -> "Channels":
         """Return the object from which `to_plain` made these values."""
         return cls(**{**values, "settings": ChannelSettings(**values["settings"])})
-
-
-def _blocks(x: Tensor) -> list[tuple[int, int]]:
-    size = max(1, BLOCK_VALUES // math.prod(x.shape[1:]))
-    return [(start, start + size) for start in range(0, len(x), size)]
 
 
 def _computed(

@@ -17,9 +17,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unrolled.contracts import Feature, Sequences, real_steps
+from unrolled.contracts import Feature, real_steps
+from unrolled.data.selection import Selection
 
-MAX_VALUES = 10_000_000  # n t d; a larger set is not searched
+MAX_VALUES = 10_000_000  # steps times features; a larger set is not searched
 LARGEST_CHANCE = 1e-3  # of at least one report, if no feature depends on the label
 
 
@@ -34,16 +35,18 @@ class Ranges:
     high: Float[Tensor, "n d"]
 
     @classmethod
-    def of(cls, sequences: Sequences) -> "Ranges":
+    def of(cls, selection: Selection) -> "Ranges":
         """Return the ranges over the real steps that are not missing."""
-        x = sequences.x
-        there = real_steps(sequences.lengths, x.shape[1])[:, :, None] & ~x.isnan()
-        low = torch.where(there, x, torch.inf).amin(dim=1)
-        high = torch.where(there, x, -torch.inf).amax(dim=1)
+        lows, highs = [], []
+        for block in selection.blocks():
+            there = real_steps(block.lengths, block.x.shape[1])[:, :, None] & ~block.x.isnan()
+            lows.append(torch.where(there, block.x, torch.inf).amin(dim=1))
+            highs.append(torch.where(there, block.x, -torch.inf).amax(dim=1))
+        low, high = torch.cat(lows), torch.cat(highs)
         return cls(low, torch.where(high < low, torch.inf, high))
 
 
-def leak_warnings(train: Sequences, features: Sequence[Feature]) -> list[str]:
+def leak_warnings(train: Selection, features: Sequence[Feature]) -> list[str]:
     """Return a line for each column that is likely to give the label away.
 
     train: the training set, before standardisation.
@@ -52,11 +55,12 @@ def leak_warnings(train: Sequences, features: Sequence[Feature]) -> list[str]:
     Returns: nothing for a set of more than MAX_VALUES values, or one whose labels change within
         sequences.
     """
-    if train.x.numel() > MAX_VALUES or train.step_y is not None:
+    num_values = int(train.lengths.sum()) * train.num_features
+    if num_values > MAX_VALUES or train.sequences.step_y is not None:
         return []
     ranges = Ranges.of(train)
     y = train.y.numpy()
-    chance = log(LARGEST_CHANCE / len(features))
+    chance = log(LARGEST_CHANCE / (2 * len(features)))  # two rules for each feature
     separates = _have_own_ranges(ranges, train.y) & (_log_chance_of_ranges(y) < chance)
     constant = np.asarray((ranges.low == ranges.high).all(dim=0)) & (train.lengths.max() > 1).item()
     columns: dict[str, list[int]] = {}

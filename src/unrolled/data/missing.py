@@ -1,13 +1,13 @@
 """Fills missing values (NaN) with values of the sequence or means of the training set."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from unrolled.config.choices import MISSING_MODES
-from unrolled.contracts import real_steps
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,21 @@ class Filling:
     mean: Float[Tensor, " d"]
 
     @classmethod
-    def fit(cls, x: Float[Tensor, "n t d"], lengths: Int[Tensor, " n"], *, mode: str) -> "Filling":
-        """Return the means of the real steps of x."""
+    def fit(
+        cls, blocks: Iterable[Float[Tensor, "_ d"]], *, mode: str, num_features: int
+    ) -> "Filling":
+        """Return the means of the real steps in all blocks.
+
+        num_features: d.
+        """
         assert mode in MISSING_MODES
-        if mode == "refuse":
-            return cls(mode, torch.zeros(x.shape[2]))
-        real = real_steps(lengths, x.shape[1])
-        there = real[:, :, None] & ~x.isnan()
-        sums = torch.where(there, x, 0.0).sum(dim=(0, 1), dtype=torch.float64)
-        return cls(mode, (sums / there.sum(dim=(0, 1)).clamp(min=1)).to(x.dtype))
+        sums = torch.zeros(num_features, dtype=torch.float64)
+        counts = torch.zeros(num_features, dtype=torch.long)
+        if mode != "refuse":
+            for block in blocks:
+                sums += block.nansum(dim=0, dtype=torch.float64)
+                counts += (~block.isnan()).sum(dim=0)
+        return cls(mode, sums / counts.clamp(min=1))
 
     def __call__(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d2"]:
         """Return x without NaN; d2 is 2 d for mask, else d."""
@@ -58,4 +64,4 @@ class Filling:
     @classmethod
     def from_plain(cls, values: dict[str, str | list[float]]) -> "Filling":
         """Return the object from which `to_plain` made these values."""
-        return cls(str(values["mode"]), torch.tensor(values["mean"]))
+        return cls(str(values["mode"]), torch.tensor(values["mean"], dtype=torch.float64))

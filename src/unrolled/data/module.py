@@ -11,23 +11,21 @@ from lightning import LightningDataModule
 
 from unrolled.contracts import Batch, Sequences, Source, SourceData
 from unrolled.data.batches import Batches, Batching
+from unrolled.data.fingerprint import fingerprint
+from unrolled.data.fitted import Fitted
 from unrolled.data.leaks import leak_warnings
-from unrolled.data.preparation import (
-    Fitted,
-    Parts,
-    Preparation,
-    baselines,
-    fingerprint,
-)
+from unrolled.data.parts import Parts, baselines
+from unrolled.data.preparation import Preparation
 from unrolled.data.repeats import repeated
 from unrolled.data.sanity_checks import SPLIT_NAMES, check_source
+from unrolled.data.selection import Selection
 from unrolled.errors import ConfigError
 from unrolled.small_recipe import SmallRecipe, small_recipe
 
 log = logging.getLogger(__name__)
 
 
-def _groups(parts: Parts, names: Mapping[int, str]) -> dict[str, list[str]]:
+def _groups(parts: Parts[Selection], names: Mapping[int, str]) -> dict[str, list[str]]:
     """Return the names of the groups of each part."""
     return {
         name: [] if part is None else sorted({names[row] for row in part.ids.tolist()})
@@ -62,8 +60,8 @@ class SequenceDataModule(LightningDataModule):
         self.groups: dict[str, list[str]] = {}  # names of the groups in each part, if there are any
         self.num_repeated: dict[str, int] = {}  # sequences of val and test that are in another part
         self.repeated_ids = torch.zeros(0, dtype=torch.long)  # of the ones in test
-        self._parts: Parts | None = None
-        self._divided: Parts | None = None  # before preprocessing, if channels are added
+        self._parts: Parts[Sequences] | None = None
+        self._divided: Parts[Selection] | None = None  # before preprocessing, if channels are added
         self._redraw: Callable[[int], Sequences] | None = None
 
     def prepare_data(self) -> None:
@@ -86,7 +84,7 @@ class SequenceDataModule(LightningDataModule):
         self.names = data.names
         self.class_names = list(data.class_names)
         self.fingerprint = fingerprint(data)
-        rows = self.preparation.assign(data)
+        rows = self.preparation.division.assign(data)
         if data.fit_features is not None and self.fitted is None:
             data = data.fit_features(rows.train)
         parts = self.preparation.divide(data, rows)
@@ -113,12 +111,12 @@ class SequenceDataModule(LightningDataModule):
             log.info("windows of %s recordings", parts.sizes())
         self.baselines = baselines(self._parts, data)
 
-    def _find_leaks(self, train: Sequences, data: SourceData) -> None:
+    def _find_leaks(self, train: Selection, data: SourceData) -> None:
         """Warn of features that give the label away, if the layout keeps features."""
         if data.features is not None and self.preparation.layout == "rows":
             self.warnings += leak_warnings(train, data.features)
 
-    def _find_repeated(self, parts: Parts) -> None:
+    def _find_repeated(self, parts: Parts[Selection]) -> None:
         """Count the sequences that have the same values as one of a set used earlier, and warn."""
         earlier = [parts.train]
         for name, part in (("val", parts.val), ("test", parts.test)):
@@ -135,6 +133,11 @@ class SequenceDataModule(LightningDataModule):
                     f"{int(found.sum())} of {len(part)} sequences of the {SPLIT_NAMES[name]} have "
                     f"the same values as a sequence of the {of}"
                 )
+
+    def log_warnings(self) -> None:
+        """Log the warnings about the sequences."""
+        for text in self.warnings:
+            log.warning("%s", text)
 
     def load_source(self) -> SourceData:
         """Return the raw sequences of the source."""
@@ -154,12 +157,12 @@ class SequenceDataModule(LightningDataModule):
         }
 
     @property
-    def parts(self) -> Parts:
+    def parts(self) -> Parts[Sequences]:
         """The parts after `setup`."""
         assert self._parts is not None, "setup comes first"
         return self._parts
 
-    def parts_without_channels(self) -> Parts:
+    def parts_without_channels(self) -> Parts[Sequences]:
         """Return the parts as they are before channels are added to the features."""
         if self._divided is None:
             return self.parts

@@ -8,17 +8,16 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from unrolled.contracts import Sequences, real_steps
+from unrolled.contracts import real_steps
+from unrolled.data.selection import Selection
 
-BLOCK_VALUES = 2**18  # hashed at once
 
-
-def repeated(part: Sequences, others: Sequence[Sequences]) -> Bool[Tensor, " n"]:
+def repeated(part: Selection, others: Sequence[Selection]) -> Bool[Tensor, " n"]:
     """Return which sequences of a set have the same values as a sequence of another set.
 
     Sequences are found by a 64-bit hash, and then compared value by value.
     """
-    width = max(one.x[0].numel() for one in (part, *others))
+    width = max(int(one.lengths.max()) * one.num_features for one in (part, *others))
     factors = np.random.default_rng(0).integers(1, 2**62, size=width + 1)
     keys = _hashes(part, factors)
     found = np.zeros(len(part), dtype=bool)
@@ -30,23 +29,23 @@ def repeated(part: Sequences, others: Sequence[Sequences]) -> Bool[Tensor, " n"]
     return torch.from_numpy(found)
 
 
-def _hashes(part: Sequences, factors: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _hashes(part: Selection, factors: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return a hash of the real steps of each sequence: a random linear function of their bits."""
-    width = part.x[0].numel()
-    size = max(1, BLOCK_VALUES // width)
-    hashes: npt.NDArray[np.int64] = part.lengths.numpy() * factors[-1]
-    padded = bool((part.lengths < part.x.shape[1]).any())
-    for start in range(0, len(part), size):
-        x = part.x[start : start + size]
-        if padded:
-            real = real_steps(part.lengths[start : start + size], x.shape[1])
-            x = x.masked_fill(~real[:, :, None], 0.0)
-        bits = x.reshape(len(x), -1).contiguous().numpy().view(np.int32)
-        hashes[start : start + size] += bits.astype(np.int64) @ factors[:width]
-    return hashes
+    hashes = []
+    for block in part.blocks():
+        x = block.x
+        if bool((block.lengths < x.shape[1]).any()):
+            x = x.masked_fill(~real_steps(block.lengths, x.shape[1])[:, :, None], 0.0)
+        bits = x.reshape(len(x), -1).contiguous().numpy().view(np.int64)
+        bits = bits ^ (bits >> 32)  # the low bits of small whole numbers are all zero
+        hashes.append(bits @ factors[: bits.shape[1]] + block.lengths.numpy() * factors[-1])
+    return np.concatenate(hashes)
 
 
-def _is_same(one: Sequences, row: int, other: Sequences, other_row: int) -> bool:
-    length = int(one.lengths[row])
-    values = one.x[row, :length].numpy(), other.x[other_row, :length].numpy()
-    return length == int(other.lengths[other_row]) and np.array_equal(*values, equal_nan=True)
+def _is_same(one: Selection, row: int, other: Selection, other_row: int) -> bool:
+    row, other_row = int(one.rows[row]), int(other.rows[other_row])
+    length = int(one.sequences.lengths[row])
+    if length != int(other.sequences.lengths[other_row]):
+        return False
+    x, y = one.sequences.x[row, :length], other.sequences.x[other_row, :length]
+    return np.array_equal(x.numpy(), y.numpy(), equal_nan=True)

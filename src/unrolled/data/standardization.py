@@ -1,14 +1,16 @@
 """Standardisation with the statistics of the training set."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from unrolled.config.choices import STANDARDIZE_MODES
-from unrolled.contracts import real_steps
+from unrolled.contracts import FLOAT32_RESOLUTION
+from unrolled.data.moments import Moments
 from unrolled.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -16,19 +18,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Standardization:
-    """x' = (x - mean) / scale, each with one number per feature or one for all (d or 1)."""
+    """x' = (x - mean) / scale in float64, with one number per feature or one for all (d or 1)."""
 
     mean: Float[Tensor, " f"]
     scale: Float[Tensor, " f"]
 
     @classmethod
-    def fit(
-        cls, x: Float[Tensor, "n t d"], lengths: Int[Tensor, " n"], *, mode: str
-    ) -> "Standardization":
-        """Return the statistics of the real steps of x; a constant feature gets scale 1.
+    def fit(cls, moments: Moments, *, mode: str, names: Sequence[str]) -> "Standardization":
+        """Return the statistics of the training set; a constant feature gets scale 1.
 
+        moments: of the real steps.
         mode: none (mean 0, scale 1), global (one mean and deviation: images, whose borders are
             all but constant) or feature (one per feature: sensors in different units).
+        names: of the features, (d,), for the warning about constant features.
 
         Raises:
             ConfigError: another mode.
@@ -38,38 +40,43 @@ class Standardization:
                 f"data.standardize={mode!r}: need one of {', '.join(STANDARDIZE_MODES)}"
             )
         if mode == "none":
-            return cls(mean=torch.zeros(1), scale=torch.ones(1))
-        if bool((lengths == x.shape[1]).all()):
-            real = x.flatten(0, 1)  # (steps, d), a view
-        else:
-            real = x[real_steps(lengths, x.shape[1])]  # (steps, d)
+            return cls(
+                mean=torch.zeros(1, dtype=torch.float64), scale=torch.ones(1, dtype=torch.float64)
+            )
         if mode == "global":
-            real = real.reshape(-1, 1)
-        mean = real.mean(dim=0, dtype=torch.float64)
-        constant = real.amin(dim=0) == real.amax(dim=0)
-        centred = real - mean.to(real.dtype)
-        # squares of numbers as small as 1e-25 or as large as 1e30 leave the range of float32
-        largest = torch.where(constant, 1.0, centred.abs().amax(dim=0))
-        variance = centred.div_(largest).square_().mean(dim=0, dtype=torch.float64)
+            moments, names = moments.over_features(), ["all of them"]
+        constant = moments.is_constant
         if bool(constant.any()):
             log.warning(
                 "%d of %d features are constant in the training set and are not scaled: %s",
                 int(constant.sum()),
                 len(constant),
-                ", ".join(str(index) for index in constant.nonzero().flatten().tolist()[:10]),
+                ", ".join(names[index] for index in constant.nonzero().flatten().tolist()[:10]),
             )
-        scale = torch.where(constant, 1.0, variance.sqrt() * largest)
-        return cls(mean=mean.to(x.dtype), scale=scale.to(x.dtype))
+        return cls(mean=moments.mean, scale=torch.where(constant, 1.0, moments.deviation))
 
-    def __call__(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:
+    def lost_features(self, moments: Moments) -> list[int]:
+        """Return which features vary so little that float32 loses the differences, standardised.
+
+        moments: of the features before standardisation.
+        """
+        largest = torch.maximum(self(moments.low).abs(), self(moments.high).abs())
+        is_lost = moments.deviation / self.scale < FLOAT32_RESOLUTION * largest
+        lost: list[int] = (is_lost & ~moments.is_constant).nonzero().flatten().tolist()
+        return lost
+
+    def __call__(self, x: Float[Tensor, "*n d"]) -> Float[Tensor, "*n d"]:
         """Return x standardised."""
         return (x - self.mean) / self.scale
 
     def to_plain(self) -> dict[str, list[float]]:
-        """Return plain values for a JSON file; float32 values are kept exactly."""
+        """Return plain values for a JSON file, which keeps them exactly."""
         return {"mean": self.mean.tolist(), "scale": self.scale.tolist()}
 
     @classmethod
     def from_plain(cls, values: dict[str, list[float]]) -> "Standardization":
         """Return the object from which `to_plain` made these values."""
-        return cls(mean=torch.tensor(values["mean"]), scale=torch.tensor(values["scale"]))
+        mean, scale = (
+            torch.tensor(values[name], dtype=torch.float64) for name in ("mean", "scale")
+        )
+        return cls(mean=mean, scale=scale)

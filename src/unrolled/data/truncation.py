@@ -20,7 +20,7 @@ def truncate(sequences: Sequences, *, max_length: int | None, end: str) -> Seque
     """
     if end not in TRUNCATION_ENDS:
         raise ConfigError(f"data.truncate={end}: need one of {', '.join(TRUNCATION_ENDS)}")
-    if max_length is None or int(sequences.lengths.max()) <= max_length:
+    if max_length is None or sequences.x.shape[1] <= max_length:
         return sequences
     x, step_y = sequences.x, sequences.step_y
     if end == "head":

@@ -1,6 +1,6 @@
 """Cuts long recordings into windows, which are classified one by one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -61,17 +61,30 @@ class Windows:
         last = max(length - self.size, 0)
         return [*range(0, last, self.stride), last]
 
-    def background_of(self, train: Sequences, class_names: Sequence[str]) -> str | None:
+    def num_windows(self, lengths: Int[Tensor, " n"]) -> int:
+        """Return the number of windows of recordings, or of recordings if they are not cut."""
+        if self.size is None:
+            return len(lengths)
+        return sum(len(self.starts(length)) for length in lengths.tolist())
+
+    def background_of(self, train: Iterable[Sequences], class_names: Sequence[str]) -> str | None:
         """Return the name of the background class, or None if it is not needed.
+
+        train: the training set in blocks.
 
         Raises:
             DataError: the class does not exist.
         """
-        if self.label != "any" or train.step_y is None:
+        if self.label != "any":
             return None
+        counts = torch.zeros(len(class_names), dtype=torch.long)
+        for block in train:
+            if block.step_y is None:
+                return None
+            real = real_steps(block.lengths, block.x.shape[1])
+            counts += torch.bincount(block.step_y[real], minlength=len(class_names))
         if self.background is None:
-            real = real_steps(train.lengths, train.x.shape[1])
-            return class_names[int(torch.bincount(train.step_y[real]).argmax())]
+            return class_names[int(counts.argmax())]
         if self.background not in class_names:
             raise DataError(
                 f"data.window.background={self.background}: no such class; there are "
@@ -90,7 +103,7 @@ class Windows:
         rows = torch.arange(len(part)).repeat_interleave(torch.tensor([*map(len, starts)]))
         first = torch.tensor([start for some in starts for start in some])  # (m,)
         lengths = part.lengths[rows].clamp(max=self.size)
-        offsets = torch.arange(int(lengths.max()))
+        offsets = torch.arange(min(self.size, part.x.shape[1]))
         real = offsets < lengths[:, None]  # (m, t)
         steps = torch.where(real, first[:, None] + offsets, 0)
         x = part.x[rows[:, None], steps].masked_fill_(~real[:, :, None], 0.0)

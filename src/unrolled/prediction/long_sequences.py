@@ -15,7 +15,8 @@ from torch import Tensor
 from unrolled.building.ensemble import average
 from unrolled.building.network import Network
 from unrolled.data.files.piece import Piece, joined
-from unrolled.data.preparation import Fitted
+from unrolled.data.fitted import Fitted
+from unrolled.data.sanity_checks import LARGEST
 from unrolled.encoders.blocks.encoder import State
 from unrolled.errors import DataError
 from unrolled.heads.head import Memory
@@ -71,10 +72,11 @@ class LongSequence:
         self.fitted = fitted
         self.name = name
         self.num_steps = 0
-        self.newest = torch.full((1, 1, 1), torch.nan)  # what the next step is filled with
+        # what the next step is filled with
+        self.newest = torch.full((1, 1, 1), torch.nan, dtype=torch.float64)
 
     @torch.inference_mode()
-    def read(self, values: npt.NDArray[np.float32]) -> None:
+    def read(self, values: npt.NDArray[np.float64]) -> None:
         """Read further steps, (t, d).
 
         Raises:
@@ -88,7 +90,7 @@ class LongSequence:
             if self.fitted.filling.mode == "forward":
                 self.newest = filled[:, -1:]
             with network_errors_as_data_errors():
-                x = self.fitted.standardization(filled[:, 1:])
+                x = self.fitted.standardization(filled[:, 1:]).float()
                 for reader in self.readers:
                     reader.read(x)
             self.num_steps += chunk.shape[1]
@@ -100,7 +102,9 @@ class LongSequence:
             return average(torch.stack([reader.logits() for reader in self.readers]))[0]
 
     def _require_finite(self, chunk: Tensor) -> None:
-        wrong = ~chunk.isfinite() if self.fitted.filling.mode == "refuse" else chunk.isinf()
+        wrong = ~(chunk.abs() <= LARGEST)  # NaN included
+        if self.fitted.filling.mode != "refuse":
+            wrong &= ~chunk.isnan()
         if bool(wrong.any()):
             _, step, feature = wrong.nonzero()[0].tolist()
             raise DataError(

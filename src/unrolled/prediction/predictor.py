@@ -65,7 +65,7 @@ class Predictor:
             from unrolled.data.files.frames import read_frames
 
             sequences = read_frames(sequences, self._schema())
-        parts = [np.asarray(part, dtype=np.float32) for part in sequences]
+        parts = [np.asarray(part, dtype=np.float64) for part in sequences]
         self._check_shapes(parts)
         pieces = (Piece(str(row), part, begins=True) for row, part in enumerate(parts))
         watched = self._watched(pieces, source="input", strict=False)
@@ -118,12 +118,12 @@ class Predictor:
     def _pieces(self, path: Path, *, labelled: bool, whole: bool) -> Iterator[Piece]:
         # imported here because pandas takes longer to import than a network to load
         from unrolled.data.files.reader import read_recordings
-        from unrolled.data.files.streaming import read_pieces, whole_pieces
+        from unrolled.data.files.streaming import pieces_of, whole_pieces
 
         schema = self._schema(path)
         may_change = labelled and self.run.labels_may_change
         if not whole and schema.resample is None:  # its last step is needed first
-            return read_pieces(schema, path, labelled=labelled, labels_may_change=may_change)
+            return pieces_of(schema, path, labelled=labelled, labels_may_change=may_change)
         recordings = read_recordings(
             path, schema=schema, labelled=labelled, labels_may_change=may_change
         )
@@ -170,7 +170,7 @@ class Predictor:
             probabilities.append(block.probabilities)
         return names, Prediction(labels, np.concatenate(probabilities), self.class_names)
 
-    def _check_shapes(self, parts: list[npt.NDArray[np.float32]]) -> None:
+    def _check_shapes(self, parts: list[npt.NDArray[np.float64]]) -> None:
         if not parts:
             raise DataError("there is no sequence to predict")
         for row, part in enumerate(parts):

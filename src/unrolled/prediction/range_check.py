@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +34,7 @@ class RangeCheck:
         self._smallest = np.full(len(names), np.inf)
         self._largest = np.full(len(names), -np.inf)
         self._num_steps = 0
-        self._waiting: list[npt.NDArray[np.floating[Any]]] = []
+        self._waiting: list[npt.NDArray[np.float64]] = []
         self._num_waiting = 0
 
     def watch(self, pieces: Iterator[Piece], *, strict: bool) -> Iterator[Piece]:

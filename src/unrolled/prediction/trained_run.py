@@ -14,7 +14,7 @@ from unrolled.building.preparation import build_preparation
 from unrolled.config.checks import check_config
 from unrolled.contracts import Sequences
 from unrolled.data.files.piece import Piece
-from unrolled.data.preparation import Fitted
+from unrolled.data.fitted import Fitted
 from unrolled.data.sanity_checks import check_sequences
 from unrolled.data.windows import average_windows
 from unrolled.prediction.long_sequences import (

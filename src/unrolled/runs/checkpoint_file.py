@@ -47,6 +47,8 @@ def load(path: Path) -> dict[str, Any]:
     """
     import torch
 
+    if path.exists() and not path.is_file():
+        raise CheckpointError(f"{path} is not a file")
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 from unrolled.errors import CheckpointError
 from unrolled.runs.durable import write_text
+from unrolled.runs.text_file import read_text
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
@@ -25,12 +26,15 @@ def read_json(path: Path) -> dict[str, Any] | None:
     Raises:
         CheckpointError: the file is damaged.
     """
-    try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    text = read_text(path)
+    if text is None:
         return None
-    except ValueError as error:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path} is damaged: it has no keys")
     return values
 
 

@@ -36,6 +36,7 @@ from unrolled.runs.durable import write_text
 from unrolled.runs.json_file import read_json, write_json
 from unrolled.runs.lock import locked
 from unrolled.runs.result import Result
+from unrolled.runs.text_file import read_yaml
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,8 +45,7 @@ log = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1  # of result.json and preprocessing.json
 PART = re.compile(r"(member|fold)-\d+")  # name of the folder of a training in a run of several
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # CSafeLoader needs libyaml
-DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # CSafeDumper needs libyaml
 
 
 class RunFolder:
@@ -235,13 +235,12 @@ class RunFolder:
         Raises:
             CheckpointError: there is no config.yaml, so the folder is not a run.
         """
-        path = self.path / "config.yaml"
-        if not path.is_file():
+        # plain YAML, which OmegaConf.load would read four times slower
+        values = read_yaml(self.path / "config.yaml")
+        if values is None:
             raise CheckpointError(
                 f"{self.path} has no config.yaml, so it is not a run; see `unrolled list`"
             )
-        # plain YAML, which OmegaConf.load would read four times slower
-        values = yaml.load(path.read_bytes(), Loader=LOADER)  # noqa: S506 - a safe loader
         config = OmegaConf.create(values)
         assert isinstance(config, DictConfig)
         OmegaConf.set_struct(config, True)

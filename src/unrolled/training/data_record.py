@@ -1,6 +1,5 @@
 """Records the data of a run in its folder and its result, and logs the warnings about it."""
 
-from unrolled.building.data import log_warnings
 from unrolled.data.module import SequenceDataModule
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder
@@ -14,4 +13,4 @@ def record_data(folder: RunFolder, data: SequenceDataModule, result: Result) -> 
     result.num_repeated = dict(data.num_repeated)
     result.data_fingerprint = data.fingerprint
     result.baselines = dict(data.baselines)
-    log_warnings(data)
+    data.log_warnings()

@@ -11,7 +11,7 @@ from typing import Any
 from lightning import LightningDataModule, LightningModule, Trainer
 from omegaconf import DictConfig
 
-from unrolled.building.data import build_data, data_shared, log_warnings, share_source
+from unrolled.building.data import build_data, data_shared, share_source
 from unrolled.building.network import load_weights
 from unrolled.callbacks.exact_resume import KEY as STATE_KEY
 from unrolled.callbacks.exact_resume import first_step
@@ -21,9 +21,9 @@ from unrolled.classifier.module import SequenceClassifier
 from unrolled.config.changes import refuse_changes
 from unrolled.config.compound import ALL_FOLDS, is_compound, part_configs, with_changes
 from unrolled.config.values import is_fitted, is_longer, resolve
+from unrolled.data.fitted import Fitted
 from unrolled.data.joined import JoinedData
 from unrolled.data.module import SequenceDataModule
-from unrolled.data.preparation import Fitted
 from unrolled.errors import (
     CheckpointError,
     DataError,
@@ -83,7 +83,7 @@ def resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Re
         CheckpointError: there is no valid checkpoint, or the config or the data has changed.
         UnrolledError: the run failed or was interrupted; result.json records the error.
     """
-    with _naming_the_resume_command(folder), data_shared():
+    with _naming_the_resume_command(folder):
         return _resume(config, folder, overrides=overrides)
 
 
@@ -121,12 +121,12 @@ def _with_folds(config: DictConfig) -> DictConfig:
     except (UnrolledError, ValueError):
         return config  # the run reports it
     assert data.loaded is not None
-    if not data.preparation.tests_on_folds(data.loaded):
+    if not data.preparation.division.tests_on_folds(data.loaded):
         return config
     config = config.copy()
     config.data.test_fold = ALL_FOLDS
-    config.data.num_folds = data.preparation.num_possible_folds(data.loaded)
-    if config.data.num_folds < data.preparation.num_folds:
+    config.data.num_folds = data.preparation.division.num_possible_folds(data.loaded)
+    if config.data.num_folds < data.preparation.division.num_folds:
         log.info("%d folds, because there are few sequences", config.data.num_folds)
     return config
 
@@ -301,7 +301,7 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
             for preprocessing in distinct_preprocessing(folder.networks)[0]
         ]
         data = inputs[0]
-        log_warnings(data)
+        data.log_warnings()
         classifier: SequenceClassifier | EnsembleClassifier
         if folder.members or is_fitted(config):
             classifier = load_ensemble(folder, data=data)

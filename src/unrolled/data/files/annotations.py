@@ -1,11 +1,11 @@
 """The columns of a table that are not features: id, label, group and split of each row."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unrolled.data.files.given_splits import splits_of
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.tabular import Table
+from unrolled.data.files.words import Words
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,10 @@ class Annotations:
     splits: train, val or test.
     """
 
-    ids: Sequence[str] | None = None
-    labels: Sequence[str] | None = None
-    groups: Sequence[str] | None = None
-    splits: Sequence[str] | None = None
+    ids: Words | None = None
+    labels: Words | None = None
+    groups: Words | None = None
+    splits: Words | None = None
 
 
 def read_annotations(table: Table, schema: Schema, *, labelled: bool) -> Annotations:
@@ -44,5 +44,10 @@ def read_annotations(table: Table, schema: Schema, *, labelled: bool) -> Annotat
     )
 
 
-def _text(table: Table, column: str | None) -> list[str] | None:
+def _text(table: Table, column: str | None) -> Words | None:
     return None if column is None else table.text(column)
+
+
+def as_list(words: Words | None) -> list[str] | None:
+    """Return the word of each row, or None."""
+    return None if words is None else words.tolist()

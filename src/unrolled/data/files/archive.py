@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unrolled.data.files.arff_format import arff_sequences
-from unrolled.data.files.recordings import Recordings, numbered
+from unrolled.data.files.recordings import Numbered, Recordings
 from unrolled.data.files.ts_format import ts_sequences
 
 Labelled = tuple[npt.NDArray[np.float64], str | None]  # (t, d), and the class
@@ -43,8 +43,9 @@ def read_archive(path: Path, kind: str, *, labelled: bool) -> Recordings:
     sequences = list(archive_sequences(path, kind, labelled=labelled))
     values = [value for value, _ in sequences]
     return Recordings(
-        ids=numbered(len(values)),
-        values=values,
+        ids=Numbered.up_to(len(values)),
+        steps=np.concatenate(values),
+        lengths=np.array([*map(len, values)]),
         labels=[label for _, label in sequences if label is not None] if labelled else None,
         feature_names=dimension_names(values[0]),
         groups=None,

@@ -41,7 +41,7 @@ def bookkeeping(
         reason = ""
         if _counts_rows(column):
             reason, pattern = "numbers the rows", ROW_NAMES
-        elif labels is not None and _is_copy(pd.factorize(column)[0], labels, column):
+        elif labels is not None and _is_copy(column, labels):
             reason, pattern = f"has one value for each class of {label!r}", CLASS_NAMES
         elif _is_split(column, name):
             reason, pattern = f"assigns splits (to use it, type data.split_column={name})", ".*"
@@ -66,13 +66,15 @@ def _counts_rows(column: pd.Series) -> bool:
     return bool(values[0] in (0, 1) and (np.diff(values) == 1).all())
 
 
-def _is_copy(codes: np.ndarray, labels: np.ndarray, column: pd.Series) -> bool:
-    if column.dtype.kind == "f" or codes.max() != labels.max() or codes.max() < 1:
+def _is_copy(column: pd.Series, labels: np.ndarray) -> bool:
+    if column.dtype.kind == "f":
+        return False
+    codes = pd.factorize(column)[0]
+    if codes.max() != labels.max() or codes.max() < 1:
         return False
     if len(codes) < 3 * (labels.max() + 1):
         return False  # too few rows to be more than chance
-    pairs = np.unique(codes.astype(np.int64) * (labels.max() + 1) + labels)
-    return bool(len(pairs) == labels.max() + 1)
+    return bool((codes == codes[_first_rows(labels)][labels]).all())
 
 
 def _is_split(column: pd.Series, name: str) -> bool:
@@ -86,9 +88,19 @@ def _is_split(column: pd.Series, name: str) -> bool:
 
 def _is_constant(column: pd.Series, owners: np.ndarray) -> bool:
     """Return whether a column has one value in each sequence, and some sequences share one."""
-    codes = pd.factorize(column)[0].astype(np.int64)
-    pairs = np.unique(codes * (owners.max() + 1) + owners)
-    return bool(len(pairs) == owners.max() + 1 and 1 < codes.max() + 1 < len(pairs))
+    is_number = column.dtype.kind in "iuf"
+    values = column.to_numpy() if is_number else pd.factorize(column)[0]
+    of_owner = values[_first_rows(owners)]
+    if not (values == of_owner[owners]).all():
+        return False
+    return bool(1 < len(pd.unique(of_owner)) < len(of_owner))
+
+
+def _first_rows(codes: np.ndarray) -> np.ndarray:
+    """Return the first row of each code, which are 0 up to the largest."""
+    first = np.empty(codes.max() + 1, dtype=np.intp)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    return first
 
 
 def _rises(column: pd.Series) -> bool:

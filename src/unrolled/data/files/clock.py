@@ -45,7 +45,7 @@ class Clock:
             return np.asarray(series.dt.total_seconds(), dtype=np.float64)
         if series.dtype.kind == "M":
             return self._dates(table, series)
-        cells = pd.Series(table.text(self.column), dtype=object)
+        cells = pd.Series(table.text(self.column).tolist(), dtype=object)
         numbers = pd.to_numeric(cells, errors="coerce")
         if not numbers.isna().all():
             return self._numbers(table, numbers)

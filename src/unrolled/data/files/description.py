@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 
+from unrolled.contracts import FLOAT32_RESOLUTION
 from unrolled.data.files.clock import Clock
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.tabular import Table
@@ -21,7 +23,7 @@ RARE = 5  # a class with fewer sequences gets a warning
 
 def describe(recordings: Recordings) -> Iterator[str]:
     """Yield lines on the number of sequences, their lengths, classes and features."""
-    lengths = np.array([len(values) for values in recordings.values])
+    lengths = recordings.lengths
     spread = f"{lengths.min()} to {lengths.max()} steps (median {np.median(lengths):g})"
     if lengths.min() == lengths.max():
         spread = f"{lengths[0]} steps each"
@@ -30,7 +32,7 @@ def describe(recordings: Recordings) -> Iterator[str]:
     shares = (f"{name} {num} ({num / len(recordings):.0%})" for name, num in counts.most_common(12))
     more = f" and {len(counts) - 12} more" if len(counts) > 12 else ""
     yield f"classes:   {', '.join(shares)}{more}"
-    every = np.concatenate(recordings.values)  # (steps, d)
+    every = recordings.steps
     yield f"features:  {every.shape[1]}"
     for name, column in list(zip(recordings.feature_names, every.T, strict=True))[:20]:
         there = column[~np.isnan(column)]
@@ -38,10 +40,19 @@ def describe(recordings: Recordings) -> Iterator[str]:
         if not len(there):
             yield f"  {name}: all values are missing"
             continue
+        digits = _num_digits(there)
         yield (
-            f"  {name}: {there.min():.6g} to {there.max():.6g}, mean {there.mean():.6g}, "
-            f"standard deviation {there.std():.6g}{missing}"
+            f"  {name}: {there.min():.{digits}g} to {there.max():.{digits}g}, mean "
+            f"{there.mean():.{digits}g}, standard deviation {there.std():.6g}{missing}"
         )
+
+
+def _num_digits(values: npt.NDArray[np.float64]) -> int:
+    """Return how many digits show the difference between smallest and largest value, 6 to 15."""
+    spread, level = np.ptp(values), np.abs(values).max()
+    if not spread:
+        return 6
+    return int(np.clip(np.ceil(np.log10(level / spread)) + 3, 6, 15))
 
 
 def warn(recordings: Recordings) -> Iterator[str]:
@@ -49,18 +60,24 @@ def warn(recordings: Recordings) -> Iterator[str]:
     for name, num in Counter(recordings.labels).items():
         if num < RARE:
             yield f"class {name!r} has {num} sequences; the validation or test set may get none"
-    every = np.concatenate(recordings.values)
+    every = recordings.steps
     for name, column in zip(recordings.feature_names, every.T, strict=True):
         there = column[~np.isnan(column)]
         if len(there) and there.min() == there.max():
             yield f"feature {name!r} is constant"
+        elif len(there) and there.std() < FLOAT32_RESOLUTION * abs(there).max():
+            yield (
+                f"feature {name!r} has a standard deviation of {there.std():.3g} at values around "
+                f"{there.mean():.7g}, too little for float32; data.standardize=feature (the "
+                f"default) works in float64 and keeps the differences"
+            )
     if recordings.step_labels is not None:
         num = sum(len(set(some)) > 1 for some in recordings.step_labels)
         yield (
             f"the label changes within {num} of {len(recordings)} sequences; to train on them, cut "
             f"windows"
         )
-    lengths = np.array([len(values) for values in recordings.values])
+    lengths = recordings.lengths
     if lengths.max() > LONG:
         yield (
             f"the longest sequence has {lengths.max():,} steps, which trains slowly; "
@@ -81,7 +98,7 @@ def window_overrides(recordings: Recordings) -> list[str]:
     """Return the overrides for training on recordings whose label changes, else an empty list."""
     if recordings.step_labels is None:
         return []
-    half = int(np.median([len(values) for values in recordings.values])) // 2
+    half = int(np.median(recordings.lengths)) // 2
     words = [f"data.window.size={min(max(half, 1), WINDOW)}", "data.window.label=majority"]
     if len(recordings) < 3:  # too few for three splits, as windows of one recording stay together
         words += ["data.val_size=0", "data.test_size=0"]
@@ -97,7 +114,7 @@ def describe_times(table: Table, *, id_column: str, time_column: str) -> str:
         DataError: a cell is not a time.
     """
     frame = pd.DataFrame(
-        {"id": table.text(id_column), "time": Clock(time_column).read(table)}
+        {"id": table.text(id_column).codes, "time": Clock(time_column).read(table)}
     ).sort_values(["id", "time"])
     steps = frame.groupby("id")["time"].diff().dropna()
     if steps.empty:
@@ -115,7 +132,7 @@ def draw(recordings: Recordings) -> Figure:
     figure = Figure(figsize=(4 * DRAWN_PER_CLASS, 2.2 * len(names)), layout="constrained")
     grid = figure.subplots(len(names), DRAWN_PER_CLASS, squeeze=False, sharey=True)
     for axes_of_class, name in zip(grid, names, strict=True):
-        rows = np.flatnonzero(labels == name)[:DRAWN_PER_CLASS]
+        rows = np.flatnonzero(labels == name)[:DRAWN_PER_CLASS].tolist()
         for axes, row in zip(axes_of_class, rows, strict=False):
             for feature in range(min(DRAWN_FEATURES, len(recordings.feature_names))):
                 values = recordings.values[row][:, feature]

@@ -7,6 +7,7 @@ import numpy as np
 
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.tabular import Table, shown
+from unrolled.data.files.words import Words
 from unrolled.errors import DataError
 
 SPLIT_OF_WORD = {
@@ -16,21 +17,23 @@ SPLIT_OF_WORD = {
 }
 
 
-def splits_of(table: Table, column: str) -> list[str]:
+def splits_of(table: Table, column: str) -> Words:
     """Return train, val or test for each row.
 
     Raises:
         DataError: a cell holds another word.
     """
+    words = table.text(column)
     splits = []
-    for row, cell in enumerate(table.text(column)):
+    for code, cell in enumerate(words.names):
         split = SPLIT_OF_WORD.get(cell.lower())
         if split is None:
+            row = int((words.codes == code).argmax())
             raise DataError(
                 f"{table.place(row, column)}: {cell!r} is not a split; need train, val or test"
             )
         splits.append(split)
-    return splits
+    return Words(words.codes, splits)
 
 
 def divide(recordings: Recordings, *, path: str) -> dict[str, Recordings]:

@@ -1,13 +1,10 @@
 """Tables in long form: a row per step."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from unrolled.data.files.annotations import Annotations
 from unrolled.data.files.clock import Clock
@@ -15,6 +12,7 @@ from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.resampling import interval_in, resample
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.tabular import Table
+from unrolled.data.files.words import Words
 from unrolled.errors import DataError
 
 WINDOW_REMEDY = (
@@ -23,21 +21,29 @@ WINDOW_REMEDY = (
 )
 TIME_FEATURE = "time since the previous step"
 
-Rows = npt.NDArray[np.intp]  # rows of the table, (t,)
+Rows = npt.NDArray[np.intp]  # rows of the table
+Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Steps:
-    """The steps of one sequence in order.
+    """The steps of all sequences, one sequence after the other, each in order.
 
-    rows: row of the table that each step comes from, (t,).
-    values: features, (t, d).
-    times: (t,), or None if the table has no times.
+    rows: row of the table that each step comes from, (s,).
+    lengths: steps of each sequence, (n,).
+    values: features, (s, d).
+    times: (s,), or None if the table has no times.
     """
 
     rows: Rows
-    values: npt.NDArray[np.float64]
-    times: npt.NDArray[np.float64] | None
+    lengths: Rows
+    values: Values
+    times: Values | None
+
+    @property
+    def starts(self) -> Rows:
+        """Position of the first step of each sequence, (n,)."""
+        return self.lengths.cumsum() - self.lengths
 
 
 def from_long_rows(
@@ -59,90 +65,103 @@ def from_long_rows(
     times = None if clock is None else clock.read(table)
     interval = None if clock is None else interval_in(table, clock, schema.resample)
 
-    sequences = _rows_of_sequences(annotations.ids, times)
-    ids = [annotations.ids[rows[0]] for rows in sequences]
-    if times is not None:
-        _refuse_repeated_times(table, times, ids, sequences)
-    has_step_labels = labels_may_change and _changes(annotations.labels, sequences)
+    steps = _in_order(annotations.ids, values, times)
+    first_rows = steps.rows[steps.starts]
+    names = Words(annotations.ids.codes[first_rows], annotations.ids.names)
+    if steps.times is not None:
+        _refuse_repeated_times(table, steps, names)
+    has_step_labels = labels_may_change and bool(_changes(annotations.labels, steps).any())
     labels = None
     if not has_step_labels:
         labels = _constant(
-            table, annotations.labels, ids, sequences, what="label", remedy=WINDOW_REMEDY
+            table, annotations.labels, names, steps, what="label", remedy=WINDOW_REMEDY
         )
-    groups = _constant(table, annotations.groups, ids, sequences, what="group")
-    splits = _constant(table, annotations.splits, ids, sequences, what="split")
+    groups = _constant(table, annotations.groups, names, steps, what="group")
+    splits = _constant(table, annotations.splits, names, steps, what="split")
 
-    steps = [
-        Steps(rows, values[rows], None if times is None else times[rows]) for rows in sequences
-    ]
+    spans = None
+    if steps.times is not None:
+        last = steps.times[steps.lengths.cumsum() - 1]
+        spans = list(zip(steps.times[steps.starts].tolist(), last.tolist(), strict=True))
     if interval is not None:
         held = np.isin(feature_names, schema.category_features)
-        steps = [_resampled(one, interval=interval, held=held) for one in steps]
+        steps = _resampled(steps, interval=interval, held=held)
     if schema.time_feature:
-        steps = [_with_time_feature(one) for one in steps]
+        steps = _with_time_feature(steps)
         feature_names = [*feature_names, TIME_FEATURE]
     step_labels = None
     if has_step_labels:
         assert annotations.labels is not None
-        of_row = np.asarray(annotations.labels, dtype=object)
-        step_labels = [of_row[one.rows].tolist() for one in steps]
+        of_step = Words(annotations.labels.codes[steps.rows], annotations.labels.names).tolist()
+        step_labels = [of_step[start:end] for start, end in _bounds(steps)]
         labels = [Counter(some).most_common(1)[0][0] for some in step_labels]
     return Recordings(
-        ids=ids,
-        values=[one.values for one in steps],
+        ids=names.tolist(),
+        steps=steps.values,
+        lengths=steps.lengths,
         labels=labels,
         feature_names=feature_names,
         groups=groups,
-        spans=None
-        if times is None
-        else [(float(times[rows[0]]), float(times[rows[-1]])) for rows in sequences],
+        spans=spans,
         step_labels=step_labels,
         splits=splits,
     )
 
 
-def _rows_of_sequences(ids: Sequence[str], times: npt.NDArray[np.float64] | None) -> list[Rows]:
-    """Return the rows of each sequence, by time if there is one, else in the order of the table.
+def _in_order(ids: Words, values: Values, times: Values | None) -> Steps:
+    """Return the steps by sequence, in the order in which sequences first occur.
 
-    Sequences are in the order in which they first occur.
+    The steps of a sequence are sorted by time if there is one. Otherwise they keep their order.
     """
-    codes, names = pd.factorize(np.asarray(ids, dtype=object))
-    order = np.argsort(codes, kind="stable") if times is None else np.lexsort((times, codes))
-    bounds = np.searchsorted(codes[order], np.arange(len(names) + 1))
-    return [order[start:end] for start, end in pairwise(bounds)]
+    codes, lengths = ids.codes, np.bincount(ids.codes)
+    between = np.diff(codes)
+    is_next = between > 0
+    is_next |= (between == 0) if times is None else (between == 0) & (np.diff(times) > 0)
+    if is_next.all():  # most files are in order, and need no copy
+        return Steps(np.arange(len(codes)), lengths, values, times)
+    if times is None:
+        rows = np.argsort(codes, kind="stable")
+        return Steps(rows, lengths, values[rows], None)
+    rows = np.lexsort((times, codes))
+    return Steps(rows, lengths, values[rows], times[rows])
 
 
-def _refuse_repeated_times(
-    table: Table, times: npt.NDArray[np.float64], ids: Sequence[str], sequences: Sequence[Rows]
-) -> None:
+def _bounds(steps: Steps) -> list[tuple[int, int]]:
+    """Return the position of the first step of each sequence, and the one after its last step."""
+    return list(zip(steps.starts.tolist(), steps.lengths.cumsum().tolist(), strict=True))
+
+
+def _refuse_repeated_times(table: Table, steps: Steps, names: Words) -> None:
     """Refuse a sequence in which a time occurs twice."""
-    repeated = [
-        (name, sorted(rows[at : at + 2].tolist()))
-        for name, rows in zip(ids, sequences, strict=True)
-        for at in np.flatnonzero(np.diff(times[rows]) == 0)
-    ]
-    if repeated:
-        name, (first, second) = repeated[0]
-        raise DataError(
-            f"{table.place(second)}: sequence {name!r} already has a step at this time in "
-            f"{table.place(first, short=True)}; a time may occur only once in a sequence "
-            f"({len(repeated)} repeated times in the file)"
-        )
+    assert steps.times is not None
+    is_repeated = np.diff(steps.times, prepend=np.nan) == 0
+    is_repeated[steps.starts] = False
+    if not is_repeated.any():
+        return
+    at = int(is_repeated.argmax())
+    sequence = int(np.searchsorted(steps.starts, at, side="right")) - 1
+    first, second = sorted(steps.rows[at - 1 : at + 1].tolist())
+    raise DataError(
+        f"{table.place(second)}: sequence {names[sequence]!r} already has a step at this time in "
+        f"{table.place(first, short=True)}; a time may occur only once in a sequence "
+        f"({int(is_repeated.sum())} repeated times in the file)"
+    )
 
 
-def _changes(column: Sequence[str] | None, sequences: Sequence[Rows]) -> bool:
-    """Return whether a sequence has several values of a column."""
+def _changes(column: Words | None, steps: Steps) -> npt.NDArray[np.bool_]:
+    """Return whether each sequence has several values of a column, (n,)."""
     if column is None:
-        return False
-    array = np.asarray(column, dtype=object)
-    return any((array[rows] != array[rows[0]]).any() for rows in sequences)
+        return np.zeros(len(steps.lengths), dtype=bool)
+    codes = column.codes[steps.rows]
+    lowest = np.minimum.reduceat(codes, steps.starts)
+    return np.asarray(lowest != np.maximum.reduceat(codes, steps.starts))
 
 
 def _constant(
     table: Table,
-    column: Sequence[str] | None,
-    ids: Sequence[str],
-    sequences: Sequence[Rows],
+    column: Words | None,
+    names: Words,
+    steps: Steps,
     *,
     what: str,
     remedy: str = "",
@@ -150,27 +169,35 @@ def _constant(
     """Return the value of each sequence, and refuse a sequence that has several values."""
     if column is None:
         return None
-    array = np.asarray(column, dtype=object)
-    for name, rows in zip(ids, sequences, strict=True):
-        first = rows.min()
-        wrong = rows[array[rows] != array[first]]
-        if len(wrong):
-            raise DataError(
-                f"{table.place(int(wrong.min()))}: sequence {name!r} has the {what} "
-                f"{array[wrong.min()]!r} here and {array[first]!r} in "
-                f"{table.place(int(first), short=True)}; a sequence needs one {what}{remedy}"
-            )
-    return [str(array[rows[0]]) for rows in sequences]
+    changes = _changes(column, steps)
+    if changes.any():
+        sequence = int(changes.argmax())
+        start, end = _bounds(steps)[sequence]
+        rows = np.sort(steps.rows[start:end])
+        first, wrong = int(rows[0]), int(rows[column.codes[rows] != column.codes[rows[0]]][0])
+        raise DataError(
+            f"{table.place(wrong)}: sequence {names[sequence]!r} has the {what} "
+            f"{column[wrong]!r} here and {column[first]!r} in "
+            f"{table.place(first, short=True)}; a sequence needs one {what}{remedy}"
+        )
+    return Words(column.codes[steps.rows[steps.starts]], column.names).tolist()
 
 
 def _resampled(steps: Steps, *, interval: float, held: npt.NDArray[np.bool_]) -> Steps:
     assert steps.times is not None
-    values, times, sources = resample(steps.values, steps.times, interval=interval, held=held)
-    return Steps(steps.rows[sources], values, times)
+    parts = []
+    for start, end in _bounds(steps):
+        values, times, sources = resample(
+            steps.values[start:end], steps.times[start:end], interval=interval, held=held
+        )
+        parts.append((steps.rows[start:end][sources], values, times))
+    rows, values, times = map(np.concatenate, zip(*parts, strict=True))
+    return Steps(rows, np.array([len(part[0]) for part in parts]), values, times)
 
 
 def _with_time_feature(steps: Steps) -> Steps:
     """Append the time since the previous step, 0 at the first."""
     assert steps.times is not None
-    since = np.diff(steps.times, prepend=steps.times[0])
+    since = np.diff(steps.times, prepend=0.0)
+    since[steps.starts] = 0.0
     return replace(steps, values=np.hstack([steps.values, since[:, None]]))

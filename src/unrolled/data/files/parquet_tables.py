@@ -23,13 +23,19 @@ def parquet_tables(path: Path, *, columns: Collection[str] | None) -> Iterator[T
         DataError: the file is damaged, two columns have the same name, or pyarrow is not installed.
     """
     first_row = 0
-    with parquet_errors(path) as parquet, parquet.ParquetFile(path) as file:
+    with parquet_errors(path) as parquet, parquet.ParquetFile(path, pre_buffer=False) as file:
         names = [str(name) for name in file.schema_arrow.names]
         named_columns(names, path)
         wanted = None if columns is None else [name for name in names if name.strip() in columns]
         num_rows = max(1, NUM_CELLS // max(1, len(names if wanted is None else wanted)))
         for batch in file.iter_batches(batch_size=num_rows, columns=wanted):
-            for column in batch.columns:
+            for field, column in zip(batch.schema, batch.columns, strict=True):
+                if field.type.num_fields:  # a list, a map or a struct
+                    raise DataError(
+                        f"{path}, column {field.name!r}: a cell holds several values "
+                        f"({field.type}), need one; several labels for a sequence are not "
+                        f"supported; remove other columns of this kind"
+                    )
                 if str(column.type) in ("string", "large_string"):
                     column.validate(full=True)  # text is UTF-8
             frame = batch.to_pandas()

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +18,7 @@ class Piece:
     """
 
     id: str
-    values: npt.NDArray[np.floating[Any]]
+    values: npt.NDArray[np.float64]
     begins: bool
     classes: npt.NDArray[np.int64] | None = None
 

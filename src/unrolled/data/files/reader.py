@@ -14,6 +14,7 @@ from unrolled.data.files.archive_tables import archive_label
 from unrolled.data.files.bookkeeping import bookkeeping
 from unrolled.data.files.folders import FILE
 from unrolled.data.files.given_splits import splits_of
+from unrolled.data.files.growing import GrowingSteps
 from unrolled.data.files.joined_time import parts_of
 from unrolled.data.files.labels import refuse_other_tasks
 from unrolled.data.files.long_form import from_long_rows
@@ -96,23 +97,20 @@ def read_arrays(path: Path, *, labelled: bool) -> Recordings:
     Raises:
         DataError: as `array_parts`.
     """
-    ids: list[str] = []
-    labels: list[str] = []
-    values: list[npt.NDArray[np.float64]] = []
-    names: list[str] = []
+    steps = GrowingSteps()
+    lengths: list[npt.NDArray[np.int64]] = []
     for part in array_parts(path, labelled=labelled):
-        names = part.feature_names
+        steps.add(part.steps)
         if part.first_step:
-            values[-1] = np.concatenate([values[-1], *part.values])
-            continue
-        ids += part.ids
-        values += part.values
-        labels += part.labels or ()
+            lengths[-1] = lengths[-1] + part.lengths
+        else:
+            lengths.append(part.lengths)
     return Recordings(
-        ids=ids,
-        values=values,
-        labels=labels if labelled else None,
-        feature_names=names,
+        ids=part.names.ids,
+        steps=steps.take(),
+        lengths=np.concatenate(lengths),
+        labels=part.names.labels,
+        feature_names=part.names.features,
         groups=None,
         spans=None,
     )
@@ -168,8 +166,9 @@ def _with_columns(schema: Schema, table: Table) -> Schema:
     """Return the schema with its form, features and categories, as a training file has them."""
     features = schema.features
     table.require([*schema.special_columns, *(features or ())])
+    form = schema.form or _detect_form(table, schema.id)
     if features is None:
-        features = _without_bookkeeping(schema, table)
+        features = _without_bookkeeping(schema, table, form)
     for name in features:
         if features.count(name) > 1:
             raise DataError(f"data.features names {name!r} twice")
@@ -180,7 +179,6 @@ def _with_columns(schema: Schema, table: Table) -> Schema:
             )
     if not features:
         raise DataError(f"{table.path} has no feature columns, only {shown(table.columns)}")
-    form = schema.form or _detect_form(table, schema.id)
     schema = replace(schema, form=form, features=features)
     if form == "wide":
         _refuse_long_settings(schema, table)
@@ -195,11 +193,10 @@ def _with_columns(schema: Schema, table: Table) -> Schema:
     return replace(schema, categories=_categories(schema, table))
 
 
-def _without_bookkeeping(schema: Schema, table: Table) -> tuple[str, ...]:
+def _without_bookkeeping(schema: Schema, table: Table, form: str) -> tuple[str, ...]:
     """Return all columns without another meaning, except columns that only describe rows."""
     others = {*schema.special_columns, *chain.from_iterable(parts_of(schema.time))}
     names = [name for name in table.columns if name not in others]
-    form = schema.form or _detect_form(table, schema.id)
     identity = schema.id if form == "long" else None
     out, kept = bookkeeping(table, names, identity=identity, label=schema.label)
     for name, reason in out.items():
@@ -221,8 +218,8 @@ def _detect_form(table: Table, column: str | None) -> str:
     """Return `long` if an id occurs more than once, because each row is then a step."""
     if column is None:
         return "wide"
-    cells = table.text(column)
-    return "long" if len(set(cells)) < len(cells) else "wide"
+    words = table.text(column)
+    return "long" if len(words.names) < len(words) else "wide"
 
 
 def _refuse_long_settings(schema: Schema, table: Table) -> None:

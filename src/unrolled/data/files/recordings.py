@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,8 @@ class Recordings:
     """Sequences of one file; NaN marks a missing value.
 
     ids: name of each sequence, (n,).
-    values: features, n arrays of shape (t_i, d), float64.
+    steps: features of all sequences, one after the other, (sum of lengths, d).
+    lengths: steps of each sequence, >= 1, (n,).
     labels: class name of each sequence, (n,), or None if the file has no labels.
     feature_names: (d,).
     groups: group of each sequence, (n,), or None. A group stays in one split.
@@ -31,7 +33,8 @@ class Recordings:
     """
 
     ids: Sequence[str]
-    values: Sequence[npt.NDArray[np.float64]]
+    steps: npt.NDArray[np.float64]
+    lengths: npt.NDArray[np.int64]
     labels: Sequence[str] | None
     feature_names: Sequence[str]
     groups: Sequence[str] | None
@@ -42,9 +45,18 @@ class Recordings:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def values(self) -> list[npt.NDArray[np.float64]]:
+        """Views of the features of each sequence, n arrays (t_i, d)."""
+        ends = self.lengths.cumsum().tolist()
+        return [self.steps[start:end] for start, end in pairwise([0, *ends])]
+
     def sorted(self) -> "Recordings":
-        """Return the recordings sorted by id, so that results do not depend on the file's order."""
-        if all(map(str.__le__, self.ids, self.ids[1:])):
+        """Return the recordings sorted by id, so that results do not depend on the file's order.
+
+        Sequences without ids keep their order.
+        """
+        if isinstance(self.ids, Numbered) or all(map(str.__le__, self.ids, self.ids[1:])):
             return self
         return self.take(sorted(range(len(self)), key=self.ids.__getitem__))
 
@@ -56,7 +68,8 @@ class Recordings:
 
         return Recordings(
             ids=of(self.ids),
-            values=of(self.values),
+            steps=self._steps_of(rows),
+            lengths=self.lengths[rows],
             labels=of(self.labels),
             feature_names=self.feature_names,
             groups=of(self.groups),
@@ -64,6 +77,15 @@ class Recordings:
             step_labels=of(self.step_labels),
             splits=of(self.splits),
         )
+
+    def _steps_of(self, rows: Sequence[int]) -> npt.NDArray[np.float64]:
+        if (self.lengths == self.lengths[0]).all():
+            in_sequences = self.steps.reshape(len(self), -1, self.steps.shape[1])
+            return np.take(in_sequences, rows, axis=0).reshape(-1, self.steps.shape[1])
+        lengths = self.lengths[rows]
+        starts = (self.lengths.cumsum() - self.lengths)[rows]
+        offsets = np.arange(lengths.sum()) - (lengths.cumsum() - lengths).repeat(lengths)
+        return np.take(self.steps, starts.repeat(lengths) + offsets, axis=0)
 
     def every_label(self) -> set[str]:
         """Return all class names that occur, including labels of single steps."""
@@ -79,17 +101,17 @@ class Recordings:
         Raises:
             DataError: a value is missing. The message names sequence, step and feature.
         """
-        if not has_nan(np.concatenate(self.values)):
+        if not has_nan(self.steps):
             return
-        for name, value in zip(self.ids, self.values, strict=True):
-            if has_nan(value):
-                missing = np.isnan(value)
-                step, feature = np.argwhere(missing)[0]
-                raise DataError(
-                    f"{path}, sequence {name!r}, step {first_step + step}, feature "
-                    f"{self.feature_names[feature]!r}: the value is missing; to fill missing "
-                    f"values, type data.missing=forward (or mean, mask)"
-                )
+        row, feature = np.argwhere(np.isnan(self.steps))[0]
+        ends = self.lengths.cumsum()
+        sequence = int(np.searchsorted(ends, row, side="right"))
+        step = first_step + row - (ends[sequence] - self.lengths[sequence])
+        raise DataError(
+            f"{path}, sequence {self.ids[sequence]!r}, step {step}, feature "
+            f"{self.feature_names[feature]!r}: the value is missing; to fill missing values, type "
+            f"data.missing=forward (or mean, mask)"
+        )
 
     def as_sequences(self, class_names: Sequence[str], *, first_id: int) -> Sequences:
         """Return padded tensors.
@@ -98,15 +120,14 @@ class Recordings:
         first_id: id of the first sequence. The others count up from it.
         """
         number_of = {name: number for number, name in enumerate(class_names)}
-        lengths = np.array([len(value) for value in self.values])
-        steps = np.concatenate(self.values)
+        steps, lengths = self.steps, self.lengths
         if (lengths == lengths[0]).all():
             padded = steps.reshape(len(self), -1, len(self.feature_names))
         else:
             padded = np.zeros((len(self), lengths.max(), len(self.feature_names)))
             padded[np.arange(lengths.max()) < lengths[:, None]] = steps
         x = torch.from_numpy(padded)
-        labels = [number_of[name] for name in self.labels] if self.labels else [0] * len(self)
+        labels = list(map(number_of.__getitem__, self.labels)) if self.labels else [0] * len(self)
         step_y = None
         if self.step_labels is not None:
             step_y = torch.zeros(x.shape[:2], dtype=torch.long)
@@ -141,7 +162,30 @@ def class_names_of(labels: Iterable[str], *, path: str) -> list[str]:
         return sorted(names)
 
 
-def numbered(num: int) -> list[str]:
-    """Return zero-padded numbers as names for sequences without ids, for example 07."""
-    width = len(str(num - 1))
-    return [f"{number:0{width}d}" for number in range(num)]
+class Numbered(Sequence[str]):
+    """Numbers as names of sequences without ids, for example 07; each is made when it is needed.
+
+    numbers: of the sequences.
+    width: digits of a name; shorter numbers get zeros in front.
+    """
+
+    def __init__(self, numbers: range, *, width: int) -> None:
+        self.numbers = numbers
+        self.width = width
+
+    @classmethod
+    def up_to(cls, num: int) -> "Numbered":
+        """Return the names of num sequences, all with as many digits."""
+        return cls(range(num), width=len(str(num - 1)))
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Numbered": ...
+    def __getitem__(self, index: int | slice) -> "str | Numbered":
+        if isinstance(index, slice):
+            return Numbered(self.numbers[index], width=self.width)
+        return f"{self.numbers[index]:0{self.width}d}"

@@ -131,8 +131,7 @@ class Files(Source):
         splits = {}
         first_id = 0
         for name, split in recordings.items():
-            sequences = split.as_sequences(self.schema.class_names, first_id=first_id)
-            splits[name] = replace(sequences, x=sequences.x.float())
+            splits[name] = split.as_sequences(self.schema.class_names, first_id=first_id)
             first_id += len(split)
         train = recordings["train"]
         data = SourceData(

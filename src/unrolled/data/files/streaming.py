@@ -7,7 +7,6 @@ the end of the file. This takes 8 bytes of memory per sequence.
 
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -28,15 +27,8 @@ from unrolled.data.files.schema import Schema
 from unrolled.data.files.tables import count_rows, tables_of
 from unrolled.data.files.tabular import Table
 from unrolled.data.files.wide_form import from_wide_rows, step_columns
+from unrolled.data.files.words import Words
 from unrolled.errors import DataError
-
-
-def read_pieces(
-    schema: Schema, path: Path, *, labelled: bool, labels_may_change: bool = False
-) -> Iterator[Piece]:
-    """Yield the sequences of a file as `pieces_of` does, in the precision of the network."""
-    for piece in pieces_of(schema, path, labelled=labelled, labels_may_change=labels_may_change):
-        yield replace(piece, values=piece.values.astype(np.float32))
 
 
 def pieces_of(
@@ -75,7 +67,7 @@ def whole_pieces(recordings: Recordings, schema: Schema, *, path: Path) -> Itera
         elif recordings.labels is not None:
             labels = [recordings.labels[row]] * len(values)
         classes = None if labels is None else schema.class_numbers(labels, path)
-        yield Piece(name, values.astype(np.float32), begins=True, classes=classes)
+        yield Piece(name, values, begins=True, classes=classes)
 
 
 def _long(
@@ -89,7 +81,7 @@ def _long(
     clock = None if schema.time is None else Clock(schema.time)
     for table in tables:
         table.require([schema.id, schema.time, label, *(schema.features or ())])
-        ids = np.asarray(table.text(schema.id), dtype=object)
+        ids = np.asarray(table.text(schema.id).tolist(), dtype=object)
         bounds = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1).tolist(), len(ids)]
         if len(set(ids)) < len(bounds) - 1:
             raise OutOfOrderError(f"{path}: the rows of a sequence are not consecutive")
@@ -152,7 +144,8 @@ def _wide(
         table.require([schema.id, label, *schema.features])
         numbers = range(num_rows, num_rows + len(table))
         num_rows += len(table)
-        ids = table.text(schema.id) if schema.id else [f"{n:0{width}d}" for n in numbers]
+        numbered = [f"{n:0{width}d}" for n in numbers]
+        ids = table.text(schema.id) if schema.id else Words(np.arange(len(table)), numbered)
         recordings = from_wide_rows(
             table,
             columns=step_columns(schema, table),
@@ -184,13 +177,21 @@ def _archive(schema: Schema, path: Path, kind: str, *, labelled: bool) -> Iterat
 
 
 def _arrays(schema: Schema, path: Path, *, labelled: bool) -> Iterator[Piece]:
+    classes = None
     for part in array_parts(path, labelled=labelled):
-        step = part.first_step
-        classes = None if part.labels is None else schema.class_numbers(part.labels, path)
-        for row, (name, values) in enumerate(zip(part.ids, part.values, strict=True)):
-            steps = _repeated(classes, row, values)
-            piece = Piece(name, values, begins=step == 0, classes=steps)
-            yield from _checked(schema, path, piece, part.feature_names, step=step)
+        if labelled and classes is None:
+            classes = schema.class_numbers(part.names.labels or (), path)
+        start = 0
+        for row, length in enumerate(part.lengths.tolist(), start=part.first_row):
+            steps = part.steps[start : start + length]
+            start += length
+            piece = Piece(
+                part.names.ids[row],
+                steps,
+                begins=part.first_step == 0,
+                classes=_repeated(classes, row, steps),
+            )
+            yield from _checked(schema, path, piece, part.names.features, step=part.first_step)
 
 
 def _checked(
@@ -200,7 +201,8 @@ def _checked(
     schema.require_features(feature_names, path)
     recordings = Recordings(
         ids=[piece.id],
-        values=[piece.values.astype(np.float64)],
+        steps=piece.values,
+        lengths=np.array([len(piece.values)]),
         labels=None,
         feature_names=feature_names,
         groups=None,

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from unrolled.data.files.words import Words
 from unrolled.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
@@ -88,26 +89,26 @@ class Table:
                     f"{did_you_mean(name, self.columns)}"
                 )
 
-    def text(self, column: str) -> list[str]:
+    def text(self, column: str) -> Words:
         """Return the cells of a column as text.
 
         Raises:
             DataError: the column is missing, or a cell is empty.
         """
-        cells = self.cells(column)
-        if "" in cells:
-            raise DataError(f"{self.place(cells.index(''), column)}: the cell is empty")
-        return cells
+        words = self._words(column)
+        if "" in words.names:
+            row = int((words.codes == words.names.index("")).argmax())
+            raise DataError(f"{self.place(row, column)}: the cell is empty")
+        return words
 
-    def labels(self, column: str) -> list[str]:
+    def labels(self, column: str) -> Words:
         """Return the cells of a column as class names.
 
         Raises:
             DataError: the column is missing, or a cell is empty.
         """
         cells = self.text(column)
-        name_of = {cell: plain_label(cell) for cell in set(cells)}
-        return [name_of[cell] for cell in cells]
+        return Words(cells.codes, [*map(plain_label, cells.names)])
 
     def numbers(self, column: str) -> npt.NDArray[np.float64]:
         """Return the cells of a column as numbers, (rows,), NaN for an empty cell.
@@ -150,11 +151,15 @@ class Table:
         Raises:
             DataError: the column is missing.
         """
+        return self._words(column).tolist()
+
+    def _words(self, column: str) -> Words:
         self.require([column])
-        series = self.frame[column]
-        if series.isna().any():
-            series = series.astype(object).where(series.notna(), "")
-        return [plain(cell) for cell in series.tolist()]
+        codes, cells = pd.factorize(self.frame[column])
+        names = list(map(plain, cells.tolist()))
+        if (codes < 0).any():
+            codes, names = np.where(codes < 0, len(names), codes), [*names, ""]
+        return Words(codes, names)
 
 
 def plain(cell: object) -> str:

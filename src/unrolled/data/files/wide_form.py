@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from unrolled.data.files.annotations import Annotations
-from unrolled.data.files.recordings import Recordings, has_nan, numbered
+from unrolled.data.files.annotations import Annotations, as_list
+from unrolled.data.files.recordings import Numbered, Recordings, has_nan
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.tabular import Table
 from unrolled.data.files.wide_names import further_steps, steps_of
@@ -45,16 +45,9 @@ def from_wide_rows(
     if not columns:
         raise DataError(f"{table.path} has no feature columns")
     ids = annotations.ids
-    names = list(ids) if ids is not None else numbered(len(table))
-    seen: dict[str, int] = {}
-    for row, name in enumerate(names):
-        if name in seen:
-            raise DataError(
-                f"{table.place(row)}: sequence {name!r} already occurs in "
-                f"{table.place(seen[name], short=True)}; if each row is a step, type "
-                f"data.form=long"
-            )
-        seen[name] = row
+    names = Numbered.up_to(len(table)) if ids is None else list(ids)
+    if ids is not None and len(set(names)) < len(names):
+        _refuse_repeated(table, ids)
     features = steps_of(columns, path=table.path)
     num_steps = len(next(iter(features.values())))
     x = np.empty((len(table), num_steps, len(features)))
@@ -76,13 +69,35 @@ def from_wide_rows(
             )
     return Recordings(
         ids=names,
-        values=[x[row, :length] for row, length in enumerate(lengths)],
-        labels=annotations.labels,
+        steps=_real_steps(x, lengths),
+        lengths=lengths,
+        labels=as_list(annotations.labels),
         feature_names=list(features),
-        groups=annotations.groups,
+        groups=as_list(annotations.groups),
         spans=None,
-        splits=annotations.splits,
+        splits=as_list(annotations.splits),
     )
+
+
+def _refuse_repeated(table: Table, ids: Sequence[str]) -> None:
+    seen: dict[str, int] = {}
+    for row, name in enumerate(ids):
+        if name in seen:
+            raise DataError(
+                f"{table.place(row)}: sequence {name!r} already occurs in "
+                f"{table.place(seen[name], short=True)}; if each row is a step, type "
+                f"data.form=long"
+            )
+        seen[name] = row
+
+
+def _real_steps(
+    x: npt.NDArray[np.float64], lengths: npt.NDArray[np.intp]
+) -> npt.NDArray[np.float64]:
+    """Return the steps of all sequences, (sum of lengths, d)."""
+    if (lengths == x.shape[1]).all():
+        return x.reshape(-1, x.shape[2])
+    return x[np.arange(x.shape[1]) < lengths[:, None]]
 
 
 def _lengths(x: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:

@@ -1,0 +1,44 @@
+"""A column of words, held as the distinct words and a number per row."""
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+
+class Words(Sequence[str]):
+    """The words of a column.
+
+    codes: number of the word of each row, (rows,).
+    names: the words. Equal ones are merged.
+    """
+
+    def __init__(self, codes: npt.NDArray[np.intp], names: Sequence[str]) -> None:
+        self.codes = codes
+        self.names = list(names)
+        if len(set(names)) < len(names):
+            merged, distinct = pd.factorize(np.asarray(names, dtype=object))
+            self.codes, self.names = merged[codes], list(distinct)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tolist())
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Words": ...
+    def __getitem__(self, index: int | slice) -> "str | Words":
+        if isinstance(index, slice):
+            return Words(self.codes[index], self.names)
+        name: str = self.names[self.codes[index]]
+        return name
+
+    def tolist(self) -> list[str]:
+        """Return the word of each row; equal words are one object."""
+        words: list[str] = np.asarray(self.names, dtype=object)[self.codes].tolist()
+        return words

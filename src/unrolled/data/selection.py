@@ -1,0 +1,88 @@
+"""Some sequences of a set, which are copied and converted to double precision block by block.
+
+A set may take gigabytes. Everything that prepares it works on one block at a time, so that only the
+result is in memory as a whole, in single precision.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from unrolled.contracts import Sequences
+
+BLOCK_VALUES = 2**16  # of features in a block, if it has several sequences; they fit the cache
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Sequences of a set by row.
+
+    sequences: the set.
+    rows: 0 <= rows < len(sequences), (n,).
+    """
+
+    sequences: Sequences
+    rows: Int[Tensor, " n"]
+
+    @classmethod
+    def of_all(cls, sequences: Sequences) -> "Selection":
+        """Return all sequences of a set in order."""
+        return cls(sequences, torch.arange(len(sequences)))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def num_features(self) -> int:
+        """Features per step (d)."""
+        return self.sequences.x.shape[2]
+
+    @property
+    def lengths(self) -> Int[Tensor, " n"]:
+        """Real steps of each sequence."""
+        return self.sequences.lengths[self.rows]
+
+    @property
+    def y(self) -> Int[Tensor, " n"]:
+        """Class of each sequence."""
+        return self.sequences.y[self.rows]
+
+    @property
+    def ids(self) -> Int[Tensor, " n"]:
+        """Row of each sequence in its source."""
+        return self.sequences.ids[self.rows]
+
+    def blocks(self) -> Iterator[Sequences]:
+        """Yield the sequences in order, some at a time, with x in double precision.
+
+        They are padded to the longest of them, so that nothing depends on sequences of other sets.
+        """
+        num_steps = int(self.lengths.max())
+        num_values = num_steps * self.num_features
+        for rows in torch.split(self.rows, max(1, BLOCK_VALUES // num_values)):
+            block = self.sequences.take(rows)
+            step_y = None if block.step_y is None else block.step_y[:, :num_steps]
+            yield replace(block, x=block.x[:, :num_steps].double(), step_y=step_y)
+
+
+def joined(blocks: Iterator[Sequences], *, num_sequences: int) -> Sequences:
+    """Return the sequences of all blocks, with x in single precision.
+
+    blocks: at least one; all are padded to the same number of steps.
+    num_sequences: of all blocks together (n). With it, x is allocated once.
+    """
+    x = torch.zeros(0)
+    others: list[tuple[Tensor, ...]] = []
+    first_row = 0
+    for block in blocks:
+        if not others:
+            x = torch.empty(num_sequences, *block.x.shape[1:])
+        x[first_row : first_row + len(block)] = block.x
+        others.append(block.tensors()[1:])
+        first_row += len(block)
+    assert first_row == num_sequences
+    lengths, y, ids = (torch.cat(parts) for parts in zip(*others, strict=True))
+    return Sequences(x=x, lengths=lengths, y=y, ids=ids)
