@@ -83,7 +83,7 @@ def test_arrays_of_labels_are_named(suffix: str, tmp_path: Path) -> None:
         np.savez(path, x=VALUES, y=np.array(lists))
     else:
         TABLE.assign(label=lists).to_parquet(path)
-    with pytest.raises(DataError, match="(?i)several labels (at once|for a sequence)"):
+    with pytest.raises(DataError, match=r"(?i)several labels (at once|for a sequence)"):
         fit_schema(Schema(), path)
 
 
