@@ -152,8 +152,18 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write_swings() -> None:
     """Run the script of docs/own-data.md, which writes a table of sequences."""
-    (script,) = re.findall(r"```python\n(.*?)```", PAGES["own-data.md"], re.DOTALL)
+    script, *_ = re.findall(r"```python\n(.*?)```", PAGES["own-data.md"], re.DOTALL)
     exec(compile(script, "own-data.md", "exec"), {})
+
+
+def write_archive(name: str) -> None:
+    """Write NAME_TRAIN.ts and NAME_TEST.ts with eight sequences each."""
+    for part, offset in (("TRAIN", 0), ("TEST", 0.5)):
+        rows = [f"{n + offset},2,3,4:4,3,2,1:{'ab'[n % 2]}" for n in range(8)]
+        text = "\n".join(
+            ["@problemName X", "@timeStamps false", "@classLabel true a b", "@data", *rows]
+        )
+        Path(f"{name}_{part}.ts").write_text(text)
 
 
 def test_the_commands_of_the_readme_run(workplace: Path) -> None:
@@ -181,6 +191,8 @@ def test_the_notebook_example_of_the_readme_runs(workplace: Path) -> None:
 
 def test_the_commands_about_your_own_data_run(workplace: Path) -> None:
     write_swings()
+    Path("GunPoint").mkdir()
+    write_archive("GunPoint/GunPoint")
 
     for command in filter(is_run, in_blocks("own-data.md")):
         carry_out(command)
@@ -210,12 +222,8 @@ def recorded() -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", recorded())
 def test_a_command_that_recorded_scores_runs(command: str, workplace: Path) -> None:
-    rows = "\n".join(f"{','.join('12345678'[n % 4 :][:4])}:4,3,2,1:{'ab'[n % 2]}" for n in range(8))
-    text = f"@problemName X\n@timeStamps false\n@classLabel true a b\n@data\n{rows}\n"
-    for name in (
-        f"{data}_{part}.ts" for data in ("BasicMotions", "GunPoint") for part in ("TRAIN", "TEST")
-    ):
-        Path(name).write_text(text)
+    write_archive("BasicMotions")
+    write_archive("GunPoint")
 
     carry_out(command)
 

@@ -296,7 +296,7 @@ def test_a_run_on_arrays_refuses_a_table(
         rows.to_csv(tmp_path / name, index=False)
     capsys.readouterr()
     assert predict(tmp_path, tmp_path / name, tmp_path / "out.csv") == 3
-    assert f"{name}: the run was trained on an NPZ or .ts file" in (capsys.readouterr().err)
+    assert f"{name}: the run was trained on arrays or a .ts" in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_there_is_named_as_it_was_typed(

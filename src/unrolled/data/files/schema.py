@@ -102,12 +102,12 @@ class Schema:
         """Check that the training file had named columns, so that a table can be read.
 
         Raises:
-            DataError: the training file was an NPZ or .ts file.
+            DataError: the training file was an NPZ, .ts or ARFF file.
         """
         if self.features is None:
             raise DataError(
-                f"{path}: the run was trained on an NPZ or .ts file, which has no column names; "
-                f"save this data in the same format"
+                f"{path}: the run was trained on arrays or a .ts or ARFF file, which has no column "
+                f"names; save this data in the same format"
             )
 
     def require_features(self, names: Sequence[str], path: Path) -> None:
