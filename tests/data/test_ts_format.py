@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from unrolled.data.files.archive import read_archive
 from unrolled.data.files.reader import fit_schema, read_recordings
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.schema import Schema
-from unrolled.data.files.ts_format import read_ts
 from unrolled.errors import DataError
 
 HEADER = "# about\n@problemName X\n@timeStamps false\n@classLabel true a b\n@data\n"
@@ -19,7 +19,7 @@ numbers = st.one_of(st.just(float("nan")), st.floats(-1e6, 1e6, width=32, allow_
 
 def read(path: Path, text: str) -> Recordings:
     path.write_text(text)
-    return read_ts(path, labelled=True)
+    return read_archive(path, "ts", labelled=True)
 
 
 @st.composite

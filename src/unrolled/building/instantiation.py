@@ -34,7 +34,13 @@ def make(config: DictConfig, name: str, *, kind: str | None = None, **arguments:
             node.pop(key, None)
     if "_target_" not in node:
         raise ConfigError(f"{name} has no _target_; choose an option with {name}=OPTION")
-    return _made(OmegaConf.to_container(node, resolve=True), name, kind or name, arguments)
+    values: Any = OmegaConf.to_container(node, resolve=True)
+    return make_plain(values, name, kind=kind or name, **arguments)
+
+
+def make_plain(node: dict[str, Any], name: str, *, kind: str, **arguments: Any) -> Any:
+    """Return the object that a node of plain values describes; see `make`."""
+    return _made(node, name, kind, arguments)
 
 
 def _made(node: Any, name: str, kind: str, arguments: dict[str, Any]) -> Any:

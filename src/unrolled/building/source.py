@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from unrolled.building.instantiation import make
+from unrolled.building.instantiation import make_plain
 from unrolled.contracts import Source
 from unrolled.data.batches import Batching
 from unrolled.data.channels import ChannelSettings
@@ -27,7 +27,7 @@ def build_source(config: DictConfig) -> Source:
     settings: Any = OmegaConf.to_container(config.data, resolve=True)
     others = {name: value for name, value in settings.items() if name not in NOT_FOR_SOURCE}
     node = {**settings["source"], **others}
-    source: Source = make(OmegaConf.create({"data": node}), "data", kind="data.source")
+    source: Source = make_plain(node, "data", kind="data.source")
     return source
 
 

@@ -3,6 +3,10 @@
 import csv
 import re
 from collections.abc import Sequence
+from pathlib import Path
+
+from unrolled.config.literal import literal
+from unrolled.data.files.paths import PATHS
 
 
 def take(arguments: list[str], name: str) -> tuple[str | None, list[str]]:
@@ -39,23 +43,33 @@ def quote_names(arguments: list[str]) -> list[str]:
     """Return the arguments with the names of files and columns quoted for Hydra.
 
     For example, `data.path=a, b.csv` becomes `data.path='a, b.csv'`. null and values that are
-    already quoted are unchanged.
+    already quoted are unchanged. In a sweep (-m), `data.path=a.csv,b.csv` is two files, unless a
+    file has this name.
     """
+    is_sweep = not {"-m", "--multirun"}.isdisjoint(arguments)
     quoted = []
     for argument in arguments:
         key, equals, value = argument.partition("=")
         name = key.lstrip("+").removeprefix("data.") if "data." in key else ""
         is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
         if equals and value not in ("", "null", "[]") and not is_quoted:
-            if key in FOLDERS and "=" in value and "," not in value:  # a comma starts a sweep
+            # in a folder, a comma separates the values of a sweep
+            if key in FOLDERS and "," not in value and re.search(r"[=()\[\]]", value):
                 escaped = value.replace("'", "\\'")  # ${...} keeps its meaning
                 argument = f"{key}='{escaped}'"
+            elif is_sweep and name in PATHS and _is_list(value):
+                argument = f"{key}={','.join(map(_quoted, _names(value)))}"
             elif name in LITERAL:
                 argument = f"{key}={_quoted(value)}"
             elif name in LISTS and "],[" not in value:  # several lists are values of a sweep
                 argument = f"{key}=[{','.join(map(_quoted, _names(value)))}]"
         quoted.append(argument)
     return quoted
+
+
+def _is_list(value: str) -> bool:
+    """Return whether a value names several files."""
+    return "," in value and not Path(value).expanduser().exists()
 
 
 def _names(value: str) -> list[str]:
@@ -67,6 +81,7 @@ def _names(value: str) -> list[str]:
 
 
 def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\") if value.endswith("\\") else value
-    escaped = escaped.replace("'", "\\'").replace("${", "\\${")
+    escaped = literal(value)
+    escaped = escaped.replace("\\", "\\\\") if escaped.endswith("\\") else escaped
+    escaped = escaped.replace("'", "\\'")
     return f"'{escaped}'"

@@ -11,6 +11,8 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from unrolled.commands.arguments import take
+from unrolled.config.conf_folder import CONF
+from unrolled.config.literal import literal_values
 from unrolled.data.files.paths import require_path
 from unrolled.errors import ConfigError
 from unrolled.runs.durable import write_atomically
@@ -41,57 +43,31 @@ def run(arguments: list[str]) -> None:
         raise ConfigError(
             f"output={output}: need a file name without a folder, such as my_data.yaml"
         )
+    if (CONF / "data" / target.name).is_file():
+        raise ConfigError(
+            f"output={target}: data={target.stem} is a built-in option, so a file of this name "
+            f"would be ignored; choose another name"
+        )
     _inspect(require_path("path", name), known, target)
 
 
 def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
-    from unrolled.data.files.description import (
-        describe,
-        describe_times,
-        draw,
-        warn,
-        window_overrides,
-    )
+    from unrolled.data.files.archive_folder import training_and_test_file
+    from unrolled.data.files.description import describe, draw, warn, window_overrides
     from unrolled.data.files.features import features_of
-    from unrolled.data.files.folders import FILE
-    from unrolled.data.files.guessing import guess
-    from unrolled.data.files.opening import format_of
-    from unrolled.data.files.reader import fit_schema
+    from unrolled.data.files.opening import regular
+    from unrolled.data.files.reader import fit_schema, read_recordings
     from unrolled.data.files.schema import Schema
-    from unrolled.data.files.tables import whole_table
     from unrolled.data.leaks import leak_warnings
     from unrolled.data.selection import Selection
 
-    settings: dict[str, Any] = {}
-    warnings: list[str] = []
-    if path.is_dir():
-        label = known["label"] or "label"
-        folder = Schema(label=label)
-        table = whole_table(path, folder, labelled=True)
-        known = {**known, "id": FILE, "label": label}
-    elif format_of(path) in ("csv", "parquet"):
-        table = whole_table(path, Schema(), labelled=True)
-    else:
-        table = None
-    print(f"file:      {path}")
-    if table is not None:
-        found = guess(table, known=known)
-        settings = {name: getattr(found, name) for name in SETTINGS}
-        warnings += found.warnings
-        for name in ("group", "split_column"):
-            if getattr(found, name) is not None:
-                settings[name] = getattr(found, name)
-                print(f"{name}: {getattr(found, name)!r}")
-        if found.group is not None:
-            settings["split"] = "group"
-        rows = "a row per step" if found.form == "long" else "a row per sequence"
-        print(f"form:      {found.form} ({rows}), {len(table):,} rows")
-        print("columns:   " + ", ".join(f"{name} {settings[name]!r}" for name in COLUMNS))
-        if found.time is not None and found.id is not None:
-            print(describe_times(table, id_column=found.id, time_column=found.time))
+    readable = regular(path)
+    train, test = training_and_test_file(readable)
+    print(f"file:      {path if test is None else train}")
+    settings, warnings = _guess_columns(train, known)
     read = {name: value for name, value in settings.items() if name != "split"}
     schema = Schema(**{**read, "missing": "mean"})
-    schema, recordings = fit_schema(schema, path, labels_may_change=True)
+    schema, recordings = fit_schema(schema, train, labels_may_change=True)
     num_missing = int((recordings.steps != recordings.steps).sum())  # NaN
     if num_missing:
         settings["missing"] = "forward"
@@ -99,12 +75,16 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
             f"{num_missing} values are missing; the config fills them with missing=forward"
         )
     print("\n".join(describe(recordings)))
+    if test is not None:
+        held_out = read_recordings(test, schema=schema, labelled=True)
+        print(f"test set:  {test}, {len(held_out):,} sequences")
     if recordings.step_labels is None:
         sequences = recordings.as_sequences(schema.class_names, first_id=0)
         warnings += leak_warnings(Selection.of_all(sequences), features_of(schema))
     for line in [*warnings, *warn(recordings)]:
         print(f"warning:   {line}")
-    is_new = _write(target, path, settings)
+    is_pipe = readable != path
+    is_new = _write(target, path.name, {"path": None if is_pipe else str(path), **settings})
     save = partial(draw(recordings).savefig, format="png")
     write_atomically(target.with_suffix(".png"), save, durable=False)
     if is_new:
@@ -112,14 +92,54 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     else:
         print(f"wrote:     {target.stem}.png, but not {target}, which exists with other content;")
         print("           delete it and run this command again, or type output=OTHER.yaml")
-    command = " ".join([f"unrolled train data={target.stem}", *window_overrides(recordings)])
-    print(f"to train:  {command}", flush=True)
+    file = ["data.path=FILE"] if is_pipe else []  # the content of a pipe is gone
+    words = [f"unrolled train data={target.stem}", *file, *window_overrides(recordings)]
+    print(f"to train:  {' '.join(words)}", flush=True)
 
 
-def _write(target: Path, path: Path, settings: dict[str, Any]) -> bool:
-    """Write the config unless the file exists; return whether the file has this content now."""
-    config = OmegaConf.create({"defaults": ["files", "_self_"], "path": str(path), **settings})
-    text = f"# Made by `unrolled inspect`, from {path.name}\n{OmegaConf.to_yaml(config)}"
+def _guess_columns(path: Path, known: dict[str, str | None]) -> tuple[dict[str, Any], list[str]]:
+    """Print and return the guessed settings of a table, and warnings; none for arrays."""
+    from unrolled.data.files.description import describe_times
+    from unrolled.data.files.folders import FILE
+    from unrolled.data.files.guessing import guess
+    from unrolled.data.files.notices import detected
+    from unrolled.data.files.opening import format_of
+    from unrolled.data.files.schema import Schema
+    from unrolled.data.files.tables import whole_table
+
+    kind = format_of(path)
+    if kind not in ("csv", "parquet", "folder"):
+        return {}, []
+    schema = Schema()
+    if kind == "folder":
+        schema = Schema(label=known["label"] or "label")
+        known = {**known, "id": FILE, "label": schema.label}
+    table = whole_table(path, schema, labelled=True)
+    if notice := detected(table, schema):
+        print(f"detected:  {notice}")
+    found = guess(table, known=known)
+    settings = {name: getattr(found, name) for name in SETTINGS}
+    for name in ("group", "split_column"):
+        if getattr(found, name) is not None:
+            settings[name] = getattr(found, name)
+            print(f"{name}: {getattr(found, name)!r}")
+    if found.group is not None:
+        settings["split"] = "group"
+    rows = "a row per step" if found.form == "long" else "a row per sequence"
+    print(f"form:      {found.form} ({rows}), {len(table):,} rows")
+    print("columns:   " + ", ".join(f"{name} {settings[name]!r}" for name in COLUMNS))
+    if found.time is not None and found.id is not None:
+        print(describe_times(table, id_column=found.id, time_column=found.time))
+    return settings, found.warnings
+
+
+def _write(target: Path, name: str, settings: dict[str, Any]) -> bool:
+    """Write the config unless the file exists; return whether the file has this content now.
+
+    name: of the data, for a comment.
+    """
+    config = OmegaConf.create({"defaults": ["files", "_self_"], **literal_values(settings)})
+    text = f"# Made by `unrolled inspect`, from {name}\n{OmegaConf.to_yaml(config)}"
 
     def write(temporary: Path) -> None:
         temporary.write_text(text, encoding="utf-8")

@@ -23,6 +23,7 @@ from unrolled.config.checks import OWN_ARGUMENTS
 from unrolled.config.conf_folder import CONF
 from unrolled.config.hydra_settings import check_hydra
 from unrolled.config.keys import all_keys, unknown_key
+from unrolled.config.literal import literal_values
 from unrolled.config.values import register_resolvers
 from unrolled.errors import ConfigError, did_you_mean
 
@@ -199,7 +200,7 @@ def override(config: DictConfig, overrides: list[str], *, groups: tuple[str, ...
         composed = without_hydra(compose_config([item.input_line or ""]))
         resolved = OmegaConf.to_container(composed[item.key_or_group], resolve=True)
         with open_dict(changed):
-            changed[item.key_or_group] = resolved
+            changed[item.key_or_group] = literal_values(resolved)
     for item in parsed:
         if item in chosen:
             continue

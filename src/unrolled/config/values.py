@@ -10,6 +10,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.resolvers.oc import env
 
+from unrolled.config.literal import literal_values
+
 # Keys that do not change the result of a run, such as its loggers.
 NOT_IDENTITY = (
     "hydra",
@@ -29,6 +31,8 @@ NOT_IDENTITY = (
 MAX_NAME_LENGTH = 120  # characters of a job's folder name; file systems allow 255
 
 BASELINES = "unrolled.baselines."  # package of the models that are fitted without a training loop
+
+REFERENCE = "\ue000"  # stands for the $ of ${oc.env:NAME}; a private sign that no file has
 
 LENGTH = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")  # the length of a run
 
@@ -82,6 +86,18 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     References to environment variables remain as they are, so that no password is written to a
     file.
     """
+    plain: dict[str, Any] = _with_references(_resolved(config))
+    return plain
+
+
+def resolve_for_file(config: DictConfig) -> dict[str, Any]:
+    """Return the plain values of `resolve` in a form that OmegaConf reads back as they are."""
+    plain: dict[str, Any] = _with_references(literal_values(_resolved(config)))
+    return plain
+
+
+def _resolved(config: DictConfig) -> dict[str, Any]:
+    """Return the config as plain values, with a REFERENCE in place of ${oc.env:NAME}."""
     OmegaConf.register_new_resolver("oc.env", _as_reference, replace=True)
     try:
         plain = OmegaConf.to_container(config, resolve=True)
@@ -89,6 +105,18 @@ def resolve(config: DictConfig) -> dict[str, Any]:
         OmegaConf.register_new_resolver("oc.env", env, replace=True)
     assert isinstance(plain, dict)
     return plain  # type: ignore[return-value]
+
+
+def _as_reference(*arguments: str) -> str:
+    return REFERENCE + "{oc.env:" + ",".join(str(argument) for argument in arguments) + "}"
+
+
+def _with_references(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {key: _with_references(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [_with_references(value) for value in values]
+    return values.replace(REFERENCE, "$") if isinstance(values, str) else values
 
 
 def identity(config: DictConfig) -> dict[str, Any]:
@@ -151,7 +179,3 @@ def is_longer(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> bool:
         return False
     keys = (key.removeprefix("trainer.") for key in LENGTH)
     return any(before["trainer"][key] != after["trainer"][key] for key in keys)
-
-
-def _as_reference(*arguments: str) -> str:
-    return "${oc.env:" + ",".join(str(argument) for argument in arguments) + "}"

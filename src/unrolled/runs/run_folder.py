@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
-from unrolled.config.values import resolve
+from unrolled.config.values import resolve_for_file
 from unrolled.errors import CheckpointError, StorageError, did_you_mean
 from unrolled.runs import checkpoint_file
 from unrolled.runs.durable import write_text
@@ -224,7 +224,9 @@ class RunFolder:
 
     def write_config(self, config: DictConfig) -> None:
         """Write the resolved config. Values from the environment stay references."""
-        text = yaml.dump(resolve(config), Dumper=DUMPER, sort_keys=False, allow_unicode=True)
+        text = yaml.dump(
+            resolve_for_file(config), Dumper=DUMPER, sort_keys=False, allow_unicode=True
+        )
         write_text(self.path / "config.yaml", text, durable=True)
 
     def config(self) -> DictConfig:

@@ -38,7 +38,7 @@ def read_annotations(table: Table, schema: Schema, *, labelled: bool) -> Annotat
     split_column = schema.split_column
     return Annotations(
         ids=ids,
-        labels=_text(table, schema.label),
+        labels=None if schema.label is None else table.labels(schema.label),
         groups=_text(table, schema.group),
         splits=None if split_column is None else splits_of(table, split_column),
     )

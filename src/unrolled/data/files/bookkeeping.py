@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from unrolled.data.files.given_splits import SPLIT_OF_WORD
+from unrolled.data.files.joined_time import holds_dates
 from unrolled.data.files.tabular import Table
 
 ROW_NAMES = r"column 1|unnamed: ?\d+|index|row(_?(number|names?|id|num|nr))?|no\.?|nr|#|rownames"
@@ -16,7 +17,7 @@ OWNER_NAMES = (
     r"(subject|patient|person|participant|user|group|site|machine|operator|session|driver|animal)s?"
     r"([ _.-]?(id|no|nr|name|number))?"
 )
-TIME_NAMES = r".*(time|date|epoch).*|.*_(s|ms|us|ns)|unix.*|ts"
+TIME_NAMES = r".*(time|date|epoch).*|day|.*_(s|ms|us|ns)|unix.*|ts"
 
 
 def bookkeeping(
@@ -44,6 +45,8 @@ def bookkeeping(
             reason, pattern = f"has one value for each class of {label!r}", CLASS_NAMES
         elif _is_split(column, name):
             reason, pattern = f"assigns splits (to use it, type data.split_column={name})", ".*"
+        elif holds_dates(column):
+            reason, pattern = "holds dates", TIME_NAMES
         elif owners is not None and _is_constant(column, owners):
             if not re.fullmatch(OWNER_NAMES, name, re.IGNORECASE):
                 continue

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from unrolled.data.files.joined_time import is_time_of_day
 from unrolled.data.files.tabular import Table
 from unrolled.errors import DataError
 
@@ -39,6 +40,9 @@ class Clock:
         series = table.frame[self.column]
         if series.dtype.kind in "iuf" and not series.isna().any():
             return self._numbers(table, series)
+        if series.dtype.kind == "m":
+            self._require(table, "number", series.isna().to_numpy())
+            return np.asarray(series.dt.total_seconds(), dtype=np.float64)
         if series.dtype.kind == "M":
             return self._dates(table, series)
         cells = pd.Series(table.text(self.column).tolist(), dtype=object)
@@ -85,10 +89,15 @@ class Clock:
         self.kind = kind
         if wrong.any():
             row = int(wrong.argmax())
+            cell = table.cells(self.column)[row]
+            date = (
+                ". The date may be in another column: data.time='DATE TIME' joins two columns"
+                if is_time_of_day(cell)
+                else ""
+            )
             raise DataError(
-                f"{table.place(row, self.column)}: {table.cells(self.column)[row]!r} is not a "
-                f"time; need a number or an ISO date such as 2026-11-24 13:05:00, the same kind in "
-                f"the whole column"
+                f"{table.place(row, self.column)}: {cell!r} is not a time; need a number or an ISO "
+                f"date such as 2026-11-24 13:05:00, the same kind in the whole column{date}"
             )
 
 

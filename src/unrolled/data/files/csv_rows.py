@@ -6,18 +6,18 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from unrolled.data.files.opening import open_bytes, read_text
-from unrolled.data.files.tabular import plain
+from unrolled.data.files.tabular import is_number, plain
 from unrolled.errors import DataError
 
 SEPARATORS = (",", ";", "\t", "|")
 BLANKS = r"\s+"  # the separator of files such as those of numpy.savetxt
 SAMPLE_BYTES = 2**18
-NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+([eE][-+]?\d+)?")
 THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+")
 
@@ -32,6 +32,7 @@ class Dialect:
     header: whether a line names the columns.
     decimal: `.` or `,`.
     comment: sign with which comment lines begin, or "".
+    encoding: UTF-8 or UTF-16.
     """
 
     separator: str
@@ -40,6 +41,7 @@ class Dialect:
     header: bool
     decimal: str
     comment: str
+    encoding: str
 
     @property
     def splits_at_blanks(self) -> bool:
@@ -61,12 +63,13 @@ def dialect_of(
         sample = b""
         while len(sample) < SAMPLE_BYTES and (more := file.read(SAMPLE_BYTES)):
             sample += more
+        encoding = file.encoding
     lines = sample.decode("utf-8", errors="replace").splitlines(keepends=True)
     if len(sample) >= SAMPLE_BYTES:
         lines.pop()  # may be cut
     skip = 0
-    if lines and (found := re.fullmatch(r'"?sep=(.)"?', lines[0].strip("\r\n"))):
-        separator, skip = separator or found[1], 1
+    if lines and (named_by_excel := re.fullmatch(r'"?sep=(.)"?', lines[0].strip("\r\n"))):
+        separator, skip = separator or named_by_excel[1], 1
     comment = lines[skip][0] if lines[skip:] and lines[skip][0] in "#%" else ""
     start = skip
     while comment and lines[skip:] and lines[skip].startswith(comment):
@@ -80,17 +83,17 @@ def dialect_of(
     rows = _split(body[:200], separator)
     is_data = _is_data(rows) if header is None else not header
     decimal = decimal or _decimal(rows if is_data else rows[1:])
+    found = partial(Dialect, separator, decimal=decimal, comment=comment, encoding=encoding)
     if is_data and header is None and skip > start:  # as numpy.savetxt writes names
         (named,) = _split([lines[skip - 1].lstrip(comment + " ")], separator)
         if len(named) == len(rows[0]):
-            names = tuple(named_columns(named, path))
-            return Dialect(separator, names, skip, True, decimal, comment)
+            return found(tuple(named_columns(named, path)), skip, header=True)
     if is_data:
         names = tuple(f"column {number + 1}" for number in range(len(rows[0])))
-        return Dialect(separator, names, skip, False, decimal, comment)
+        return found(names, skip, header=False)
     names = tuple(named_columns(rows[0], path))
     skip += 1 + sum(cell.count("\n") for cell in rows[0])
-    return Dialect(separator, names, skip, True, decimal, comment)
+    return found(names, skip, header=True)
 
 
 def guess_separator(lines: Sequence[str]) -> str:
@@ -101,11 +104,6 @@ def guess_separator(lines: Sequence[str]) -> str:
     cells = first.split()
     numeric = len(cells) > 1 and all(map(is_number, cells))
     return BLANKS if counts[best] == 1 and numeric else best
-
-
-def is_number(cell: str) -> bool:
-    """Return whether a cell is written as a finite number."""
-    return NUMBER.fullmatch(cell.strip()) is not None
 
 
 def _split(lines: Sequence[str], separator: str) -> list[list[str]]:

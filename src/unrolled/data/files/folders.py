@@ -7,7 +7,7 @@ from unrolled.data.files.csv_rows import dialect_of
 from unrolled.data.files.csv_tables import csv_tables
 from unrolled.data.files.opening import PACKED
 from unrolled.data.files.schema import Schema
-from unrolled.data.files.tabular import Table, shown
+from unrolled.data.files.tabular import Table, plain, shown
 from unrolled.errors import DataError
 
 LABELS_FILE = "labels.csv"
@@ -76,8 +76,8 @@ class Folder:
                 f"subfolder for each class, such as walk/1.csv"
             )
         dialect = dialect_of(path, separator=schema.separator, header=None, decimal=None)
-        file_of = {file.name: file for file in self._files}
-        file_of |= {file.stem: file for file in self._files}
+        file_of = {plain(file.name): file for file in self._files}
+        file_of |= {plain(file.stem): file for file in self._files}
         classes: dict[Path, str] = {}
         for table in csv_tables(path, dialect, text=dialect.names):
             table.require([label])

@@ -2,12 +2,15 @@
 
 import re
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 
+from unrolled.data.files.archive_tables import archive_label
 from unrolled.data.files.bookkeeping import OWNER_NAMES, SPLIT_NAMES, bookkeeping
 from unrolled.data.files.given_splits import SPLIT_OF_WORD
+from unrolled.data.files.joined_time import guess_joined, join_time, parts_of
 from unrolled.data.files.tabular import EMPTY_CELLS, Table, is_plain, shown
 from unrolled.data.files.wide_names import parse_names
 from unrolled.errors import DataError
@@ -55,6 +58,7 @@ def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
     Raises:
         DataError: no column looks like a label, or a column in known is missing.
     """
+    join_time(table, known["time"])
     table.require(known.values())
     frame = table.frame
     numbers = {str(name): _share_of_numbers(frame[name]) for name in frame}
@@ -75,8 +79,10 @@ def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
     others = [name for name in others if name not in (identity, group)]
     time = None
     if is_long:
-        time = known["time"] or _guess_time(frame, others, identity)
-        others = [name for name in others if name != time]
+        time = known["time"] or guess_joined(table, others) or _guess_time(frame, others, identity)
+        join_time(table, time)
+        used = {time, *chain.from_iterable(parts_of(time))}
+        others = [name for name in others if name not in used]
     out, kept = bookkeeping(table, others, identity=identity if is_long else None, label=label)
     split_column = next((name for name in others if _assigns_splits(frame, name)), None)
     for name, reason in out.items():
@@ -129,12 +135,7 @@ def guess_label(table: Table) -> str | None:
     ]
     if words:
         return words[-1]
-    first = str(frame.columns[0])
-    is_unnamed = table.dialect is not None and not table.dialect.header
-    values = frame[first]
-    if is_unnamed and values.dtype.kind in "iuf" and (values == np.round(values)).all():
-        return first if _can_be_classes(frame, first) else None  # as in the UCR archive
-    return None
+    return archive_label(table)
 
 
 def _can_be_classes(frame: pd.DataFrame, name: str) -> bool:

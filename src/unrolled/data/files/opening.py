@@ -4,6 +4,7 @@ import bz2
 import codecs
 import gzip
 import lzma
+import re
 import shutil
 import tempfile
 import zipfile
@@ -19,10 +20,11 @@ FORMAT_OF_SUFFIX = {
     ".npz": "npz",
     ".npy": "npy",
     ".ts": "ts",
+    ".arff": "arff",
     ".parquet": "parquet",
     ".pq": "parquet",
 }
-READ = "CSV, TSV, Parquet, NPZ, NPY and .ts files (text also as .gz, .bz2, .xz or .zip)"
+READ = "CSV, TSV, Parquet, NPZ, NPY, .ts and ARFF files (text also as .gz, .bz2, .xz or .zip)"
 # Formats that are recognised, so that the message can name them: suffix, and what to do.
 NOT_READ = {
     **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods"), "a spreadsheet; export the sheet as CSV"),
@@ -36,11 +38,12 @@ NOT_READ = {
     **dict.fromkeys((".wav", ".mp3", ".flac", ".edf"), "a recording; save the samples as CSV"),
     **dict.fromkeys((".7z", ".rar", ".tar", ".tgz", ".zst"), "an archive; unpack it first"),
     **dict.fromkeys((".db", ".sqlite", ".sqlite3"), "a database; export the table as CSV"),
-    ".arff": "ARFF; take the .ts file of the data set, or save it as CSV",
+    ".tsf": "a forecasting file, which has no classes",
     ".xml": "XML; save the table as CSV",
     **dict.fromkeys((".html", ".htm"), "a web page; save the table as CSV"),
     **dict.fromkeys((".pdf", ".docx", ".doc"), "a document; save the table as CSV"),
 }
+HEAD_BYTES = 2**16  # of a file, to recognise its format; the archive's begin with long comments
 # First bytes of a file, and the suffix of its format.
 MAGIC = (
     (b"PAR1", ".parquet"),
@@ -62,7 +65,7 @@ MAGIC = (
 
 
 def format_of(path: Path) -> str:
-    """Return `folder`, `csv`, `parquet`, `npz`, `npy` or `ts`.
+    """Return `folder`, `csv`, `parquet`, `npz`, `npy`, `ts` or `arff`.
 
     The name decides, or the first bytes of a file whose name does not end in a known format.
 
@@ -99,16 +102,17 @@ def _suffix_by_content(path: Path) -> str:
             if names and all(name.endswith(".npy") for name in names):
                 return ".npz"
     with open_bytes(path) as text:
-        first = text.read(512)
+        first = text.read(HEAD_BYTES)
     for magic, suffix in MAGIC:
         if first.startswith(magic):
             return suffix
     words = first.lstrip()
     if words.startswith((b'{"', b"[{", b"[[", b"{\n", b"{ ")):
         return ".json"
-    if words[:9].lower() == b"@relation":
+    header = re.sub(rb"^[%#][^\n]*\n|^\s*\n", b"", words, flags=re.MULTILINE).lower()
+    if header.startswith(b"@relation"):
         return ".arff"
-    if words[:1] == b"@" and words[:12].lower().startswith((b"@problemname", b"@timestamps")):
+    if header.startswith(b"@") and re.search(rb"^@data\b", header, flags=re.MULTILINE):
         return ".ts"
     return ""
 
@@ -136,6 +140,7 @@ class Text:
     """The bytes of a text file in UTF-8, without a byte order mark.
 
     path: for messages.
+    encoding: of the file itself, UTF-8 or UTF-16.
     """
 
     def __init__(self, path: Path, file: Any) -> None:
@@ -143,8 +148,10 @@ class Text:
         self._file = file
         self._decoder: codecs.IncrementalDecoder | None = None
         first = _read(file, path, 4)
+        self.encoding = "UTF-8"
         if first[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             encoding = "utf-16-le" if first[:2] == codecs.BOM_UTF16_LE else "utf-16-be"
+            self.encoding = "UTF-16"
             self._decoder = codecs.getincrementaldecoder(encoding)()
             self._first = self._recoded(first[2:])
         else:
@@ -233,10 +240,16 @@ def _spool() -> tempfile.TemporaryDirectory[str]:
 
 @cache
 def regular(path: Path) -> Path:
-    """Return the path of a file that can be read twice; the content of a pipe is copied to one."""
+    """Return the path of a file that can be read twice; the content of a pipe is copied to one.
+
+    Raises:
+        DataError: the path is the terminal.
+    """
     if path.is_dir() or path.is_file() or not path.exists():
         return path
-    copy = Path(_spool().name) / path.name
+    if path.is_char_device():
+        raise DataError(f"{path} is a terminal or another device; type the path of a file")
+    copy = Path(tempfile.mkdtemp(dir=_spool().name)) / path.name
     with path.open("rb") as source, copy.open("wb") as target:
         shutil.copyfileobj(source, target)
     return copy

@@ -2,24 +2,29 @@
 
 import logging
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from unrolled.data.files.annotations import read_annotations
+from unrolled.data.files.archive import read_archive
+from unrolled.data.files.archive_tables import archive_label
 from unrolled.data.files.bookkeeping import bookkeeping
 from unrolled.data.files.folders import FILE
 from unrolled.data.files.given_splits import splits_of
 from unrolled.data.files.growing import GrowingSteps
+from unrolled.data.files.joined_time import parts_of
+from unrolled.data.files.labels import refuse_other_tasks
 from unrolled.data.files.long_form import from_long_rows
+from unrolled.data.files.notices import detected
 from unrolled.data.files.npz_format import array_parts
 from unrolled.data.files.opening import format_of
 from unrolled.data.files.recordings import Recordings, class_names_of
 from unrolled.data.files.schema import Schema, is_missing_word
 from unrolled.data.files.tables import whole_table
 from unrolled.data.files.tabular import Table, shown
-from unrolled.data.files.ts_format import read_ts
 from unrolled.data.files.wide_form import from_wide_rows
 from unrolled.data.files.wide_names import further_steps
 from unrolled.errors import DataError, did_you_mean
@@ -38,6 +43,7 @@ def fit_schema(
         DataError: the file cannot be read. The message names file, line and column.
     """
     schema, recordings = _read(path, schema, labelled=True, labels_may_change=labels_may_change)
+    refuse_other_tasks(recordings.labels or (), path)
     names = class_names_of(recordings.every_label(), path=str(path))
     schema = replace(
         schema, class_names=tuple(names), feature_names=tuple(recordings.feature_names)
@@ -72,12 +78,15 @@ def _read(
     if kind in ("csv", "parquet", "folder"):
         schema = prepared(schema, path, kind)
         table = whole_table(path, schema, labelled=labelled)
+        if not schema.is_fitted and (notice := detected(table, schema)):
+            log.info("%s: detected %s", path.name, notice)
         return read_table(table, schema, labelled=labelled, labels_may_change=labels_may_change)
     if schema.resample is not None or schema.split_column is not None:
         raise DataError(f"{path} has no columns for data.resample or data.split_column")
-    recordings = (
-        read_ts(path, labelled=labelled) if kind == "ts" else read_arrays(path, labelled=labelled)
-    )
+    if kind in ("ts", "arff"):
+        recordings = read_archive(path, kind, labelled=labelled)
+    else:
+        recordings = read_arrays(path, labelled=labelled)
     if schema.missing == "refuse":
         recordings.refuse_missing(path, first_step=0)
     return schema, recordings
@@ -127,17 +136,21 @@ def read_table(
         DataError: the table cannot be read with this schema.
     """
     if labelled and schema.label is None:
-        schema = replace(schema, label=next((n for n in table.columns if n == "label"), None))
+        label = "label" if "label" in table.columns else archive_label(table)
+        schema = replace(schema, label=label)
     if labelled and schema.label is None:
         raise DataError(
             f"{table.path}: which column is the label? Type data.label=COLUMN, one of "
             f"{shown(table.columns)}; `unrolled inspect path={table.path}` guesses"
         )
-    if schema.is_fitted:
+    was_fitted = schema.is_fitted
+    if was_fitted:
         schema.require_named_columns(table.path)
     else:
         schema = _with_columns(schema, table)
     annotations = read_annotations(table, schema, labelled=labelled)
+    if annotations.labels is not None and not was_fitted:
+        refuse_other_tasks(annotations.labels, table.path)
     if schema.form == "wide":
         return schema, from_wide_rows(
             table,
@@ -182,7 +195,8 @@ def _with_columns(schema: Schema, table: Table) -> Schema:
 
 def _without_bookkeeping(schema: Schema, table: Table, form: str) -> tuple[str, ...]:
     """Return all columns without another meaning, except columns that only describe rows."""
-    names = [name for name in table.columns if name not in schema.special_columns]
+    others = {*schema.special_columns, *chain.from_iterable(parts_of(schema.time))}
+    names = [name for name in table.columns if name not in others]
     identity = schema.id if form == "long" else None
     out, kept = bookkeeping(table, names, identity=identity, label=schema.label)
     for name, reason in out.items():

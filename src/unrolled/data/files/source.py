@@ -1,4 +1,4 @@
-"""The data source for your own CSV, Parquet, NPZ or .ts files; see docs/own-data.md."""
+"""The data source for your own files; see docs/own-data.md."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -11,13 +11,14 @@ import torch
 
 from unrolled.config.choices import FORMS, MISSING_MODES
 from unrolled.contracts import Source, SourceData
+from unrolled.data.files.archive_folder import training_and_test_file
 from unrolled.data.files.features import features_of, without_unseen_words
 from unrolled.data.files.given_splits import (
     divide,
     refuse_shared_groups,
     refuse_shared_sequences,
 )
-from unrolled.data.files.paths import require_data_paths
+from unrolled.data.files.paths import require_data_paths, spelled
 from unrolled.data.files.reader import fit_schema, read_recordings
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.resampling import parse_interval
@@ -31,8 +32,8 @@ KEYS = {"train": "path", "val": "val_path", "test": "test_path"}  # in conf/data
 class Files(Source):
     """The sequences of one file, or of a file for each split.
 
-    path: the training file, or a folder of CSV files. Without val_path or test_path, the data
-        module splits the validation or test set off this file.
+    path: the training file, a folder of CSV files, or a folder with NAME_TRAIN and NAME_TEST, the
+        training and the test set. The data module splits other sets off the training file.
     val_path, test_path: files, or None.
     form, id, time, time_feature, resample, label, group, split_column, features, categorical,
         separator, header, decimal: see Schema.
@@ -155,9 +156,18 @@ class Files(Source):
         keys = {name: name if name in self.paths else "train" for name in splits}
         return {name: f"data.{KEYS[key]}={self.paths[key]}" for name, key in keys.items()}
 
+    def _files(self) -> dict[str, Path]:
+        """Return the file of each split; a folder of the UCR/UEA archive has a test file too."""
+        paths = {name: spelled(path) for name, path in self.paths.items()}
+        paths["train"], test = training_and_test_file(paths["train"])
+        if test is not None:
+            paths.setdefault("test", test)
+        return paths
+
     def _read(self) -> dict[str, Recordings]:
         """Return the recordings of each split that a file or the split column provides."""
-        path, may_change = self.paths["train"], self.labels_may_change
+        paths, may_change = self._files(), self.labels_may_change
+        path = paths.pop("train")
         options = {"labelled": True, "labels_may_change": may_change}
         if self.schema.is_fitted:
             train = read_recordings(path, schema=self.schema, **options)
@@ -165,9 +175,7 @@ class Files(Source):
             self.schema, train = fit_schema(self.schema, path, labels_may_change=may_change)
         splits = {"train": train} if train.splits is None else divide(train, path=str(path))
         others = replace(self.schema, split_column=None)
-        for name, path in self.paths.items():
-            if name == "train":
-                continue
+        for name, path in paths.items():
             if name in splits:
                 raise ConfigError(
                     f"data.{name}_path={path}: the column data.split_column already assigns "

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unrolled.data.files.annotations import Annotations
+from unrolled.data.files.archive import archive_sequences, dimension_names
 from unrolled.data.files.clock import Clock
 from unrolled.data.files.long_form import TIME_FEATURE, WINDOW_REMEDY
 from unrolled.data.files.npz_format import array_parts
@@ -25,7 +26,6 @@ from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.tables import count_rows, tables_of
 from unrolled.data.files.tabular import Table
-from unrolled.data.files.ts_format import dimension_names, ts_sequences
 from unrolled.data.files.wide_form import from_wide_rows
 from unrolled.data.files.wide_names import further_steps
 from unrolled.data.files.words import Words
@@ -49,8 +49,8 @@ def pieces_of(
     kind = format_of(path)
     if kind in ("npz", "npy"):
         return _arrays(schema, path, labelled=labelled)
-    if kind == "ts":
-        return _ts(schema, path, labelled=labelled)
+    if kind in ("ts", "arff"):
+        return _archive(schema, path, kind, labelled=labelled)
     schema = prepared(schema, path, kind)
     tables = tables_of(path, schema, labelled=labelled)
     if schema.form == "wide":
@@ -100,7 +100,7 @@ def _long(
                 values, names = np.hstack([values, column]), [*names, TIME_FEATURE]
             time = float(times[-1])
         if label is not None:
-            labels = table.text(label)
+            labels = table.labels(label)
             classes = schema.class_numbers(labels, path)
             if not labels_may_change:
                 _refuse_changes(table, ids, [newest[2] if newest else "", *labels], begins)
@@ -154,7 +154,7 @@ def _wide(
             missing=schema.missing,
         )
         schema.require_features(recordings.feature_names, path)
-        classes = None if label is None else schema.class_numbers(table.text(label), path)
+        classes = None if label is None else schema.class_numbers(table.labels(label), path)
         for row, values in enumerate(recordings.values):
             yield Piece(ids[row], values, begins=True, classes=_repeated(classes, row, values))
 
@@ -166,9 +166,11 @@ def _repeated(
     return None if classes is None else np.broadcast_to(classes[row], len(values))
 
 
-def _ts(schema: Schema, path: Path, *, labelled: bool) -> Iterator[Piece]:
-    width = len(str(sum(1 for _ in ts_sequences(path, labelled=labelled)) - 1))
-    for number, (values, label) in enumerate(ts_sequences(path, labelled=labelled)):
+def _archive(schema: Schema, path: Path, kind: str, *, labelled: bool) -> Iterator[Piece]:
+    num = sum(1 for _ in archive_sequences(path, kind, labelled=labelled))
+    width = len(str(num - 1))
+    sequences = archive_sequences(path, kind, labelled=labelled)
+    for number, (values, label) in enumerate(sequences):
         classes = schema.class_numbers([label], path) if labelled and label is not None else None
         name = f"{number:0{width}d}"
         piece = Piece(name, values, begins=True, classes=_repeated(classes, 0, values))

@@ -1,6 +1,7 @@
 """Reads a CSV file, a Parquet file or a folder of CSV files as a series of tables."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +9,8 @@ import pandas as pd
 from unrolled.data.files.csv_rows import Dialect, dialect_of
 from unrolled.data.files.csv_tables import csv_tables
 from unrolled.data.files.folders import FILE, Folder
-from unrolled.data.files.opening import format_of, regular
+from unrolled.data.files.joined_time import join_time, parts_of
+from unrolled.data.files.opening import format_of
 from unrolled.data.files.parquet_tables import parquet_errors, parquet_tables
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.tabular import Table
@@ -29,19 +31,25 @@ def tables_of(path: Path, schema: Schema, *, labelled: bool) -> Iterator[Table]:
         for file, label in folder.files():
             for table in _of_file(file, schema):
                 folder.require_columns(table)
+                join_time(table, schema.time)
                 table.frame[FILE] = folder.name_of(file)
                 if label is not None:
                     table.frame[schema.label or "label"] = label
                 yield table
                 first_row += len(table)
         return
-    yield from _of_file(regular(path), schema)
+    for table in _of_file(path, schema):
+        join_time(table, schema.time)
+        yield table
 
 
 def _of_file(path: Path, schema: Schema) -> Iterator[Table]:
     if format_of(path) == "parquet":
-        needed = {*schema.special_columns, *(schema.features or ())} if schema.is_fitted else None
-        tables = parquet_tables(path, columns=needed if schema.form == "long" else None)
+        times = chain.from_iterable(parts_of(schema.time))
+        needed = {*schema.special_columns, *(schema.features or ()), *times}
+        tables = parquet_tables(
+            path, columns=needed if schema.is_fitted and schema.form == "long" else None
+        )
     else:
         dialect = dialect_in(path, schema)
         tables = csv_tables(path, dialect, text=schema.text_columns)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from unrolled.data.files.csv_rows import Dialect
 
 EMPTY_CELLS = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})  # cells without a value
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -100,6 +101,15 @@ class Table:
             raise DataError(f"{self.place(row, column)}: the cell is empty")
         return words
 
+    def labels(self, column: str) -> Words:
+        """Return the cells of a column as class names.
+
+        Raises:
+            DataError: the column is missing, or a cell is empty.
+        """
+        cells = self.text(column)
+        return Words(cells.codes, [*map(plain_label, cells.names)])
+
     def numbers(self, column: str) -> npt.NDArray[np.float64]:
         """Return the cells of a column as numbers, (rows,), NaN for an empty cell.
 
@@ -158,6 +168,23 @@ def plain(cell: object) -> str:
         cell = cell.decode("utf-8", errors="replace")
     text = str(cell).strip()
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def plain_label(cell: str) -> str:
+    """Return a label, without decimals if it is a whole number: `1.0` becomes `1`.
+
+    Files often hold the same class as 1, 1.0 or 1.0000000e+00, because an empty cell anywhere in
+    the column makes pandas write floats.
+    """
+    if cell.isalnum() or not is_number(cell):
+        return cell
+    number = float(cell)
+    return str(int(number)) if number.is_integer() and abs(number) < 2**53 else cell
+
+
+def is_number(cell: str) -> bool:
+    """Return whether a cell is written as a finite number."""
+    return NUMBER.fullmatch(cell.strip()) is not None
 
 
 def remedy_for(cell: str) -> str:

@@ -3,49 +3,16 @@
 Source: www.timeseriesclassification.com/description.php
 """
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from unrolled.data.files.opening import read_text
-from unrolled.data.files.recordings import Numbered, Recordings
+from unrolled.data.files.archive_lines import numbered_lines, parse_dimensions
+from unrolled.data.files.labels import ONLY_CLASSES
 from unrolled.data.files.tabular import counted
 from unrolled.errors import DataError
-
-MISSING_VALUES = ("?", "NaN", "nan", "")
-
-
-def read_ts(path: Path, *, labelled: bool) -> Recordings:
-    """Return the recordings of a .ts file: a line per sequence, dimensions separated by colons.
-
-    Lengths may differ. Features get the names dim_0, dim_1 and so on. The values ? and NaN are
-    missing.
-
-    labelled: whether class labels are needed.
-
-    Raises:
-        DataError: the file is missing or damaged, has time stamps, or lacks class labels that are
-            needed. The message names file, line and dimension.
-    """
-    sequences = list(ts_sequences(path, labelled=labelled))
-    values = [value for value, _ in sequences]
-    return Recordings(
-        ids=Numbered.up_to(len(values)),
-        steps=np.concatenate(values),
-        lengths=np.array([*map(len, values)]),
-        labels=[label for _, label in sequences if label is not None] if labelled else None,
-        feature_names=dimension_names(values[0]),
-        groups=None,
-        spans=None,
-    )
-
-
-def dimension_names(values: npt.NDArray[np.float64]) -> list[str]:
-    """Return the feature names, (d,), of a sequence of shape (t, d)."""
-    return [f"dim_{number}" for number in range(values.shape[1])]
 
 
 def ts_sequences(
@@ -53,12 +20,21 @@ def ts_sequences(
 ) -> Iterator[tuple[npt.NDArray[np.float64], str | None]]:
     """Yield the values, (t, d), and the class of each sequence, or None without class labels.
 
+    Lengths may differ. The values ? and NaN are missing.
+
+    labelled: whether class labels are needed.
+
     Raises:
-        DataError: as `read_ts`, but only when the reader reaches the line.
+        DataError: the file is missing or damaged, has time stamps, or lacks class labels that are
+            needed. The message names the line and the dimension, when the reader reaches them.
     """
-    lines = _lines(path)
+    lines = numbered_lines(path)
     header = _header(path, lines)
-    has_labels = header.get("classlabel", "false").split()[0].lower() == "true"
+    has_labels, has_targets = (_is_true(header, key) for key in ("classlabel", "targetlabel"))
+    if labelled and has_targets and not has_labels:
+        raise DataError(
+            f"{path}: the labels are numbers to predict (@targetLabel true). {ONLY_CLASSES}"
+        )
     if labelled and not has_labels:
         raise DataError(f"{path} has no class labels; need a line such as `@classLabel true a b`")
     known = header.get("classlabel", "").split()[1:]
@@ -67,6 +43,8 @@ def ts_sequences(
         if not line.strip() or line.startswith(("#", "%")):
             continue
         dimensions, label = line.strip().split(":"), None
+        if has_targets and not has_labels:
+            dimensions.pop()
         if has_labels:
             label = dimensions.pop().strip()
             if label not in known:
@@ -76,7 +54,7 @@ def ts_sequences(
                 )
         if not dimensions:
             raise DataError(f"{path}, line {number}: the line has a class but no values")
-        values = _values(path, number, dimensions)
+        values = parse_dimensions(path, number, dimensions)
         first = values.shape if first is None else first
         if values.shape[1] != first[1]:
             raise DataError(
@@ -87,6 +65,10 @@ def ts_sequences(
         yield values, label
     if first is None:
         raise DataError(f"{path} has no sequence after @data")
+
+
+def _is_true(header: dict[str, str], key: str) -> bool:
+    return header.get(key, "false").split()[0].lower() == "true"
 
 
 def _require_declared(
@@ -108,23 +90,11 @@ def _require_declared(
                 f"{path}, line {number}: the sequence has {counted(found, what)}, but @{key} "
                 f"is {text}"
             )
-    if header.get("equallength", "").lower() == "true" and len(values) != first[0]:
+    if _is_true(header, "equallength") and len(values) != first[0]:
         raise DataError(
             f"{path}, line {number}: the sequence has {counted(len(values), 'step')}, the first "
             f"has {first[0]}, but @equalLength is true"
         )
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a text file with their numbers."""
-    number = 0
-    try:
-        for number, line in enumerate(io.BytesIO(read_text(path)), start=1):
-            yield number, line.decode("utf-8").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}, line {number + 1}: not UTF-8 text ({error.reason}); save the file as UTF-8"
-        ) from error
 
 
 def _header(path: Path, lines: Iterator[tuple[int, str]]) -> dict[str, str]:
@@ -140,40 +110,6 @@ def _header(path: Path, lines: Iterator[tuple[int, str]]) -> dict[str, str]:
             raise DataError(f"{path}, line {number}: expected @data before {line[:30]!r}")
     else:
         raise DataError(f"{path} has no @data line; the file is cut off or not a .ts file")
-    if header.get("timestamps", "false").lower() == "true":
+    if _is_true(header, "timestamps"):
         raise DataError(f"{path} has time stamps (@timeStamps true), which are not supported")
     return header
-
-
-def _values(path: Path, number: int, dimensions: list[str]) -> npt.NDArray[np.float64]:
-    """Return the values of a line, (t, d), NaN for a missing value."""
-    columns = []
-    for dimension, text in enumerate(dimensions):
-        cells = [cell.strip() for cell in text.split(",")]
-        try:
-            column = np.array([_number(cell) for cell in cells])
-        except ValueError as error:
-            raise DataError(f"{path}, line {number}, dimension {dimension}: {error}") from error
-        with np.errstate(over="ignore"):  # reported below
-            is_infinite = np.isinf(column.astype(np.float32))
-        if is_infinite.any():
-            raise DataError(
-                f"{path}, line {number}, dimension {dimension}: a value is infinite or too large "
-                f"for float32"
-            )
-        columns.append(column)
-    lengths = {len(column) for column in columns}
-    if len(lengths) != 1:
-        raise DataError(
-            f"{path}, line {number}: the dimensions have different numbers of steps: "
-            f"{', '.join(map(str, sorted(lengths)))}"
-        )
-    return np.stack(columns, axis=1)
-
-
-def _number(cell: str) -> float:
-    if cell in MISSING_VALUES:
-        return np.nan
-    if "_" in cell:  # Python would read 1_0 as 10
-        raise ValueError(f"could not convert string to float: {cell!r}")
-    return float(cell)

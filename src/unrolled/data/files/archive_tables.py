@@ -1,0 +1,36 @@
+"""Tables as in the UCR archive: no header, the class in the first column, then a number per step.
+
+Source: www.cs.ucr.edu/~eamonn/time_series_data_2018
+"""
+
+import re
+
+import numpy as np
+
+from unrolled.data.files.tabular import Table
+
+FEWEST_STEPS = 3
+NAME = re.compile(r"(?P<name>.+)_(?P<split>train|test)(\.\w+)*", re.IGNORECASE)
+
+
+def archive_label(table: Table) -> str | None:
+    """Return the first column if the table looks like one of the UCR archive, else None.
+
+    Every cell is a number. The first column holds a few whole numbers, at most one for every two
+    rows. The others are steps: the file is called NAME_TRAIN or NAME_TEST, or no other column holds
+    whole numbers only, so that none of them can be an id, a time or a label.
+    """
+    if table.dialect is None or table.dialect.header:
+        return None
+    frame = table.frame
+    if frame.shape[1] <= FEWEST_STEPS or any(kind.kind not in "iuf" for kind in frame.dtypes):
+        return None
+    first = frame.iloc[:, 0].to_numpy(dtype=np.float64)
+    num_classes = len(np.unique(first))
+    if not (first == np.round(first)).all() or not 2 <= num_classes <= len(first) / 2:
+        return None
+    if NAME.fullmatch(table.path.name) is None:
+        steps = frame.iloc[:, 1:].to_numpy(dtype=np.float64)
+        if (np.isnan(steps) | (steps == np.round(steps))).all(axis=0).any():
+            return None
+    return str(frame.columns[0])

@@ -1,0 +1,56 @@
+"""A date and a time of day in two columns, which `data.time='date time'` joins."""
+
+import re
+
+import pandas as pd
+
+from unrolled.data.files.tabular import Table
+
+DATE = r"\d{4}-\d{2}-\d{2}|\d{8}"
+TIME_OF_DAY = r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?"
+NUM_CELLS = 1000  # looked at
+
+
+def parts_of(time: str | None) -> list[tuple[str, str]]:
+    """Return the pairs of names that a joined name can stand for; names may contain blanks.
+
+    For example, `my date time` may be `my` and `date time`, or `my date` and `time`.
+    """
+    words = [] if time is None else time.split(" ")
+    ends = range(1, len(words))
+    return [(" ".join(words[:end]), " ".join(words[end:])) for end in ends]
+
+
+def join_time(table: Table, time: str | None) -> None:
+    """Add the time column if the table lacks it and has the two columns that its name joins."""
+    if time is None or time in table.columns:
+        return
+    for date, clock in parts_of(time):
+        if date in table.columns and clock in table.columns:
+            cells = zip(table.text(date), table.text(clock), strict=True)
+            table.frame[time] = [f"{day} {moment}" for day, moment in cells]
+
+
+def guess_joined(table: Table, names: list[str]) -> str | None:
+    """Return the joined name of the only column of dates and the only one of times of day.
+
+    names: columns that are considered.
+    """
+    dates = [name for name in names if _all_match(table.frame[name], DATE)]
+    clocks = [name for name in names if _all_match(table.frame[name], TIME_OF_DAY)]
+    return f"{dates[0]} {clocks[0]}" if len(dates) == len(clocks) == 1 else None
+
+
+def is_time_of_day(cell: str) -> bool:
+    """Return whether a cell is a time without a date, for example 13:05."""
+    return re.fullmatch(TIME_OF_DAY, cell) is not None
+
+
+def holds_dates(column: pd.Series) -> bool:
+    """Return whether the cells are dates without a time, written as 2026-11-24."""
+    return column.dtype.kind not in "iufb" and _all_match(column, DATE)
+
+
+def _all_match(column: pd.Series, pattern: str) -> bool:
+    cells = column.head(NUM_CELLS).astype(str).str.strip()
+    return bool(len(cells)) and bool(cells.str.fullmatch(pattern).all())

@@ -1,0 +1,58 @@
+"""Labels that are no classes: continuous numbers, and lists of classes."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from unrolled.data.files.tabular import is_number, shown
+from unrolled.errors import DataError
+
+ONLY_CLASSES = (
+    "unrolled predicts one class per sequence or window. Regression is out of scope; divide the "
+    "numbers into classes, such as low and high"
+)
+MULTI_LABEL = (
+    "unrolled predicts one class per sequence or window. Several labels at once are out of scope; "
+    "train a run for each label, with a column that holds yes or no"
+)
+MOST_NUMBERS = 20  # different numbers that can be classes
+LIST = re.compile(r"\[.*\]|\{.*\}|\(.*,.*\)", re.DOTALL)
+
+
+def refuse_other_tasks(labels: Sequence[str], path: object) -> None:
+    """Check that labels can be classes.
+
+    labels: of each sequence, or of each row.
+
+    Raises:
+        DataError: they are continuous numbers or lists of classes.
+    """
+    names = set(labels)
+    if all(map(is_number, names)):
+        are_whole = all(float(name).is_integer() for name in names)
+        are_many = len(names) > MOST_NUMBERS
+        are_rare = 2 * len(names) > len(labels)
+        if (are_many and are_rare) or (not are_whole and (are_many or are_rare)):
+            raise DataError(
+                f"{path}: the label has {len(names)} different numbers, such as "
+                f"{shown(sorted(names), at_most=3)}. {ONLY_CLASSES}"
+            )
+        return
+    if lists := _lists(names):
+        raise DataError(f"{path}: the label {lists[0]!r} is a list. {MULTI_LABEL}")
+
+
+def _lists(names: set[str]) -> list[str]:
+    """Return the labels that list several classes, such as `[a, b]`, or `a|b` next to `a` and `b`.
+
+    Of words with a separator, all have to occur in another label too.
+    """
+    bracketed = sorted(name for name in names if LIST.fullmatch(name))
+    if len(bracketed) == len(names):
+        return bracketed
+    parts = {name: {part.strip() for part in re.split(r"[|;,]", name)} for name in names}
+    combined = sorted(name for name in names if len(parts[name]) > 1)
+    if not combined or len(combined) == len(names):
+        return []
+    every = Counter(part for some in parts.values() for part in some)
+    return combined if all(every[part] > 1 for name in combined for part in parts[name]) else []
