@@ -64,11 +64,12 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     readable = regular(path)
     train, test = training_and_test_file(readable)
     print(f"file:      {path if test is None else train}")
-    settings, warnings = _guess_columns(train, known)
+    settings = _guess_columns(train, known)
     read = {name: value for name, value in settings.items() if name != "split"}
     schema = Schema(**{**read, "missing": "mean"})
     schema, recordings = fit_schema(schema, train, labels_may_change=True)
     num_missing = int((recordings.steps != recordings.steps).sum())  # NaN
+    warnings = []
     if num_missing:
         settings["missing"] = "forward"
         warnings.append(
@@ -97,8 +98,8 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     print(f"to train:  {' '.join(words)}", flush=True)
 
 
-def _guess_columns(path: Path, known: dict[str, str | None]) -> tuple[dict[str, Any], list[str]]:
-    """Print and return the guessed settings of a table, and warnings; none for arrays."""
+def _guess_columns(path: Path, known: dict[str, str | None]) -> dict[str, Any]:
+    """Print and return the guessed settings of a table; none for arrays."""
     from unrolled.data.files.description import describe_times
     from unrolled.data.files.folders import FILE
     from unrolled.data.files.guessing import guess
@@ -109,7 +110,7 @@ def _guess_columns(path: Path, known: dict[str, str | None]) -> tuple[dict[str, 
 
     kind = format_of(path)
     if kind not in ("csv", "parquet", "folder"):
-        return {}, []
+        return {}
     schema = Schema()
     if kind == "folder":
         schema = Schema(label=known["label"] or "label")
@@ -130,7 +131,9 @@ def _guess_columns(path: Path, known: dict[str, str | None]) -> tuple[dict[str, 
     print("columns:   " + ", ".join(f"{name} {settings[name]!r}" for name in COLUMNS))
     if found.time is not None and found.id is not None:
         print(describe_times(table, id_column=found.id, time_column=found.time))
-    return settings, found.warnings
+    for line in found.warnings:
+        print(f"warning:   {line}")
+    return settings
 
 
 def _write(target: Path, name: str, settings: dict[str, Any]) -> bool:

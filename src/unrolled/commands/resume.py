@@ -5,6 +5,7 @@ checkpoint with its own settings; you may change its length, its hardware and it
 example trainer.max_epochs=40, trainer.accelerator=cpu or logger=none.
 """
 
+from contextlib import chdir
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -16,6 +17,7 @@ from unrolled.config.changes import refuse_changes
 from unrolled.config.checks import check_config
 from unrolled.config.composition import compose_config, override_keys
 from unrolled.config.values import is_longer, resolve
+from unrolled.data.files.paths import PATHS
 from unrolled.errors import ConfigError, RunInterruptedError
 from unrolled.processes import is_helper, private_copy, with_helpers
 from unrolled.runs.run_folder import RunFolder, find_run, find_runs
@@ -46,7 +48,12 @@ def run(arguments: list[str]) -> None:
         if is_helper():
             _resume_as_helper(config, folder, rest)
             return
-        with folder.held(), with_helpers(["resume", *arguments], config.trainer):
+        words = ["resume", f"run={folder.path}", *rest]
+        with (
+            folder.held(),
+            chdir(_working_folder(folder, config)),
+            with_helpers(words, config.trainer),
+        ):
             _log_into(folder)
             from unrolled.training import experiment
 
@@ -67,6 +74,14 @@ def _resume_as_helper(config: DictConfig, folder: RunFolder, overrides: list[str
 
     with private_copy(folder.path) as path:
         experiment.resume(config, RunFolder(path), overrides=overrides)
+
+
+def _working_folder(folder: RunFolder, config: DictConfig) -> Path:
+    """Return the folder in which the run was started if the data was typed relative to it."""
+    before = Path(folder.provenance().get("working_folder", ""))
+    typed = [config.data.get(key) for key in PATHS]
+    paths = [before / Path(path).expanduser() for path in typed if path is not None]
+    return before if paths and all(path.exists() for path in paths) else Path.cwd()
 
 
 def _newest(root: Path) -> RunFolder:

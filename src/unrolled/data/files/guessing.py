@@ -11,6 +11,7 @@ from unrolled.data.files.archive_tables import archive_label
 from unrolled.data.files.bookkeeping import OWNER_NAMES, SPLIT_NAMES, bookkeeping
 from unrolled.data.files.given_splits import SPLIT_OF_WORD
 from unrolled.data.files.joined_time import guess_joined, join_time, parts_of
+from unrolled.data.files.labels import refuse_other_tasks
 from unrolled.data.files.tabular import EMPTY_CELLS, Table, is_plain, shown
 from unrolled.data.files.wide_names import parse_names
 from unrolled.errors import DataError
@@ -64,6 +65,9 @@ def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
     numbers = {str(name): _share_of_numbers(frame[name]) for name in frame}
     label = known["label"] or guess_label(table)
     if label is None:
+        for name in table.columns:
+            if re.fullmatch("|".join(LABELS[:2]), name, re.IGNORECASE):
+                refuse_other_tasks(table.labels(name), table.path)
         raise DataError(
             f"{table.path}: which column is the label? Type label=COLUMN, one of "
             f"{shown(table.columns)}"
@@ -189,7 +193,8 @@ def _repeats(frame: pd.DataFrame, name: str, label: str) -> bool:
     runs = 1 + int((np.diff(codes) != 0).sum())
     if column.dtype.kind in "iub" and runs != column.nunique():
         return False
-    return bool((frame.groupby(name)[label].nunique() == 1).all())
+    # NaN counts as a class, because one may be called None
+    return bool((frame.groupby(name)[label].nunique(dropna=False) == 1).all())
 
 
 def _looks_wide(

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from unrolled.data.files.tabular import is_number, shown
+from unrolled.data.files.tabular import is_number
 from unrolled.errors import DataError
 
 ONLY_CLASSES = (
@@ -33,9 +33,10 @@ def refuse_other_tasks(labels: Sequence[str], path: object) -> None:
         are_many = len(names) > MOST_NUMBERS
         are_rare = 2 * len(names) > len(labels)
         if (are_many and are_rare) or (not are_whole and (are_many or are_rare)):
+            some = ", ".join(sorted(names)[:3])
             raise DataError(
-                f"{path}: the label has {len(names)} different numbers, such as "
-                f"{shown(sorted(names), at_most=3)}. {ONLY_CLASSES}"
+                f"{path}: the label has {len(names)} different numbers, such as {some}. "
+                f"{ONLY_CLASSES}"
             )
         return
     if lists := _lists(names):

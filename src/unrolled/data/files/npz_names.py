@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from unrolled.data.files.labels import MULTI_LABEL, ONLY_CLASSES
 from unrolled.data.files.recordings import Numbered
 from unrolled.data.files.tabular import plain
 from unrolled.errors import DataError
@@ -73,12 +74,20 @@ def _labels(path: Path, arrays: Arrays, num: int) -> list[str]:
     if "y" not in arrays:
         raise DataError(f"{path} has no array 'y' of labels, only x; {NPZ_REMEDY}")
     y = arrays["y"]
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim == 2 and len(y) == num:
+        raise DataError(
+            f"{path}: the array y has the shape {y.shape}, need ({num},). For one column per "
+            f"class with a single 1, save y.argmax(axis=1). {MULTI_LABEL}"
+        )
+    arrays = {**arrays, "y": y}
     if y.dtype.kind == "f" and np.isfinite(y).all() and (y == np.round(y)).all():
         arrays = {**arrays, "y": y.astype(np.int64)}
     elif y.dtype.kind not in "iubUS":
         raise DataError(
-            f"{path}: the array y has the type {y.dtype}, need whole numbers or words; regression "
-            f"is not supported"
+            f"{path}: the array y has the type {y.dtype}, need whole numbers or words. "
+            f"{ONLY_CLASSES}"
         )
     labels = _words_of(path, arrays, "y", num)
     assert labels is not None

@@ -25,8 +25,7 @@ from unrolled.data.files.recordings import Recordings, class_names_of
 from unrolled.data.files.schema import Schema, is_missing_word
 from unrolled.data.files.tables import whole_table
 from unrolled.data.files.tabular import Table, shown
-from unrolled.data.files.wide_form import from_wide_rows
-from unrolled.data.files.wide_names import further_steps
+from unrolled.data.files.wide_form import from_wide_rows, step_columns
 from unrolled.errors import DataError, did_you_mean
 
 log = logging.getLogger(__name__)
@@ -154,7 +153,7 @@ def read_table(
     if schema.form == "wide":
         return schema, from_wide_rows(
             table,
-            columns=further_steps(schema.features or (), table.columns),
+            columns=step_columns(schema, table),
             annotations=annotations,
             missing=schema.missing,
         )
@@ -183,7 +182,8 @@ def _with_columns(schema: Schema, table: Table) -> Schema:
     schema = replace(schema, form=form, features=features)
     if form == "wide":
         _refuse_long_settings(schema, table)
-        return schema
+        used = {*schema.special_columns, *features}
+        return replace(schema, left_out=tuple(n for n in table.columns if n not in used))
     if schema.id is None:
         raise DataError(
             f"{table.path}: long form (a row per step) needs the column that names the sequence; "

@@ -1,5 +1,7 @@
 """Resamples sequences to regular times."""
 
+import re
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float64, Integer
@@ -19,7 +21,11 @@ def parse_interval(interval: float | str) -> float:
         ConfigError: the interval is invalid.
     """
     try:
-        length = pd.Timedelta(interval).total_seconds() if isinstance(interval, str) else interval
+        if isinstance(interval, str):
+            text = re.sub(r"(?<=\d)d(?![a-z])", "D", interval)  # pandas no longer takes 1d
+            length = pd.Timedelta(text).total_seconds()
+        else:
+            length = interval
     except ValueError as error:
         raise ConfigError(f"data.resample={interval}: {error}; {NEED}") from error
     if not length > 0:

@@ -43,6 +43,7 @@ class Schema:
     categories: the words of each categorical feature.
     class_names: (c,).
     feature_names: (d,).
+    left_out: columns of a table in wide form that are not used.
     """
 
     form: str | None = None
@@ -62,6 +63,7 @@ class Schema:
     categories: dict[str, list[str]] = field(default_factory=dict)
     class_names: tuple[str, ...] = ()
     feature_names: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def as_plain(self) -> dict[str, Any]:
         """Return plain values for a JSON file."""
@@ -70,8 +72,8 @@ class Schema:
     @classmethod
     def from_plain(cls, values: dict[str, Any]) -> "Schema":
         """Return the schema from the values of `as_plain`, also after a round trip through JSON."""
-        tuples = ("features", "categorical", "class_names", "feature_names")
-        found = {name: tuple(values[name]) for name in tuples if values[name] is not None}
+        tuples = ("features", "categorical", "class_names", "feature_names", "left_out")
+        found = {name: tuple(values[name]) for name in tuples if values.get(name) is not None}
         return cls(**{**values, **found})
 
     @property

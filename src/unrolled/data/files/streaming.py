@@ -26,8 +26,7 @@ from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.tables import count_rows, tables_of
 from unrolled.data.files.tabular import Table
-from unrolled.data.files.wide_form import from_wide_rows
-from unrolled.data.files.wide_names import further_steps
+from unrolled.data.files.wide_form import from_wide_rows, step_columns
 from unrolled.data.files.words import Words
 from unrolled.errors import DataError
 
@@ -149,7 +148,7 @@ def _wide(
         ids = table.text(schema.id) if schema.id else Words(np.arange(len(table)), numbered)
         recordings = from_wide_rows(
             table,
-            columns=further_steps(schema.features, table.columns),
+            columns=step_columns(schema, table),
             annotations=Annotations(ids=ids),
             missing=schema.missing,
         )

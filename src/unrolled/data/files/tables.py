@@ -45,11 +45,11 @@ def tables_of(path: Path, schema: Schema, *, labelled: bool) -> Iterator[Table]:
 
 def _of_file(path: Path, schema: Schema) -> Iterator[Table]:
     if format_of(path) == "parquet":
-        times = chain.from_iterable(parts_of(schema.time))
-        needed = {*schema.special_columns, *(schema.features or ()), *times}
-        tables = parquet_tables(
-            path, columns=needed if schema.is_fitted and schema.form == "long" else None
-        )
+        needed = None
+        if schema.is_fitted and schema.form == "long":
+            times = chain.from_iterable(parts_of(schema.time))
+            needed = {*schema.special_columns, *(schema.features or ()), *times}
+        tables = parquet_tables(path, columns=needed)
     else:
         dialect = dialect_in(path, schema)
         tables = csv_tables(path, dialect, text=schema.text_columns)

@@ -7,9 +7,21 @@ import numpy.typing as npt
 
 from unrolled.data.files.annotations import Annotations, as_list
 from unrolled.data.files.recordings import Numbered, Recordings, has_nan
+from unrolled.data.files.schema import Schema
 from unrolled.data.files.tabular import Table
-from unrolled.data.files.wide_names import steps_of
+from unrolled.data.files.wide_names import further_steps, steps_of
 from unrolled.errors import DataError
+
+
+def step_columns(schema: Schema, table: Table) -> list[str]:
+    """Return the feature columns of the schema, and columns of further steps in this table.
+
+    Columns with another meaning are no steps, even if the label is called `column 65`, and neither
+    are columns that the training file had and that were left out.
+    """
+    known = {*schema.special_columns, *schema.left_out}
+    others = [name for name in table.columns if name not in known]
+    return further_steps(schema.features or (), others)
 
 
 def from_wide_rows(

@@ -1,0 +1,70 @@
+"""What is detected in a CSV file and unusual is reported in one line, by `inspect` and `train`."""
+
+import codecs
+import logging
+from pathlib import Path
+
+import pytest
+
+from unrolled.cli import run
+from unrolled.data.files.reader import fit_schema
+from unrolled.data.files.schema import Schema
+
+ROWS = "x_0,x_1,label\n1.5,2,a\n3,4.5,b\n"
+FILES: dict[str, tuple[str, bytes, str]] = {
+    "separator": ("x.csv", ROWS.replace(",", ";").encode(), "columns separated by ';'"),
+    "blanks": (
+        "x.txt",
+        b"1.5 2 0\n3 4.5 1\n2.5 1 1\n",
+        "columns separated by blanks; no line",
+    ),
+    "decimal comma": (
+        "x.csv",
+        ROWS.replace(",", ";").replace(".", ",").encode(),
+        "columns separated by ';'; decimal comma",
+    ),
+    "no header": ("x.csv", b"1.5,2,a\n3,4.5,b\n1,0.5,a\n", "no line with names, so columns are"),
+    "encoding": ("x.csv", codecs.BOM_UTF16_LE + ROWS.encode("utf-16-le"), "text in UTF-16"),
+}
+USUAL = {"commas": ("x.csv", ROWS), "tabs": ("x.tsv", ROWS.replace(",", "\t"))}
+
+
+def schema_for(text: bytes) -> Schema:
+    return Schema() if b"l" in text else Schema(label="column 3")
+
+
+@pytest.mark.parametrize(("name", "content", "notice"), FILES.values(), ids=FILES)
+def test_training_reports_what_is_unusual(
+    name: str, content: bytes, notice: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with caplog.at_level(logging.INFO):
+        fit_schema(schema_for(content), tmp_path / name)
+    assert f"{name}: detected {notice}" in caplog.text
+
+
+@pytest.mark.parametrize(("name", "text"), USUAL.values(), ids=USUAL)
+def test_a_usual_file_needs_no_notice(
+    name: str, text: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / name).write_text(text)
+    with caplog.at_level(logging.INFO):
+        fit_schema(Schema(), tmp_path / name)
+    assert caplog.text == ""
+
+
+def test_what_is_typed_is_not_detected(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "x.csv").write_text(ROWS.replace(",", ";"))
+    with caplog.at_level(logging.INFO):
+        fit_schema(Schema(separator=";"), tmp_path / "x.csv")
+    assert caplog.text == ""
+
+
+@pytest.mark.usefixtures("unrendered_figures")
+def test_inspect_prints_what_is_unusual(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("x.csv").write_text(ROWS.replace(",", ";"))
+    assert run(["inspect", "path=x.csv"]) == 0
+    assert "detected:  columns separated by ';'\n" in capsys.readouterr().out
