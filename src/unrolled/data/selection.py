@@ -6,6 +6,7 @@ result is in memory as a whole, in single precision.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Int
@@ -40,7 +41,7 @@ class Selection:
         """Features per step (d)."""
         return self.sequences.x.shape[2]
 
-    @property
+    @cached_property
     def lengths(self) -> Int[Tensor, " n"]:
         """Real steps of each sequence."""
         return self.sequences.lengths[self.rows]

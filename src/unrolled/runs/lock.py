@@ -44,9 +44,11 @@ def _opened(folder: Path) -> IO[str]:
         json.dump({"pid": os.getpid(), "host": platform.node()}, file)
         file.flush()
     except BlockingIOError as error:
-        file.seek(0)
+        with file:
+            file.seek(0)
+            holder = _holder(file.read())
         raise CheckpointError(
-            f"{folder} is in use by {_holder(file.read())}; wait until it ends, or end it"
+            f"{folder} is in use by {holder}; wait until it ends, or end it"
         ) from error
     except OSError as error:
         raise StorageError(f"{folder} cannot be written: {error.strerror}") from error
