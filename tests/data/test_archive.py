@@ -10,7 +10,7 @@ from scipy.io import arff
 from unrolled.data.files.archive import read_archive
 from unrolled.data.files.archive_folder import training_and_test_file
 from unrolled.data.files.opening import format_of
-from unrolled.data.files.reader import fit_schema
+from unrolled.data.files.reader import fit_schema, read_recordings
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.schema import Schema
 from unrolled.errors import DataError
@@ -183,6 +183,14 @@ def test_a_folder_of_the_archive_has_a_training_and_a_test_file(
         (folder / name).touch()
     train, test = training_and_test_file(folder)
     assert (train, test) == (folder / expected[0], expected[1] and folder / expected[1])
+
+
+def test_a_new_file_is_no_folder_of_the_archive(tmp_path: Path) -> None:
+    schema, _ = fit_schema(Schema(), write(tmp_path / "X_TRAIN.csv", TABLES["tabs"][1]))
+    with pytest.raises(
+        DataError, match="a training and a test set; name one file, such as .*TRAIN"
+    ):
+        read_recordings(tmp_path, schema=schema, labelled=False)
 
 
 def test_a_folder_of_several_data_sets_is_refused(tmp_path: Path) -> None:

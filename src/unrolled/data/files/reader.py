@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from unrolled.data.files.annotations import read_annotations
 from unrolled.data.files.archive import read_archive
+from unrolled.data.files.archive_folder import training_and_test_file
 from unrolled.data.files.archive_tables import archive_label
 from unrolled.data.files.bookkeeping import bookkeeping
 from unrolled.data.files.folders import FILE
@@ -120,8 +121,16 @@ def prepared(schema: Schema, path: Path, kind: str) -> Schema:
     """Return the schema with what the kind of file determines.
 
     kind: csv, parquet or folder.
+
+    Raises:
+        DataError: the folder holds a training and a test file of the archive.
     """
     if kind == "folder":
+        train, test = training_and_test_file(path)
+        if train != path:
+            raise DataError(
+                f"{path} holds a training and a test set; name one file, such as {test or train}"
+            )
         return replace(schema, form="long", id=FILE, label=schema.label or "label")
     return schema
 
