@@ -188,7 +188,7 @@ def test_a_folder_of_the_archive_has_a_training_and_a_test_file(
 def test_a_new_file_is_no_folder_of_the_archive(tmp_path: Path) -> None:
     schema, _ = fit_schema(Schema(), write(tmp_path / "X_TRAIN.csv", TABLES["tabs"][1]))
     with pytest.raises(
-        DataError, match="a training and a test set; name one file, such as .*TRAIN"
+        DataError, match=r"a training and a test set; name one file, such as .*TRAIN"
     ):
         read_recordings(tmp_path, schema=schema, labelled=False)
 
