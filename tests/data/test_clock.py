@@ -100,3 +100,9 @@ def test_a_column_of_dates_is_no_feature() -> None:
     dates = table(date=["2024-01-31", "2024-02-01"], t=[0, 1], v=[0.5, 0.25])
     out, _ = bookkeeping(dates, ["date", "v"], identity=None, label=None)
     assert out == {"date": "holds dates"}
+
+
+def test_the_joined_columns_are_no_features(tmp_path: Path) -> None:
+    path = night_shifts(tmp_path / "x.csv")
+    schema, _ = fit_schema(Schema(id="id", time="date time"), path)
+    assert schema.features == ("v",)

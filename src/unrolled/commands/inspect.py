@@ -55,7 +55,7 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     from unrolled.data.files.archive_folder import training_and_test_file
     from unrolled.data.files.description import describe, draw, warn, window_overrides
     from unrolled.data.files.features import features_of
-    from unrolled.data.files.opening import regular
+    from unrolled.data.files.pipes import regular
     from unrolled.data.files.reader import fit_schema, read_recordings
     from unrolled.data.files.schema import Schema
     from unrolled.data.leaks import leak_warnings

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from unrolled.data.files.opening import regular
 from unrolled.data.files.paths import require_path
 from unrolled.data.files.piece import OutOfOrderError
+from unrolled.data.files.pipes import regular
 from unrolled.errors import ConfigError, DataError
 
 NAMES = ("input", "output", "overwrite", "strict")  # arguments

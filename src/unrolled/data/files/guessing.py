@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass, field
-from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,7 @@ import pandas as pd
 from unrolled.data.files.archive_tables import archive_label
 from unrolled.data.files.bookkeeping import OWNER_NAMES, SPLIT_NAMES, bookkeeping
 from unrolled.data.files.given_splits import SPLIT_OF_WORD
-from unrolled.data.files.joined_time import guess_joined, join_time, parts_of
+from unrolled.data.files.joined_time import guess_joined, join_time
 from unrolled.data.files.labels import refuse_other_tasks
 from unrolled.data.files.tabular import EMPTY_CELLS, Table, is_plain, shown
 from unrolled.data.files.wide_names import parse_names
@@ -85,8 +84,7 @@ def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
     if is_long:
         time = known["time"] or guess_joined(table, others) or _guess_time(frame, others, identity)
         join_time(table, time)
-        used = {time, *chain.from_iterable(parts_of(time))}
-        others = [name for name in others if name not in used]
+        others = [name for name in others if name != time and name in table.columns]
     out, kept = bookkeeping(table, others, identity=identity if is_long else None, label=label)
     split_column = next((name for name in others if _assigns_splits(frame, name)), None)
     for name, reason in out.items():

@@ -6,7 +6,7 @@ import pandas as pd
 
 from unrolled.data.files.tabular import Table
 
-DATE = r"\d{4}-\d{2}-\d{2}|\d{8}"
+DATE = r"\d{4}-\d{2}-\d{2}|(1[5-9]|20)\d{6}"
 TIME_OF_DAY = r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?"
 NUM_CELLS = 1000  # looked at
 
@@ -22,13 +22,15 @@ def parts_of(time: str | None) -> list[tuple[str, str]]:
 
 
 def join_time(table: Table, time: str | None) -> None:
-    """Add the time column if the table lacks it and has the two columns that its name joins."""
+    """Replace two columns by the time column that joins their names, if the table lacks it."""
     if time is None or time in table.columns:
         return
     for date, clock in parts_of(time):
         if date in table.columns and clock in table.columns:
             cells = zip(table.text(date), table.text(clock), strict=True)
             table.frame[time] = [f"{day} {moment}" for day, moment in cells]
+            del table.frame[date], table.frame[clock]
+            return
 
 
 def guess_joined(table: Table, names: list[str]) -> str | None:

@@ -31,7 +31,7 @@ def refuse_other_tasks(labels: Sequence[str], path: object) -> None:
     if all(map(is_number, names)):
         are_whole = all(float(name).is_integer() for name in names)
         are_many = len(names) > MOST_NUMBERS
-        are_rare = 2 * len(names) > len(labels)
+        are_rare = len(names) > 2 and 2 * len(names) > len(labels)
         if (are_many and are_rare) or (not are_whole and (are_many or are_rare)):
             some = ", ".join(sorted(names)[:3])
             raise DataError(

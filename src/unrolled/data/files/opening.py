@@ -5,10 +5,7 @@ import codecs
 import gzip
 import lzma
 import re
-import shutil
-import tempfile
 import zipfile
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -231,25 +228,3 @@ def _only_member(path: Path) -> Any:
         return archive.open(names[0])
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise DataError(f"{path} cannot be unpacked: {error}") from error
-
-
-@cache
-def _spool() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="unrolled-")
-
-
-@cache
-def regular(path: Path) -> Path:
-    """Return the path of a file that can be read twice; the content of a pipe is copied to one.
-
-    Raises:
-        DataError: the path is the terminal.
-    """
-    if path.is_dir() or path.is_file() or not path.exists():
-        return path
-    if path.is_char_device():
-        raise DataError(f"{path} is a terminal or another device; type the path of a file")
-    copy = Path(tempfile.mkdtemp(dir=_spool().name)) / path.name
-    with path.open("rb") as source, copy.open("wb") as target:
-        shutil.copyfileobj(source, target)
-    return copy
