@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from unrolled.cli import run
+from unrolled.data.files.guessing import guess
 from unrolled.data.files.labels import refuse_other_tasks
 from unrolled.data.files.reader import fit_schema, read_recordings
 from unrolled.data.files.schema import Schema
-from unrolled.data.files.tabular import plain_label
+from unrolled.data.files.tabular import Table, plain_label
 from unrolled.errors import DataError
 
 CLASSES: dict[str, list[str]] = {
@@ -73,6 +74,15 @@ def test_inspect_says_that_regression_is_out_of_scope(
     write_regression(tmp_path / f"x{suffix}")
     code = run(["inspect", f"path=x{suffix}"])
     assert (code, "Regression is out of scope" in capsys.readouterr().err) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"), [("xyz", "which column is the label"), ("wy", "Regression")]
+)
+def test_a_column_called_y_may_be_an_axis(axes: str, message: str) -> None:
+    frame = pd.DataFrame({axis: np.linspace(0, 1, 8) for axis in axes})
+    with pytest.raises(DataError, match=message):
+        guess(Table(Path("x.csv"), frame), known={"id": None, "time": None, "label": None})
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".npz"])

@@ -9,6 +9,7 @@ import pytest
 from unrolled.cli import run
 from unrolled.data.files.reader import fit_schema
 from unrolled.data.files.schema import Schema
+from unrolled.errors import DataError
 
 ROWS = "x_0,x_1,label\n1.5,2,a\n3,4.5,b\n"
 FILES: dict[str, tuple[str, bytes, str]] = {
@@ -58,6 +59,12 @@ def test_what_is_typed_is_not_detected(tmp_path: Path, caplog: pytest.LogCapture
     with caplog.at_level(logging.INFO):
         fit_schema(Schema(separator=";"), tmp_path / "x.csv")
     assert caplog.text == ""
+
+
+def test_a_header_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes("größe,x_1,label\n1,2,a\n3,4,b\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"x\.csv, line 1: not UTF-8 text"):
+        fit_schema(Schema(), tmp_path / "x.csv")
 
 
 @pytest.mark.usefixtures("unrendered_figures")

@@ -5,6 +5,7 @@ the archive are cut to a few sequences. Those of R packages are replaced by smal
 same columns.
 """
 
+import io
 import os
 import shutil
 import threading
@@ -21,7 +22,9 @@ from unrolled.building.source import build_source
 from unrolled.cli import run
 from unrolled.commands.arguments import quote_names
 from unrolled.contracts import SourceData
+from unrolled.data.files.npz_format import array_parts
 from unrolled.data.files.paths import require_path
+from unrolled.data.files.pipes import regular
 from unrolled.data.files.reader import fit_schema
 from unrolled.data.files.schema import Schema
 from unrolled.errors import DataError
@@ -209,6 +212,14 @@ def test_stdin_inspect(inspect: Any, tmp_path: Path) -> None:
     pipe = pipe_with(tmp_path / "pipe", (CASES / "gz" / "swings.csv.gz").read_bytes())
     printed = inspect("one_class", f"path={pipe}")
     assert "to train:  unrolled train data=my_data data.path=FILE" in printed
+
+
+def test_stdin_of_an_array(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, np.ones((3, 4, 2)))
+    pipe = pipe_with(tmp_path / "pipe", buffer.getvalue())
+    (part,) = array_parts(regular(pipe), labelled=False)
+    assert part.lengths.tolist() == [4, 4, 4]
 
 
 def test_stdin_train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,8 +80,10 @@ def _working_folder(folder: RunFolder, config: DictConfig) -> Path:
     """Return the folder in which the run was started if the data was typed relative to it."""
     before = Path(folder.provenance().get("working_folder", ""))
     typed = [config.data.get(key) for key in PATHS]
-    paths = [before / Path(path).expanduser() for path in typed if path is not None]
-    return before if paths and all(path.exists() for path in paths) else Path.cwd()
+    paths = [Path(path).expanduser() for path in typed if path is not None]
+    relative = [path for path in paths if not path.is_absolute()]
+    is_found = bool(relative) and all((before / path).exists() for path in relative)
+    return before if is_found else Path.cwd()
 
 
 def _newest(root: Path) -> RunFolder:

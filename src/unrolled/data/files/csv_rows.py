@@ -64,9 +64,10 @@ def dialect_of(
         while len(sample) < SAMPLE_BYTES and (more := file.read(SAMPLE_BYTES)):
             sample += more
         encoding = file.encoding
-    lines = sample.decode("utf-8", errors="replace").splitlines(keepends=True)
     if len(sample) >= SAMPLE_BYTES:
-        lines.pop()  # may be cut
+        sample = sample[: sample.rfind(b"\n") + 1] or sample  # the last line may be cut
+    with _decoded(path, sample) as text:
+        lines = text.splitlines(keepends=True)
     skip = 0
     if lines and (named_by_excel := re.fullmatch(r'"?sep=(.)"?', lines[0].strip("\r\n"))):
         separator, skip = separator or named_by_excel[1], 1

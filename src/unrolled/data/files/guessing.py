@@ -64,8 +64,9 @@ def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
     numbers = {str(name): _share_of_numbers(frame[name]) for name in frame}
     label = known["label"] or guess_label(table)
     if label is None:
+        patterns = LABELS[:-1] if "x" in table.columns else LABELS  # y may be an axis
         for name in table.columns:
-            if re.fullmatch("|".join(LABELS[:2]), name, re.IGNORECASE):
+            if re.fullmatch("|".join(patterns), name, re.IGNORECASE):
                 refuse_other_tasks(table.labels(name), table.path)
         raise DataError(
             f"{table.path}: which column is the label? Type label=COLUMN, one of "

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from unrolled.data.files.npz_arrays import Read, Values, drain, npz_errors, open_array, read_array
 from unrolled.data.files.npz_names import NPZ_REMEDY, Arrays, Names, lengths_in, names_in
+from unrolled.data.files.opening import format_of
 from unrolled.data.files.recordings import has_nan
 from unrolled.data.files.tabular import shown
 from unrolled.errors import DataError
@@ -56,7 +57,7 @@ def array_parts(path: Path, *, labelled: bool) -> Iterator[ArrayPart]:
         DataError: the file is missing or damaged, an array is missing, or shapes do not match.
     """
     with npz_errors(path):
-        if path.suffix.lower() == ".npy":
+        if format_of(path) == "npy":
             if labelled:
                 raise DataError(
                     f"{path} holds a single array, without labels; "
