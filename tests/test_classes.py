@@ -106,6 +106,11 @@ def test_hydra_makes_only_its_plugins_and_log_files(
     assert [path.name for path in tmp_path.iterdir()] == ["more"]
 
 
+def test_a_callback_of_hydra_that_is_no_node_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"hydra\.callbacks\.mine"):
+        compose_config(["+hydra.callbacks.mine=3"])
+
+
 FILES = {
     "another package": ("# @package _global_\ndefaults: [files]\n", "@package _global_"),
     "another group": ("defaults: [files, {override /model: gru}]\n", "override /model"),

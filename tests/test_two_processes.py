@@ -89,6 +89,10 @@ def test_a_recipe_with_a_budget_of_steps_needs_one_device() -> None:
         check_config(config)
 
 
+def test_a_recipe_with_a_budget_of_steps_takes_one_device_by_number() -> None:
+    check_config(compose("data=files", "data.path=x.csv", "trainer.devices=[0]"))
+
+
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -95,7 +95,8 @@ def with_helpers(arguments: Sequence[str], trainer: DictConfig) -> Iterator[None
     try:
         yield
         for helper in helpers:
-            helper.wait(timeout=SECONDS_TO_END)
+            with suppress(subprocess.TimeoutExpired):  # the result is complete without it
+                helper.wait(timeout=SECONDS_TO_END)
     finally:
         for helper in helpers:
             helper.kill()

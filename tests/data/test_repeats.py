@@ -31,7 +31,7 @@ def test_repeated_sequences_are_those_whose_values_occur_in_another_set(
     one: list[list[int]], other: list[list[int]], third: list[list[int]]
 ) -> None:
     sets = [a_set(other, width=3), a_set(third, width=4, padding=7.0)]
-    found = repeated(a_set(one, width=5, padding=9.0), sets)
+    found = repeated([*sets, a_set(one, width=5, padding=9.0)])[-1]
     assert found.tolist() == [values in other + third for values in one]
 
 
@@ -40,18 +40,18 @@ def test_labels_and_ids_do_not_matter_but_every_value_does() -> None:
     x = part.x.clone()
     x[10:, 6, 2] += 1e-5
     other = replace(part, x=x, y=part.y + 1, ids=part.ids + 99)
-    sets = [Selection.of_all(part)]
-    assert repeated(Selection.of_all(other), sets).tolist() == [True] * 10 + [False] * 40
+    sets = [Selection.of_all(part), Selection.of_all(other)]
+    assert repeated(sets)[-1].tolist() == [True] * 10 + [False] * 40
 
 
 def test_missing_values_are_equal_to_each_other() -> None:
     part = a_set([[1, 2]], width=2)
     part.sequences.x[0, 0, 0] = torch.nan
-    assert repeated(part, [part]).all()
+    assert repeated([part, part])[-1].all()
 
 
 @pytest.mark.parametrize("block", [1, 1000])
 def test_blocks_do_not_matter(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selection, "BLOCK_VALUES", block)
     part = a_set([[1], [2], [3], [4]], width=2)
-    assert repeated(part, [a_set([[4], [2]], width=1)]).tolist() == [False, True, False, True]
+    assert repeated([a_set([[4], [2]], width=1), part])[-1].tolist() == [False, True, False, True]

@@ -72,14 +72,15 @@ def _check_trainer(trainer: DictConfig) -> None:
     for key in OWN_ARGUMENTS:
         if key in trainer:
             raise ConfigError(f"trainer.{key}={trainer[key]}: {OWN_ARGUMENTS[key]}")
-    if trainer.max_steps is None and (trainer.devices not in ("auto", 1) or trainer.num_nodes != 1):
+    devices = trainer.devices
+    num_devices = len(devices) if OmegaConf.is_list(devices) else devices
+    is_one_process = num_devices in ("auto", 1, "1") and trainer.num_nodes == 1
+    if trainer.max_steps is None and not is_one_process:
         raise ConfigError(
-            f"trainer.devices={trainer.devices}: recipe=small computes its steps for one device; "
+            f"trainer.devices={devices}: recipe=small computes its steps for one device; "
             "use recipe=own or trainer.devices=1"
         )
     num_cores = os.cpu_count() or 1
-    devices = trainer.devices
-    num_devices = len(devices) if OmegaConf.is_list(devices) else devices
     on_cpu = trainer.accelerator == "cpu" or not _has_gpu_driver()
     if on_cpu and isinstance(num_devices, int) and num_devices > num_cores:
         raise ConfigError(

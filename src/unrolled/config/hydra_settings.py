@@ -24,9 +24,9 @@ def check_hydra(hydra: DictConfig) -> None:
     settings = OmegaConf.to_container(hydra)
     assert isinstance(settings, dict)
     for name in ("launcher", "sweeper"):
-        _check(f"{name}._target_", (settings[name] or {}).get("_target_"), PLUGINS)
+        _check(f"{name}._target_", _field(settings[name], "_target_"), PLUGINS)
     for name, callback in (settings["callbacks"] or {}).items():
-        _check(f"callbacks.{name}._target_", callback.get("_target_"), ())
+        _check(f"callbacks.{name}._target_", _field(callback, "_target_"), ())
     for name in ("job_logging", "hydra_logging"):
         _check_logging(settings[name] or {}, name)
 
@@ -34,14 +34,19 @@ def check_hydra(hydra: DictConfig) -> None:
 def _check_logging(logging: dict[str, Any], key: str) -> None:
     """Refuse handlers that do more than append to a file or print, and unknown factories."""
     for name, handler in (logging.get("handlers") or {}).items():
-        _check(f"{key}.handlers.{name}.class", handler.get("class"), HANDLERS)
+        _check(f"{key}.handlers.{name}.class", _field(handler, "class"), HANDLERS)
         if handler.get("mode", "a") != "a":
             raise ConfigError(f"hydra.{key}.handlers.{name}.mode={handler['mode']}: need a")
     for part in ("handlers", "formatters", "filters"):
         for name, node in (logging.get(part) or {}).items():
             for word in ("()", "class") if part != "handlers" else ("()",):
-                if word in node:
+                if _field(node, word) is not None:
                     _check(f"{key}.{part}.{name}.{word}", node[word], (COLORED,))
+
+
+def _field(node: Any, name: str) -> Any:
+    """Return a value of a node, or None if it is no node."""
+    return node.get(name) if isinstance(node, dict) else None
 
 
 def _check(key: str, target: object, known: tuple[str, ...]) -> None:

@@ -118,17 +118,17 @@ class SequenceDataModule(LightningDataModule):
 
     def _find_repeated(self, parts: Parts[Selection]) -> None:
         """Count the sequences that have the same values as one of a set used earlier, and warn."""
-        earlier = [parts.train]
-        for name, part in (("val", parts.val), ("test", parts.test)):
-            if part is None:
+        named = {"train": parts.train, "val": parts.val, "test": parts.test}
+        given = {name: part for name, part in named.items() if part is not None}
+        for (name, part), found in zip(given.items(), repeated([*given.values()]), strict=True):
+            if name == "train":
                 continue
-            found = repeated(part, earlier)
-            earlier.append(part)
             self.num_repeated[name] = int(found.sum())
             if name == "test":
                 self.repeated_ids = part.ids[found]
             if found.any():
-                of = "training set" if len(earlier) == 2 else "training or validation set"
+                with_val = name == "test" and parts.val is not None
+                of = "training or validation set" if with_val else "training set"
                 self.warnings.append(
                     f"{int(found.sum())} of {len(part)} sequences of the {SPLIT_NAMES[name]} have "
                     f"the same values as a sequence of the {of}"

@@ -12,21 +12,25 @@ from unrolled.contracts import real_steps
 from unrolled.data.selection import Selection
 
 
-def repeated(part: Selection, others: Sequence[Selection]) -> Bool[Tensor, " n"]:
-    """Return which sequences of a set have the same values as a sequence of another set.
+def repeated(sets: Sequence[Selection]) -> list[Bool[Tensor, " n"]]:
+    """Return for each set which of its sequences have the same values as one of an earlier set.
 
     Sequences are found by a 64-bit hash, and then compared value by value.
     """
-    width = max(int(one.lengths.max()) * one.num_features for one in (part, *others))
+    width = max(int(one.lengths.max()) * one.num_features for one in sets)
     factors = np.random.default_rng(0).integers(1, 2**62, size=width + 1)
-    keys = _hashes(part, factors)
-    found = np.zeros(len(part), dtype=bool)
-    for other in others:
-        other_keys, rows = np.unique(_hashes(other, factors), return_index=True)
-        places = np.searchsorted(other_keys, keys).clip(max=len(other_keys) - 1)
-        for row in np.flatnonzero(other_keys[places] == keys):
-            found[row] |= _is_same(part, int(row), other, int(rows[places[row]]))
-    return torch.from_numpy(found)
+    earlier: list[tuple[Selection, npt.NDArray[np.int64], npt.NDArray[np.intp]]] = []
+    every = []
+    for part in sets:
+        keys = _hashes(part, factors)
+        found = np.zeros(len(part), dtype=bool)
+        for other, other_keys, rows in earlier:
+            places = np.searchsorted(other_keys, keys).clip(max=len(other_keys) - 1)
+            for row in np.flatnonzero(other_keys[places] == keys):
+                found[row] |= _is_same(part, int(row), other, int(rows[places[row]]))
+        earlier.append((part, *np.unique(keys, return_index=True)))
+        every.append(torch.from_numpy(found))
+    return every
 
 
 def _hashes(part: Selection, factors: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
