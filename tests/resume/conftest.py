@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -219,10 +220,16 @@ def differences(left: Any, right: Any, place: str = "") -> list[str]:
 def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
     """Return step and value of each scalar in TensorBoard's event files, by step.
 
-    TensorBoard reads files of the same second by process id, which need not be their order.
+    TensorBoard reads files of the same second in the order of their process ids as text, where 1003
+    comes before 995, and would drop what the later process wrote. So they get names in the order in
+    which they were written.
     """
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
-    events.Reload()
+    files = sorted(folder.glob("events.out.*"), key=lambda path: path.stat().st_mtime_ns)
+    with tempfile.TemporaryDirectory() as ordered:
+        for number, path in enumerate(files):
+            (Path(ordered) / f"{number:04d}.tfevents").symlink_to(path.absolute())
+        events = EventAccumulator(ordered, size_guidance={"scalars": 0})
+        events.Reload()
     tags = [tag for tag in events.Tags()["scalars"] if not tag.startswith("hp/")]
     return {tag: sorted((e.step, e.value) for e in events.Scalars(tag)) for tag in tags}
 
