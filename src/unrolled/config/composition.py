@@ -24,7 +24,6 @@ from unrolled.config.conf_folder import CONF
 from unrolled.config.hydra_settings import check_hydra
 from unrolled.config.keys import all_keys, unknown_key
 from unrolled.config.literal import literal_values
-from unrolled.config.values import register_resolvers
 from unrolled.errors import ConfigError, did_you_mean
 
 CONFIG_NAME = "train"
@@ -73,7 +72,6 @@ def hydra_in_conf(config_dir: str | None = None) -> Iterator[Hydra]:
     Raises:
         ConfigError: there is no such folder.
     """
-    register_resolvers()
     working_folder.register()
     caches.register()
     version.setbase("1.3")
