@@ -28,7 +28,7 @@ MADE_IN_THIS_PROCESS = {"src/unrolled/config/caches.py"}  # may read its own pic
 @pytest.mark.acceptance("A33")
 def test_every_package_of_the_lock_file_is_pinned_with_hashes() -> None:
     text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-    entries = re.findall(r"^[A-Za-z0-9].*(?:\\\n.*)*", text, re.MULTILINE)
+    entries = re.split(r"\n(?=[A-Za-z0-9])", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE))
 
     assert len(entries) > 50
     assert [entry for entry in entries if not re.search(r"==\S+", entry)] == []
