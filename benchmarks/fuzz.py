@@ -12,6 +12,7 @@ out=DIR (fuzz-failures), with the error next to it. The exit code is 1 if there 
 """
 
 import contextlib
+import copy
 import io
 import logging
 import os
@@ -33,6 +34,7 @@ import pandas as pd
 from unrolled.cli import run as command
 from unrolled.config.checks import check_config
 from unrolled.config.composition import compose_config, compose_job, without_hydra
+from unrolled.contracts import Source
 from unrolled.errors import UnrolledError
 
 SECONDS_PER_INPUT = 20
@@ -139,15 +141,14 @@ def files_reader(path: Path) -> Callable[[str], None]:
     """Return a function that reads the file with some settings as `unrolled train` does."""
     from unrolled.building.source import build_source
 
-    config = without_hydra(compose_config(["data=files", "data.path=file"]))
+    path.touch()
+    sources: dict[str, Source] = {}
 
     def read(settings: str) -> None:
-        changed_config = config.copy()
-        changed_config.data.path = str(path)
-        for word in settings.split():
-            key, value = word.removeprefix("data.").split("=")
-            changed_config.data[key] = value
-        build_source(changed_config).load()
+        if settings not in sources:
+            words = ["data=files", f"data.path={path}", *settings.split()]
+            sources[settings] = build_source(without_hydra(compose_config(words)))
+        copy.deepcopy(sources[settings]).load()
 
     return read
 

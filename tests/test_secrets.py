@@ -189,3 +189,15 @@ def test_a_copy_of_environment_variables_is_refused(
 ) -> None:
     assert run(["train", "hydra.job.env_copy=[LEAKY_TOKEN]"]) == ConfigError.exit_code
     assert "hydra.job.env_copy" in capsys.readouterr().err
+
+
+def test_a_resolved_config_is_printed_without_secrets(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        run(["train", "+data.recipe.token=${oc.env:LEAKY_TOKEN}", "--cfg", "job", "--resolve"]) == 0
+    )
+
+    text = capsys.readouterr().out
+    assert "token: ${oc.env:LEAKY_TOKEN}" in text
+    assert not [part for part in PARTS if part in text]

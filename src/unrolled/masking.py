@@ -28,7 +28,7 @@ def remember(name: str, value: str) -> None:
 
     A value of several lines, such as a private key, is also masked line by line.
     """
-    if NOT_SECRET.fullmatch(name) or _is_path(value):
+    if value in _references or NOT_SECRET.fullmatch(name) or _is_path(value):
         return
     for text in {value, value.strip(), *map(str.strip, value.splitlines())}:
         if len(text) >= SHORTEST:

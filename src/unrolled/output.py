@@ -27,7 +27,8 @@ ESCAPE_SEQUENCE = re.compile(
 # All control characters but tab and newline, and the ones that reverse the direction of text.
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 SURROGATE = re.compile("[\ud800-\udfff]")  # a byte of a file name that is not UTF-8
-FORMULA = re.compile("'*[=+\\-@\t\r]")
+# The last four are the wide forms of = + - @, which some spreadsheets read as these.
+FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
@@ -58,9 +59,9 @@ def guard_logging() -> None:
 def spreadsheet_cell(text: str) -> str:
     """Return text that a spreadsheet does not take for a formula.
 
-    Text that begins with =, +, -, @, a tab or a carriage return gets an apostrophe in front, and so
-    does text that begins with apostrophes and one of these, so that removing one apostrophe from
-    such a cell always restores the text. Numbers, such as a class named -1, stay as they are.
+    Text that begins with =, +, -, @ or white space other than a space gets an apostrophe in front,
+    and so does text that begins with apostrophes and one of these, so that removing one apostrophe
+    from such a cell always restores the text. Numbers, such as a class named -1, stay as they are.
     """
     if FORMULA.match(text) and not NUMBER.fullmatch(text):
         return f"'{text}"

@@ -1,5 +1,7 @@
 """`unrolled train [key=value ...]`: train one run, or with -m every run of a sweep."""
 
+import io
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from hydra._internal.callbacks import Callbacks
@@ -46,10 +48,15 @@ def run(arguments: list[str]) -> None:
             hydra.hydra_help(CONFIG_NAME, args_parser=parser, args=args)
         elif args.shell_completion:
             hydra.shell_completion(CONFIG_NAME, overrides=args.overrides)
-        elif args.cfg:
-            hydra.show_cfg(CONFIG_NAME, args.overrides, args.cfg, args.package, args.resolve)
-        elif args.info:
-            hydra.show_info(args.info, CONFIG_NAME, args.overrides)
+        elif args.cfg or args.info:
+            with redirect_stdout(io.StringIO()) as shown:  # --resolve would print secrets
+                if args.cfg:
+                    hydra.show_cfg(
+                        CONFIG_NAME, args.overrides, args.cfg, args.package, args.resolve
+                    )
+                else:
+                    hydra.show_info(args.info, CONFIG_NAME, args.overrides)
+            echo(shown.getvalue().rstrip("\n"))
         else:
             hydra.multirun(CONFIG_NAME, sweep_job, [*args.overrides, "hydra.mode=MULTIRUN"])
 
