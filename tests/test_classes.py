@@ -46,6 +46,7 @@ HOSTILE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(("key", "value"), HOSTILE.values(), ids=list(HOSTILE))
+@pytest.mark.acceptance("A29")
 def test_a_config_cannot_name_other_classes(key: str, value: Any) -> None:
     config = compose()
     OmegaConf.update(config, key, value, force_add=True)
@@ -58,6 +59,7 @@ def test_a_config_cannot_name_other_classes(key: str, value: Any) -> None:
     ("key", "value"),
     [HOSTILE[name] for name in HOSTILE if HOSTILE[name][0].split(".")[0] in ("model", "data")],
 )
+@pytest.mark.acceptance("A29")
 def test_a_run_folder_cannot_name_other_classes(
     key: str, value: Any, tiny_run: Any, tmp_path: Path
 ) -> None:
@@ -83,6 +85,7 @@ HYDRA = {
 
 @pytest.mark.parametrize("how", ["run", "sweep"])
 @pytest.mark.parametrize(("key", "value"), HYDRA.values(), ids=list(HYDRA))
+@pytest.mark.acceptance("A29")
 def test_hydra_makes_only_its_plugins_and_log_files(
     key: str,
     value: str,
@@ -119,6 +122,7 @@ FILES = {
 
 
 @pytest.mark.parametrize(("text", "message"), FILES.values(), ids=list(FILES))
+@pytest.mark.acceptance("A29")
 def test_a_file_of_the_working_folder_sets_only_its_own_group(
     text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,6 +103,8 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("arguments", "hint"), REFUSED.values(), ids=list(REFUSED))
+@pytest.mark.acceptance("A20")
+@pytest.mark.acceptance("A21")
 def test_a_config_error_is_reported_with_a_suggestion_and_leaves_no_folder(
     arguments, hint, tmp_path, capsys, monkeypatch
 ):
@@ -133,6 +135,8 @@ WITHOUT_TORCH = {
 }
 
 
+@pytest.mark.acceptance("A20")
+@pytest.mark.acceptance("A21")
 def test_errors_that_need_no_torch_are_reported_without_importing_it(tmp_path):
     (tmp_path / "run").mkdir()
     config = OmegaConf.to_yaml(compose(), resolve=True)
@@ -165,6 +169,7 @@ def test_an_added_key_that_a_class_does_not_have_is_refused(tmp_path, capsys, mo
     assert "did you mean 'hidden_size'" in capsys.readouterr().err
 
 
+@pytest.mark.acceptance("A22")
 def test_a_missing_gpu_is_refused(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("unrolled.config.checks.GPU_DRIVERS", ("libnothing.so",))

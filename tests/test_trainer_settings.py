@@ -100,6 +100,7 @@ def test_a_setting_of_the_trainer_works(alone: str | None, train_in: Any) -> Non
 @pytest.mark.parametrize(
     ("key", "value"), [(key, value) for key, (_, wrong) in VALUES.items() for value in wrong]
 )
+@pytest.mark.acceptance("A21")
 def test_a_wrong_setting_of_the_trainer_is_refused(key: str, value: Any, tmp_path: Path) -> None:
     config = compose(*TINY)
     OmegaConf.update(config, f"trainer.{key}", value, force_add=True)

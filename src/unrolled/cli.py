@@ -14,6 +14,7 @@ from unrolled import __version__
 from unrolled.commands.arguments import take
 from unrolled.config.classes import allowing
 from unrolled.errors import ConfigError, RunInterruptedError, UnrolledError, did_you_mean
+from unrolled.output import echo, guard_logging
 from unrolled.processes import is_helper
 
 COMMANDS = {
@@ -59,6 +60,7 @@ def run(arguments: list[str]) -> int:
 
     arguments: the command line without the program's name, such as ["train", "model=gru"].
     """
+    guard_logging()
     if any(a.startswith(("-sc", "--shell-completion")) for a in arguments):
         arguments = _prepare_completion(arguments)
     name = next((argument for argument in arguments if argument in COMMANDS), None)
@@ -69,7 +71,7 @@ def run(arguments: list[str]) -> int:
     try:
         command = importlib.import_module(f"unrolled.commands.{name}")
         if name != "train" and {"--help", "-h"} & set(rest):
-            print(f"{command.__doc__}".strip())
+            echo(f"{command.__doc__}".strip())
             return 0
         packages, rest = take(rest, "allow")
         with allowing([] if packages is None else packages.strip("[]").split(",")):
@@ -78,10 +80,10 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except UnrolledError as error:
         if not is_helper():  # the first process prints the same
-            print(f"error: {error}", file=sys.stderr)
+            echo(f"error: {error}", is_error=True)
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        echo("interrupted", is_error=True)
         return 130
     except BrokenPipeError:  # for example `unrolled list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -98,24 +100,24 @@ def _unexpected(error: Exception, arguments: list[str]) -> int:
     if isinstance(error, HydraException | OmegaConfBaseException):
         from unrolled.config.composition import explain
 
-        print(f"error: {explain(error, arguments)}", file=sys.stderr)
+        echo(f"error: {explain(error, arguments)}", is_error=True)
         return ConfigError.exit_code
-    traceback.print_exception(error)
+    echo("".join(traceback.format_exception(error)).rstrip("\n"), is_error=True)
     return 1
 
 
 def _without_command(arguments: list[str]) -> int:
     if arguments and arguments[0] in ("--version", "-V"):
-        print(f"unrolled {__version__}")
+        echo(f"unrolled {__version__}")
         return 0
     commands = "\n".join(f"  {name:<10} {about}" for name, about in COMMANDS.items())
-    usage = USAGE.format(commands=commands)
+    usage = USAGE.format(commands=commands).rstrip("\n")
     if not arguments or arguments[0] in ("--help", "-h", "help"):
-        print(usage, end="")
+        echo(usage)
         return 0
     words = [argument for argument in arguments if not argument.startswith("-")] or arguments
     hint = did_you_mean(words[0], COMMANDS)
-    print(f"error: {words[0]!r} is not a command{hint}\n\n{usage}", end="", file=sys.stderr)
+    echo(f"error: {words[0]!r} is not a command{hint}\n\n{usage}", is_error=True)
     return ConfigError.exit_code
 
 
@@ -129,7 +131,7 @@ def _prepare_completion(arguments: list[str]) -> list[str]:
     typed = words[1] if len(words) > 1 else ""
     is_query = any("query=" in argument for argument in arguments)
     if is_query and (typed not in COMMANDS or (len(words) == 2 and not line.endswith(" "))):
-        print("\n".join(name for name in COMMANDS if name.startswith(typed)))
+        echo("\n".join(name for name in COMMANDS if name.startswith(typed)))
         sys.exit(0)
     if is_query:
         os.environ["COMP_LINE"] = line.replace(f" {typed}", "", 1)

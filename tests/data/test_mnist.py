@@ -186,6 +186,7 @@ def test_images_become_rows_between_0_and_1(tmp_path):
     assert torch.equal(x, torch.from_numpy(raw.astype(np.float32)) / 255)
 
 
+@pytest.mark.acceptance("A18")
 def test_a_found_file_with_other_contents_is_refused(tmp_path):
     write(tmp_path / "data" / "tiny", CONTENTS | {PARTS[1]: CONTENTS[TEST_PARTS[1]]})
 
@@ -324,6 +325,7 @@ def test_a_mirror_behind_a_proxy_counts_as_reachable(monkeypatch):
     assert reachable((mirror,)) == [mirror]
 
 
+@pytest.mark.acceptance("A18")
 def test_the_command_line_says_so_with_exit_code_3(monkeypatch, capsys):
     monkeypatch.setattr(MNIST, "mirrors", ("http://127.0.0.1:9/",))
 

@@ -39,6 +39,7 @@ def test_good_sequences_pass() -> None:
 @pytest.mark.parametrize(
     ("value", "shown"), [(float("nan"), "nan"), (float("inf"), "inf"), (-float("inf"), "-inf")]
 )
+@pytest.mark.acceptance("A17")
 def test_a_number_that_is_not_finite_is_named_with_its_place(value: float, shown: str) -> None:
     sequences = with_values((1, 1, 0), (2, 0, 0), (2, 0, 1), value=value)
     expected = (
@@ -65,6 +66,7 @@ def test_large_numbers_whose_sum_is_infinite_are_finite() -> None:
 
 
 @pytest.mark.parametrize("label", [-100, -1, 5, 1000])
+@pytest.mark.acceptance("A17")
 def test_a_label_out_of_range_is_named_with_its_row(label: int) -> None:
     sequences = make(y=torch.tensor([0, label, label]))
     expected = (
@@ -75,6 +77,7 @@ def test_a_label_out_of_range_is_named_with_its_row(label: int) -> None:
 
 
 @pytest.mark.parametrize("length", [0, -3, 5, 99])
+@pytest.mark.acceptance("A17")
 def test_a_length_out_of_range_is_named_with_its_row(length: int) -> None:
     sequences = make(lengths=torch.tensor([4, 2, length]))
     expected = rf"test set, row 30: {length}; a length must be 1 to 4, .*\(1 rows are wrong\)"
@@ -82,6 +85,7 @@ def test_a_length_out_of_range_is_named_with_its_row(length: int) -> None:
         check(sequences, split="test set")
 
 
+@pytest.mark.acceptance("A17")
 def test_an_empty_part_is_refused() -> None:
     none = torch.arange(0)
     with pytest.raises(DataError, match="the test set is empty"):

@@ -10,8 +10,8 @@ import pytest
 
 from conftest import compose
 from unrolled.cli import run
+from unrolled.output import clean
 from unrolled.reports.comparison import compare
-from unrolled.reports.console import clean
 from unrolled.reports.runs import read_runs
 from unrolled.reports.terminal import show_scores
 from unrolled.runs.result import Best, Result

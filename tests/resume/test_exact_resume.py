@@ -55,6 +55,9 @@ def check(new_run, uninterrupted, scheduler, loop, kill, *, within):
 
 
 @pytest.mark.parametrize(("scheduler", "loop", "kill", "within"), QUICK)
+@pytest.mark.acceptance("A1")
+@pytest.mark.acceptance("A2")
+@pytest.mark.acceptance("A4")
 def test_a_killed_run_resumes_bit_for_bit(new_run, uninterrupted, scheduler, loop, kill, within):
     check(new_run, uninterrupted, scheduler, loop, kill, within=within)
 

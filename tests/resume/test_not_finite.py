@@ -25,6 +25,7 @@ class Model(LightningModule):
 NAN = {"at": "batch_start", "epoch": 2, "batch": 3, "do": "nan"}
 
 
+@pytest.mark.acceptance("A15")
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(new_run, uninterrupted):
     run = new_run()
     assert run.train(fault=NAN, first=True) == 5, run.output
@@ -58,6 +59,7 @@ def test_checks_at_intervals_find_the_first_faulty_step(monkeypatch):
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+@pytest.mark.acceptance("A16")
 def test_a_score_that_is_not_finite_is_never_the_best(wrong, tmp_path):
     saved = []
     trainer = MagicMock(spec=Trainer)

@@ -22,6 +22,7 @@ def killed(server, tmp_path_factory):
     return run
 
 
+@pytest.mark.acceptance("A6")
 def test_a_finished_run_is_not_trained_again(uninterrupted):
     run = uninterrupted()
     before = run.result
@@ -53,6 +54,7 @@ def refused(run, overrides):
         assert any(OTHER[override] in line for line in message), message
 
 
+@pytest.mark.acceptance("A5")
 def test_each_changed_setting_is_named(killed):
     refused(killed, list(OTHER))
 
@@ -88,6 +90,7 @@ def test_misspelled_keys_and_whole_groups_are_config_errors(killed):
     assert killed.resume("~callbacks.early_stopping") == 2
 
 
+@pytest.mark.acceptance("A5")
 def test_a_longer_run_resumes_and_logs_the_new_schedule(new_run):
     run = new_run("trainer.max_epochs=2")
     assert run.train() == 0
@@ -161,6 +164,7 @@ def test_init_from_another_model_is_refused(new_run, uninterrupted):
     assert "size mismatch" in run.output
 
 
+@pytest.mark.acceptance("A14")
 def test_every_finished_run_has_a_finite_checkpoint_and_a_result(uninterrupted):
     run = uninterrupted()
     assert run.result["exit_code"] == 0
@@ -170,6 +174,7 @@ def test_every_finished_run_has_a_finite_checkpoint_and_a_result(uninterrupted):
         assert all(torch.isfinite(weight).all() for weight in state["state_dict"].values())
 
 
+@pytest.mark.acceptance("A26")
 def test_the_stack_of_a_hanging_step_is_printed(new_run):
     run = new_run("callbacks.watchdog.minutes=0.005")
     hang = {"at": "batch_end", "epoch": 0, "batch": 2, "do": "hang_until_reported"}

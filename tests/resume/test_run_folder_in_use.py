@@ -15,6 +15,7 @@ from .conftest import SMALL
 HANG = {"at": "batch_end", "epoch": 1, "batch": 2, "do": "hang"}
 
 
+@pytest.mark.acceptance("A24")
 def test_a_second_process_is_refused_until_the_first_ends(new_run):
     run = new_run()
     train = ["train", *SMALL, f"hydra.run.dir={run.folder}"]
@@ -48,6 +49,7 @@ def test_a_folder_with_a_run_is_not_overwritten(new_run):
 
 
 @pytest.mark.slow
+@pytest.mark.acceptance("A23")
 def test_fifty_simultaneous_starts_get_a_folder_each(new_run):
     num = 50
     run = new_run()

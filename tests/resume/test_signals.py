@@ -15,6 +15,7 @@ CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129, "SIGUSR1": 138}
 WITHIN_BATCH = {"at": "batch_start", "epoch": 1, "batch": 2}
 
 
+@pytest.mark.acceptance("A12")
 def test_a_run_that_a_signal_ended_resumes_bit_for_bit(new_run, uninterrupted):
     name = "SIGTERM"
     run = new_run()
@@ -43,6 +44,7 @@ def test_every_signal_at_every_place(new_run, uninterrupted, name, place, loop):
     assert_same_run(run, uninterrupted(*loop))
 
 
+@pytest.mark.acceptance("A12")
 def test_a_second_signal_ends_the_run_at_once(new_run):
     run = new_run()
     hang = {**WITHIN_BATCH, "do": "hang"}

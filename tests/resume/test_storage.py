@@ -28,6 +28,7 @@ def checkpoint(tmp_path):
     return path
 
 
+@pytest.mark.acceptance("A28")
 def test_torch_reads_a_checkpoint_file(checkpoint):
     plain = torch.load(checkpoint, weights_only=True)
     assert torch.equal(plain["weights"], torch.arange(300.0))
@@ -45,6 +46,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
+@pytest.mark.acceptance("A10")
 def test_a_damaged_checkpoint_is_refused(checkpoint, kind):
     checkpoint.write_bytes(DAMAGE[kind](checkpoint.read_bytes()))
     with pytest.raises(CheckpointError, match=str(checkpoint)):
@@ -65,6 +67,7 @@ def test_a_single_flipped_bit_is_found(checkpoint, num):
             checkpoint_file.load(checkpoint)
 
 
+@pytest.mark.acceptance("A10")
 def test_a_run_with_a_damaged_last_checkpoint_resumes_from_the_best(new_run, uninterrupted):
     within = "checkpoint.every_n_steps=1"
     run = new_run(within)
@@ -76,6 +79,7 @@ def test_a_run_with_a_damaged_last_checkpoint_resumes_from_the_best(new_run, uni
     assert_same_run(run, uninterrupted(within))
 
 
+@pytest.mark.acceptance("A11")
 def test_resume_without_a_valid_checkpoint_trains_nothing(new_run):
     run = new_run()
     assert run.train(fault=KILL_AT) == -9
@@ -107,12 +111,14 @@ def kill_during_saves(new_run, reference, *, num_kills, seed):
     return num
 
 
+@pytest.mark.acceptance("A3")
 def test_killed_three_times_while_saving(new_run, uninterrupted):
     reference = uninterrupted("checkpoint.every_n_steps=1")
     assert kill_during_saves(new_run, reference, num_kills=3, seed=SEED) == 3
 
 
 @pytest.mark.slow
+@pytest.mark.acceptance("A7")
 def test_killed_fifty_times_while_saving(new_run, uninterrupted):
     reference = uninterrupted("checkpoint.every_n_steps=1", *LONG)
     assert kill_during_saves(new_run, reference, num_kills=50, seed=SEED) == 50
@@ -160,6 +166,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(path)], check=True)
 
 
+@pytest.mark.acceptance("A8")
 def test_a_disk_that_fills_up_keeps_the_last_good_checkpoint(new_run, small_disk):
     run = new_run()
     run_folder = small_disk / "run"
@@ -175,6 +182,7 @@ def test_a_disk_that_fills_up_keeps_the_last_good_checkpoint(new_run, small_disk
     assert run.wait(run.start(["resume", f"run={run_folder}"])) == 0, run.output
 
 
+@pytest.mark.acceptance("A8")
 def test_a_disk_too_small_for_the_checkpoints_is_refused_before_training(new_run, small_disk):
     run = new_run()
     arguments = ["train", *SMALL, "model.hidden_size=200", f"hydra.run.dir={small_disk}/run"]
@@ -183,6 +191,7 @@ def test_a_disk_too_small_for_the_checkpoints_is_refused_before_training(new_run
     assert not run.steps
 
 
+@pytest.mark.acceptance("A9")
 def test_a_read_only_folder_is_refused_before_torch_is_imported(tmp_path):
     (tmp_path / "file").touch()
     code = "import sys; from unrolled.cli import run; c = run(sys.argv[1:]); "
@@ -199,6 +208,7 @@ def test_a_read_only_folder_is_refused_before_torch_is_imported(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.acceptance("A9")
 def test_a_folder_that_becomes_read_only_ends_the_run(new_run, small_disk):
     """small_disk skips the test if nothing can be mounted."""
     run = new_run()

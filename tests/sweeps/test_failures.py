@@ -26,6 +26,8 @@ def faults(offset=0):
     ]
 
 
+@pytest.mark.acceptance("A19")
+@pytest.mark.acceptance("A25")
 def test_five_kinds_of_death_leave_the_other_jobs_alone(new_sweep):
     sweep = new_sweep("seed=1,2,3,4,5,6,7")
 
@@ -62,6 +64,7 @@ def test_sweep_side_by_side_is_the_one_after_the_other(new_sweep, finished):
     }
 
 
+@pytest.mark.acceptance("A13")
 def test_signal_stops_the_sweep_and_the_same_command_goes_on(new_sweep, finished):
     sweep = new_sweep(*finished.overrides)
     hang = {"at": "batch_start", "batch": 3, "seed": 2, "do": "hang"}
@@ -134,6 +137,7 @@ def test_sweep_killed_at_five_random_moments_gives_the_same_table(new_sweep):
 
 @pytest.mark.rare
 @pytest.mark.timeout(7200)
+@pytest.mark.acceptance("A25")
 def test_a_thousand_jobs_of_which_five_die(new_sweep):
     sweep = new_sweep(f"seed={','.join(map(str, range(1000)))}", "logger=none", "sweep.keep=none")
 

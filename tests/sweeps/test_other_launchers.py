@@ -80,6 +80,7 @@ for process in ours:
 
 
 @pytest.mark.slow
+@pytest.mark.acceptance("A32")
 def test_a_ray_of_this_machine_listens_to_this_machine_only(tmp_path):
     pytest.importorskip("ray")
     done = subprocess.run(
@@ -96,6 +97,7 @@ def test_a_ray_of_this_machine_listens_to_this_machine_only(tmp_path):
     assert found <= {"127.0.0.1", "::ffff:127.0.0.1", "::1"}
 
 
+@pytest.mark.acceptance("A32")
 def test_a_ray_that_would_listen_to_others_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", ModuleType("ray"))
     monkeypatch.delenv(SWITCH, raising=False)

@@ -2,10 +2,13 @@
 
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from sklearn.metrics import ConfusionMatrixDisplay
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
+
+from unrolled.output import figure_text
 
 CHARTS = {
     name: {name: ["Multiline", [f"train/{name}", f"val/{name}"]]} for name in ("loss", "accuracy")
@@ -35,12 +38,13 @@ def _writers(trainer: Trainer) -> list[SummaryWriter]:
     ]
 
 
+@rc_context({"text.usetex": False})
 def _draw(trainer: Trainer, pl_module: LightningModule, *, split: str) -> None:
     confusion: dict[str, Tensor] = pl_module.confusion  # type: ignore[assignment]
     writers = _writers(trainer)
     if split not in confusion or not writers:
         return
-    names = trainer.datamodule.class_names  # type: ignore[attr-defined]
+    names = [figure_text(name) for name in trainer.datamodule.class_names]  # type: ignore[attr-defined]
     figure = Figure(figsize=(2 + 0.5 * len(names), 2 + 0.5 * len(names)), layout="constrained")
     axes = figure.subplots()
     matrix = ConfusionMatrixDisplay(confusion[split].cpu().numpy(), display_labels=names)

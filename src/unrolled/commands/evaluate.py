@@ -25,6 +25,7 @@ from unrolled.config.checks import check_config
 from unrolled.config.composition import override
 from unrolled.data.files.paths import PATHS, require_data_paths
 from unrolled.errors import ConfigError
+from unrolled.output import echo
 from unrolled.runs.durable import write_atomically
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_run
@@ -60,7 +61,7 @@ def run(arguments: list[str]) -> None:
         _repeat_test(folder, rest)
     else:
         _evaluate_file(folder, file)
-    print(f"run: {folder.path}", flush=True)
+    echo(f"run: {folder.path}")
 
 
 def _evaluate_file(folder: RunFolder, file: NewFile) -> None:
@@ -71,7 +72,7 @@ def _evaluate_file(folder: RunFolder, file: NewFile) -> None:
     evaluation = file.read(lambda whole: _evaluate(predictor, file, whole=whole))
     show_evaluation(evaluation, noun="windows" if predictor.run.labels_may_change else "sequences")
     if file.output is not None:
-        print(f"mistakes: {file.output}")
+        echo(f"mistakes: {file.output}")
 
 
 def _evaluate(predictor: "Predictor", file: NewFile, *, whole: bool) -> "Evaluation":

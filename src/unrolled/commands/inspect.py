@@ -15,6 +15,7 @@ from unrolled.config.conf_folder import CONF
 from unrolled.config.literal import literal_values
 from unrolled.data.files.paths import require_path
 from unrolled.errors import ConfigError
+from unrolled.output import echo
 from unrolled.runs.durable import write_atomically
 
 COLUMNS = ("id", "time", "label")
@@ -63,7 +64,7 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
 
     readable = regular(path)
     train, test = training_and_test_file(readable)
-    print(f"file:      {path if test is None else train}")
+    echo(f"file:      {path if test is None else train}")
     settings = _guess_columns(train, known)
     read = {name: value for name, value in settings.items() if name != "split"}
     schema = Schema(**{**read, "missing": "mean"})
@@ -75,27 +76,27 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
         warnings.append(
             f"{num_missing} values are missing; the config fills them with missing=forward"
         )
-    print("\n".join(describe(recordings)))
+    echo("\n".join(describe(recordings)))
     if test is not None:
         held_out = read_recordings(test, schema=schema, labelled=True)
-        print(f"test set:  {test}, {len(held_out):,} sequences")
+        echo(f"test set:  {test}, {len(held_out):,} sequences")
     if recordings.step_labels is None:
         sequences = recordings.as_sequences(schema.class_names, first_id=0)
         warnings += leak_warnings(Selection.of_all(sequences), features_of(schema))
     for line in [*warnings, *warn(recordings)]:
-        print(f"warning:   {line}")
+        echo(f"warning:   {line}")
     is_pipe = readable != path
     is_new = _write(target, path.name, {"path": None if is_pipe else str(path), **settings})
     save = partial(draw(recordings).savefig, format="png")
     write_atomically(target.with_suffix(".png"), save, durable=False)
     if is_new:
-        print(f"wrote:     {target} (correct wrong guesses there), {target.stem}.png")
+        echo(f"wrote:     {target} (correct wrong guesses there), {target.stem}.png")
     else:
-        print(f"wrote:     {target.stem}.png, but not {target}, which exists with other content;")
-        print("           delete it and run this command again, or type output=OTHER.yaml")
+        echo(f"wrote:     {target.stem}.png, but not {target}, which exists with other content;")
+        echo("           delete it and run this command again, or type output=OTHER.yaml")
     file = ["data.path=FILE"] if is_pipe else []  # the content of a pipe is gone
     words = [f"unrolled train data={target.stem}", *file, *window_overrides(recordings)]
-    print(f"to train:  {' '.join(words)}", flush=True)
+    echo(f"to train:  {' '.join(words)}")
 
 
 def _guess_columns(path: Path, known: dict[str, str | None]) -> dict[str, Any]:
@@ -117,22 +118,22 @@ def _guess_columns(path: Path, known: dict[str, str | None]) -> dict[str, Any]:
         known = {**known, "id": FILE, "label": schema.label}
     table = whole_table(path, schema, labelled=True)
     if notice := detected(table, schema):
-        print(f"detected:  {notice}")
+        echo(f"detected:  {notice}")
     found = guess(table, known=known)
     settings = {name: getattr(found, name) for name in SETTINGS}
     for name in ("group", "split_column"):
         if getattr(found, name) is not None:
             settings[name] = getattr(found, name)
-            print(f"{name}: {getattr(found, name)!r}")
+            echo(f"{name}: {getattr(found, name)!r}")
     if found.group is not None:
         settings["split"] = "group"
     rows = "a row per step" if found.form == "long" else "a row per sequence"
-    print(f"form:      {found.form} ({rows}), {len(table):,} rows")
-    print("columns:   " + ", ".join(f"{name} {settings[name]!r}" for name in COLUMNS))
+    echo(f"form:      {found.form} ({rows}), {len(table):,} rows")
+    echo("columns:   " + ", ".join(f"{name} {settings[name]!r}" for name in COLUMNS))
     if found.time is not None and found.id is not None:
-        print(describe_times(table, id_column=found.id, time_column=found.time))
+        echo(describe_times(table, id_column=found.id, time_column=found.time))
     for line in found.warnings:
-        print(f"warning:   {line}")
+        echo(f"warning:   {line}")
     return settings
 
 

@@ -1,6 +1,5 @@
 """Parts that `predict` and `evaluate` share: a new file, the table to write, and how to read."""
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from unrolled.data.files.paths import require_path
 from unrolled.data.files.piece import OutOfOrderError
 from unrolled.data.files.pipes import regular
 from unrolled.errors import ConfigError, DataError
+from unrolled.output import echo
 
 NAMES = ("input", "output", "overwrite", "strict")  # arguments
 FORMATS = (".csv", ".parquet")
@@ -47,7 +47,7 @@ class NewFile:
             try:
                 return attempt(False)
             except OutOfOrderError as reason:
-                print(f"note: {reason}; the whole file is read into memory", file=sys.stderr)
+                echo(f"note: {reason}; the whole file is read into memory", is_error=True)
                 return attempt(True)
         except DataError as error:
             if "data." not in str(error):

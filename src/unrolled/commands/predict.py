@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from unrolled.commands.arguments import take_all
 from unrolled.commands.new_file import NAMES, NewFile, check_new_file
 from unrolled.errors import ConfigError
+from unrolled.output import echo
 from unrolled.runs.durable import write_atomically
 from unrolled.runs.run_folder import find_run
 
@@ -42,8 +43,8 @@ def run(arguments: list[str]) -> None:
     predictor = Predictor(folder)
     counts = file.read(lambda whole: _predict(predictor, file, whole=whole))
     shares = ", ".join(f"{num} {name}" for name, num in counts.most_common())
-    print(f"{counts.total()} sequences: {shares}")
-    print(f"predictions: {file.output}", flush=True)
+    echo(f"{counts.total()} sequences: {shares}")
+    echo(f"predictions: {file.output}")
 
 
 def _predict(predictor: "Predictor", file: NewFile, *, whole: bool) -> "Counter[str]":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from unrolled.commands.arguments import take
 from unrolled.errors import ConfigError
+from unrolled.output import echo
 
 USAGE = (
     "report takes folders, and metric=NAME, sort=KEY, group=KEY,KEY, where=KEY=VALUE, "
@@ -47,4 +48,4 @@ def run(arguments: list[str]) -> None:
         folder=folder,
     )
     if folder is not None:
-        print(f"table: {folder}/sweep.md (also .csv, .html, .tex)")
+        echo(f"table: {folder}/sweep.md (also .csv, .html, .tex)")

@@ -19,6 +19,7 @@ from unrolled.config.composition import compose_config, override_keys
 from unrolled.config.values import is_longer, resolve
 from unrolled.data.files.paths import PATHS
 from unrolled.errors import ConfigError, RunInterruptedError
+from unrolled.output import echo
 from unrolled.processes import is_helper, private_copy, with_helpers
 from unrolled.runs.run_folder import RunFolder, find_run, find_runs
 
@@ -42,7 +43,7 @@ def run(arguments: list[str]) -> None:
     result = folder.result()
     if result is not None and result.state == "done" and not is_longer(before, config):
         length = "" if result.num_epochs is None else f"{result.num_epochs} epochs, "
-        print(f"already complete: {length}{result.num_steps} steps")
+        echo(f"already complete: {length}{result.num_steps} steps")
     else:
         folder.require_checkpoint()
         if is_helper():
@@ -60,12 +61,12 @@ def run(arguments: list[str]) -> None:
             try:
                 result = experiment.resume(config, folder, overrides=rest)
             except RunInterruptedError:
-                print(f"run: {folder.path}", flush=True)
+                echo(f"run: {folder.path}")
                 raise
     from unrolled.reports.terminal import show_scores
 
     show_scores(result)
-    print(f"run: {folder.path}", flush=True)
+    echo(f"run: {folder.path}")
 
 
 def _resume_as_helper(config: DictConfig, folder: RunFolder, overrides: list[str]) -> None:

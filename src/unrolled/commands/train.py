@@ -1,5 +1,7 @@
 """`unrolled train [key=value ...]`: train one run, or with -m every run of a sweep."""
 
+import io
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from hydra._internal.callbacks import Callbacks
@@ -13,15 +15,13 @@ from unrolled.commands.arguments import quote_names, take
 from unrolled.config.checks import check_config
 from unrolled.config.composition import CONFIG_NAME, compose_job, hydra_in_conf, without_hydra
 from unrolled.config.compound import is_compound, part_configs
-from unrolled.config.values import register_resolvers
 from unrolled.data.files.paths import require_data_paths
 from unrolled.errors import ConfigError, RunInterruptedError, SweepError, UnrolledError
+from unrolled.output import echo
 from unrolled.processes import is_helper, private_copy, with_helpers
 from unrolled.runs.durable import naming_storage
 from unrolled.runs.run_folder import RunFolder, find_run
 from unrolled.sweeps.search import best_overrides
-
-register_resolvers()  # also in a worker on another machine, which imports this for `sweep_job`
 
 
 def run(arguments: list[str]) -> None:
@@ -48,10 +48,15 @@ def run(arguments: list[str]) -> None:
             hydra.hydra_help(CONFIG_NAME, args_parser=parser, args=args)
         elif args.shell_completion:
             hydra.shell_completion(CONFIG_NAME, overrides=args.overrides)
-        elif args.cfg:
-            hydra.show_cfg(CONFIG_NAME, args.overrides, args.cfg, args.package, args.resolve)
-        elif args.info:
-            hydra.show_info(args.info, CONFIG_NAME, args.overrides)
+        elif args.cfg or args.info:
+            with redirect_stdout(io.StringIO()) as shown:  # --resolve would print secrets
+                if args.cfg:
+                    hydra.show_cfg(
+                        CONFIG_NAME, args.overrides, args.cfg, args.package, args.resolve
+                    )
+                else:
+                    hydra.show_info(args.info, CONFIG_NAME, args.overrides)
+            echo(shown.getvalue().rstrip("\n"))
         else:
             hydra.multirun(CONFIG_NAME, sweep_job, [*args.overrides, "hydra.mode=MULTIRUN"])
 
@@ -155,10 +160,10 @@ def _train_job(config: DictConfig) -> UnrolledError | None:
         with folder.claimed():
             result = experiment.train(config, folder, overrides=list(settings.overrides.task))
     except RunInterruptedError as error:
-        print(f"run: {folder.path}", flush=True)
+        echo(f"run: {folder.path}")
         return error
     except UnrolledError as error:
         return error
     show_scores(result)
-    print(f"run: {folder.path}", flush=True)
+    echo(f"run: {folder.path}")
     return None

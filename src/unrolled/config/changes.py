@@ -16,6 +16,7 @@ CHANGEABLE = (
     "trainer.profiler",
     "num_threads",
     "keep_memory",
+    "store_diff",
     "checkpoint",
     "logger",
     "callbacks.progress",

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
 from hydra import version
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
@@ -24,7 +25,6 @@ from unrolled.config.conf_folder import CONF
 from unrolled.config.hydra_settings import check_hydra
 from unrolled.config.keys import all_keys, unknown_key
 from unrolled.config.literal import literal_values
-from unrolled.config.values import register_resolvers
 from unrolled.errors import ConfigError, did_you_mean
 
 CONFIG_NAME = "train"
@@ -73,7 +73,6 @@ def hydra_in_conf(config_dir: str | None = None) -> Iterator[Hydra]:
     Raises:
         ConfigError: there is no such folder.
     """
-    register_resolvers()
     working_folder.register()
     caches.register()
     version.setbase("1.3")
@@ -102,13 +101,17 @@ class _CheckedHydra(Hydra):
         from_shell: bool = True,
         validate_sweep_overrides: bool = True,
     ) -> DictConfig:
-        config = super().compose_config(
-            config_name,
-            overrides,
-            run_mode,
-            from_shell=from_shell,
-            validate_sweep_overrides=validate_sweep_overrides,
-        )
+        try:
+            config = super().compose_config(
+                config_name,
+                overrides,
+                run_mode,
+                from_shell=from_shell,
+                validate_sweep_overrides=validate_sweep_overrides,
+            )
+        except (yaml.YAMLError, UnicodeDecodeError) as error:  # in a file of --config-dir
+            reason = " ".join(str(error).split())
+            raise ConfigError(f"a config file cannot be read: {reason}") from error
         check_hydra(config.hydra)
         if with_log_configuration:
             configure_log(config.hydra.hydra_logging, config.hydra.verbose)

@@ -1,4 +1,4 @@
-"""Checks Hydra's own settings, some of which name classes that Hydra makes."""
+"""Checks Hydra's own settings. Some name classes that Hydra makes, and one copies secrets."""
 
 from typing import Any
 
@@ -16,6 +16,8 @@ COLORED = "colorlog.ColoredFormatter"  # of hydra_colorlog
 def check_hydra(hydra: DictConfig) -> None:
     """Refuse classes other than Hydra's plugins and the handlers and formatters of logging.
 
+    Copies of environment variables are refused, too.
+
     hydra: Hydra's node of a composed config.
 
     Raises:
@@ -23,6 +25,11 @@ def check_hydra(hydra: DictConfig) -> None:
     """
     settings = OmegaConf.to_container(hydra)
     assert isinstance(settings, dict)
+    if names := settings["job"]["env_copy"]:
+        raise ConfigError(
+            f"hydra.job.env_copy={names}: Hydra would write the values of these variables to a "
+            "file; leave it out, because jobs have the environment of the sweep"
+        )
     for name in ("launcher", "sweeper"):
         _check(f"{name}._target_", _field(settings[name], "_target_"), PLUGINS)
     for name, callback in (settings["callbacks"] or {}).items():

@@ -105,6 +105,7 @@ RULES = {
     "ensemble": Rule((int, list), low=1, optional=True),
     "num_threads": _or_null(COUNT._replace(high=1024)),
     "keep_memory": FLAG,
+    "store_diff": FLAG,
     "test": FLAG,
     "monitor.metric": _words(choices.METRICS),
     "monitor.mode": _words(choices.MONITOR_MODES),

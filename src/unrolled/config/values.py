@@ -2,15 +2,17 @@
 
 import hashlib
 import json
+import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.resolvers.oc import env
+from omegaconf import Container, DictConfig, Node, OmegaConf
+from omegaconf.resolvers.oc import decode, env
 
 from unrolled.config.literal import literal_values
+from unrolled.masking import mask, remember
 
 # Keys that do not change the result of a run, such as its loggers.
 NOT_IDENTITY = (
@@ -22,6 +24,7 @@ NOT_IDENTITY = (
     "callbacks.watchdog",
     "checkpoint",
     "keep_memory",
+    "store_diff",
     "sweep",
     "data.dir",
     "trainer.enable_progress_bar",
@@ -40,12 +43,14 @@ LENGTH = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")  # the 
 def register_resolvers() -> None:
     """Register the functions that configs call.
 
-    ${run_id:} is six random hexadecimal digits. For the others see `job_name` and `direction`.
+    ${run_id:} is six random hexadecimal digits. ${oc.env:NAME} is OmegaConf's own, and its values
+    are masked in files and messages. For the others see `job_name` and `direction`.
     """
     OmegaConf.register_new_resolver(
         "run_id", lambda: secrets.token_hex(3), use_cache=True, replace=True
     )
     OmegaConf.register_new_resolver("job_name", job_name, replace=True)
+    OmegaConf.register_new_resolver("oc.env", _environment, replace=True)
     OmegaConf.register_new_resolver("direction", direction, replace=True)
 
 
@@ -66,7 +71,7 @@ def job_name(overrides: str) -> str:
     If the overrides contain other characters or are longer, a hash at the end keeps the name
     unique, and options and the seed come before single keys.
     """
-    words = [word for word in overrides.split(",") if not word.startswith(NOT_IDENTITY)]
+    words = [word for word in mask(overrides).split(",") if not word.startswith(NOT_IDENTITY)]
     text = ",".join(words)
     if re.fullmatch(r"[A-Za-z0-9._,=-]*", text) and len(text) <= MAX_NAME_LENGTH:
         return _safe(text)
@@ -96,19 +101,49 @@ def resolve_for_file(config: DictConfig) -> dict[str, Any]:
     return plain
 
 
+def _environment(name: str, *default: str | None) -> str | None:
+    """Return the value of ${oc.env:NAME} or ${oc.env:NAME,DEFAULT}, and mask it from now on."""
+    if name in os.environ:
+        remember(name, os.environ[name])
+    value: str | None = env(name, *default)
+    return value
+
+
 def _resolved(config: DictConfig) -> dict[str, Any]:
-    """Return the config as plain values, with a REFERENCE in place of ${oc.env:NAME}."""
+    """Return the config as plain values, with a REFERENCE in place of ${oc.env:NAME}.
+
+    A reference within ${oc.decode:...} stays one, too.
+    """
     OmegaConf.register_new_resolver("oc.env", _as_reference, replace=True)
+    OmegaConf.register_new_resolver("oc.decode", _decoded_or_reference, replace=True)
     try:
         plain = OmegaConf.to_container(config, resolve=True)
     finally:
-        OmegaConf.register_new_resolver("oc.env", env, replace=True)
+        OmegaConf.register_new_resolver("oc.env", _environment, replace=True)
+        OmegaConf.register_new_resolver("oc.decode", decode, replace=True)
     assert isinstance(plain, dict)
     return plain  # type: ignore[return-value]
 
 
-def _as_reference(*arguments: str) -> str:
-    return REFERENCE + "{oc.env:" + ",".join(str(argument) for argument in arguments) + "}"
+def _as_reference(name: str, *default: object) -> str:
+    words = [name, *map(_quoted, default)]
+    return REFERENCE + "{oc.env:" + ",".join(words) + "}"
+
+
+def _quoted(default: object) -> str:
+    if default is None:
+        return "null"
+    text = str(default)
+    if re.fullmatch(r"[\w./-]+", text):
+        return text
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)
+    return f"'{escaped}'"
+
+
+def _decoded_or_reference(text: str | None, *, _parent_: Container, _node_: Node) -> Any:
+    if text is not None and REFERENCE in text:
+        return f"{REFERENCE}{{oc.decode:{text}}}"
+    return decode(text, _parent_, _node_)
 
 
 def _with_references(values: Any) -> Any:
@@ -179,3 +214,6 @@ def is_longer(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> bool:
         return False
     keys = (key.removeprefix("trainer.") for key in LENGTH)
     return any(before["trainer"][key] != after["trainer"][key] for key in keys)
+
+
+register_resolvers()

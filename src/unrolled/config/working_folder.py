@@ -3,14 +3,17 @@
 import re
 from pathlib import Path
 
+import yaml
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from unrolled.errors import ConfigError
 
 GROUP = "data"
+UNREADABLE = (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError, RecursionError)
 
 
 class WorkingFolder(ConfigSource):
@@ -28,12 +31,16 @@ class WorkingFolder(ConfigSource):
 
         Raises:
             ConfigLoadError: there is no such file.
+            ConfigError: it is not YAML, or sets more than its own group.
         """
         path = _path(config_path)
         if path is None:
             raise ConfigLoadError(f"Config not found : {config_path}")
-        text = path.read_text(encoding="utf-8")
-        config = OmegaConf.create(text)
+        try:
+            text = path.read_text(encoding="utf-8")
+            config = OmegaConf.create(text)
+        except UNREADABLE as error:
+            raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
         header = ConfigSource._get_header_dict(text[:512])
         _require_own_group(path, config, header)
         return ConfigResult(

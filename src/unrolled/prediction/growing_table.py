@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from unrolled.errors import DataError
+from unrolled.output import spreadsheet_cell
 
 Columns = dict[str, Sequence[str] | npt.NDArray[Any]]
 
@@ -22,7 +24,7 @@ def growing_table(path: Path, *, parquet: bool) -> Iterator[Callable[[Columns], 
     """
     if not parquet:
         with path.open("w", encoding="utf-8", newline="") as file:
-            yield lambda columns: pd.DataFrame(columns).to_csv(
+            yield lambda columns: pd.DataFrame(_inert(columns)).to_csv(
                 file, index=False, header=file.tell() == 0
             )
         return
@@ -46,3 +48,14 @@ def growing_table(path: Path, *, parquet: bool) -> Iterator[Callable[[Columns], 
     finally:
         if writer is not None:
             writer.close()
+
+
+def _inert(columns: Columns) -> Columns:
+    """Return the columns with every text in a form that a spreadsheet does not execute."""
+
+    def made_inert(column: Sequence[str] | npt.NDArray[Any]) -> Sequence[Any] | npt.NDArray[Any]:
+        if isinstance(column, np.ndarray):
+            return column
+        return [spreadsheet_cell(cell) if isinstance(cell, str) else cell for cell in column]
+
+    return {spreadsheet_cell(name): made_inert(column) for name, column in columns.items()}

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from unrolled.errors import ConfigError, did_you_mean
-from unrolled.reports.console import clean
 from unrolled.reports.runs import REPEATED, Run
 from unrolled.reports.statistics import (
     ScoreSummary,
@@ -161,7 +160,7 @@ def _column(key: str) -> str:
 def _shown(key: str, value: Any) -> str:
     if value is None:
         return "-"
-    text = clean(str(value))
+    text = str(value)
     return text.rsplit(".", 1)[-1] if key.endswith("._target_") else text
 
 

@@ -1,22 +1,30 @@
 """Printing on a terminal: text that is not ours is neither markup nor terminal commands."""
 
-import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 
+from unrolled.output import inert
+
 WIDE = 250  # characters; the width if the output is a file
-ESCAPE_SEQUENCE = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI, for example a colour
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC, for example a window title
-    r"|\x1b[@-_]"
-)
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and newline
 NEVER_DROPPED = sys.maxsize
+
+
+class InertConsole(Console):
+    """A console that prints neither control characters nor secrets, except its own colours."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Return the parts of a renderable, each with inert text."""
+        for segment in super().render(renderable, options):
+            is_ours = segment.control is not None
+            yield segment if is_ours else segment._replace(text=inert(segment.text))
 
 
 @dataclass(frozen=True)
@@ -35,16 +43,11 @@ class Column:
 
 
 def make_console() -> Console:
-    """Return a console that prints square brackets and :names: as they are."""
-    console = Console(markup=False, emoji=False)
+    """Return a console that prints inert text; square brackets and :names: stay as they are."""
+    console = InertConsole(markup=False, emoji=False)
     if not console.is_terminal and not console.is_jupyter:
-        console = Console(markup=False, emoji=False, width=WIDE)
+        console = InertConsole(markup=False, emoji=False, width=WIDE)
     return console
-
-
-def clean(text: str) -> str:
-    """Return text without terminal escape sequences and control characters."""
-    return CONTROL.sub("", ESCAPE_SEQUENCE.sub("", text))
 
 
 def fitting_table(

@@ -8,7 +8,7 @@ from rich.table import Table
 from torch import Tensor
 from torch.nn import functional
 
-from unrolled.reports.console import clean, make_console
+from unrolled.reports.console import make_console
 from unrolled.reports.statistics import wilson_interval
 
 
@@ -79,5 +79,5 @@ def show_evaluation(evaluation: Evaluation, *, noun: str) -> None:
         strict=True,
     ):
         recall = f"{correct / row:.4f}" if row else ""
-        table.add_row(clean(name), f"{row:,}", f"{correct:,}", recall)
+        table.add_row(name, f"{row:,}", f"{correct:,}", recall)
     console.print(table)

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from unrolled.output import inert, spreadsheet_cell
 from unrolled.reports.comparison import Comparison, Difference
-from unrolled.reports.console import clean
 from unrolled.reports.runs import Run
 from unrolled.reports.statistics import ScoreSummary, is_proportion
 from unrolled.runs.durable import write_text
@@ -36,6 +36,7 @@ LATEX_ESCAPES = str.maketrans(
         ">": r"\textgreater{}",
     }
 )
+MARKDOWN_SIGN = re.compile(r"[\\`*\[\]<>&|]")  # links, HTML, code and the edges of cells
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:2rem;max-width:80rem}"
     "table{border-collapse:collapse;margin:.5rem 0 1.5rem}"
@@ -83,37 +84,39 @@ def to_csv(comparison: Comparison) -> str:
     columns += [f"{metric}/{field}" for metric in metrics for field in fields] + ["seconds"]
     file = io.StringIO()
     writer = csv.DictWriter(file, fieldnames=columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
+    writer.writerow({name: _csv(name) for name in columns})
+    writer.writerows({name: _csv(value) for name, value in line.items()} for line in lines)
     return file.getvalue()
 
 
 def to_markdown(comparison: Comparison, *, title: str) -> str:
     """Return the sheets as Markdown."""
-    parts = [f"# {title}", _note(comparison)]
+    parts = [f"# {_markdown(title)}", _note(comparison)]
     for sheet in sheets(comparison):
-        body = [sheet.header, ["---"] * len(sheet.header), *sheet.rows]
-        lines = ["| " + " | ".join(_one_line(cell, "|") for cell in row) + " |" for row in body]
-        parts += [f"## {sheet.title}", "\n".join(lines)]
+        head, *body = (
+            "| " + " | ".join(map(_markdown, row)) + " |" for row in (sheet.header, *sheet.rows)
+        )
+        rule = "| " + " | ".join(["---"] * len(sheet.header)) + " |"
+        parts += [f"## {_markdown(sheet.title)}", "\n".join([head, rule, *body])]
     return "\n\n".join(parts) + "\n"
 
 
 def to_html(comparison: Comparison, *, title: str) -> str:
     """Return a page that needs nothing else."""
-    parts = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(_note(comparison))}</p>"]
+    parts = [f"<h1>{_html(title)}</h1>", f"<p>{_html(_note(comparison))}</p>"]
     for sheet in sheets(comparison):
-        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in sheet.header)
+        head = "".join(f"<th>{_html(cell)}</th>" for cell in sheet.header)
         rows = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n"
+            "<tr>" + "".join(f"<td>{_html(cell)}</td>" for cell in row) + "</tr>\n"
             for row in sheet.rows
         )
         kind = "" if sheet.title == NOT_DONE else ' class="scores"'
-        parts.append(f"<h2>{html.escape(sheet.title)}</h2>")
+        parts.append(f"<h2>{_html(sheet.title)}</h2>")
         parts.append(f"<table{kind}>\n<tr>{head}</tr>\n{rows}</table>")
     body = "\n".join(parts)
     return (
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n{body}\n</html>\n"
+        f"<title>{_html(title)}</title>\n<style>{STYLE}</style>\n{body}\n</html>\n"
     )
 
 
@@ -198,7 +201,7 @@ def _reference(differences: Sequence[Difference]) -> str:
 def _failed(failures: Iterable[Run]) -> Sheet:
     rows = [
         [
-            clean(run.path.name),
+            run.path.name,
             run.state,
             "" if run.exit_code is None else str(run.exit_code),
             run.error,
@@ -258,9 +261,20 @@ def _note(comparison: Comparison) -> str:
     return f"Mean ± standard deviation over {comparison.repeats}."
 
 
-def _one_line(text: str, separator: str) -> str:
-    return " ".join(text.split()).replace(separator, f"\\{separator}")
+# One function for each format makes text that is not ours inert.
+
+
+def _html(text: str) -> str:
+    return html.escape(inert(text))
+
+
+def _markdown(text: str) -> str:
+    return MARKDOWN_SIGN.sub(r"\\\g<0>", " ".join(inert(text).split()))
 
 
 def _latex(text: str) -> str:
-    return _one_line(text, "\0").translate(LATEX_ESCAPES)
+    return " ".join(inert(text).split()).translate(LATEX_ESCAPES)
+
+
+def _csv(value: object) -> object:
+    return spreadsheet_cell(inert(value)) if isinstance(value, str) else value

@@ -14,7 +14,6 @@ from omegaconf.errors import OmegaConfBaseException
 from unrolled.config.compound import ALL_FOLDS
 from unrolled.config.values import identity, leaves, model_name
 from unrolled.errors import ConfigError, UnrolledError
-from unrolled.reports.console import clean
 from unrolled.runs import manifest
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_runs
@@ -104,7 +103,7 @@ def read_runs(places: Sequence[Path]) -> list[Run]:
 
 def skipped(folder: RunFolder, error: Exception) -> str:
     """Return the line that names a run folder that cannot be read."""
-    return " ".join(clean(f"skipped {folder.path}: {error}").split())
+    return " ".join(f"skipped {folder.path}: {error}".split())
 
 
 def read_run(folder: RunFolder) -> Run:
@@ -120,7 +119,7 @@ def read_run(folder: RunFolder) -> Run:
         path=folder.path,
         state=result.state,
         exit_code=None if result is UNFINISHED else result.exit_code,
-        error=clean(result.error or ""),
+        error=result.error or "",
         config=config,
         settings=settings,
         scores={name: value for name, value in result.scores.items() if value is not None},

@@ -11,7 +11,6 @@ from unrolled.config.values import class_name, model_name
 from unrolled.reports.console import (
     NEVER_DROPPED,
     Column,
-    clean,
     fitting_table,
     make_console,
 )
@@ -68,12 +67,10 @@ def show_scores(result: Result) -> None:
             )
     if result.best is not None and result.best.epoch is not None:
         reason = result.selection or f"{result.best.monitor} {result.best.value:.4f}"
-        console.print(
-            f"best epoch: {result.best.epoch + 1} of {result.num_epochs} ({clean(reason)})"
-        )
+        console.print(f"best epoch: {result.best.epoch + 1} of {result.num_epochs} ({reason})")
     if "test/accuracy" in scores:
         for name, accuracy in result.baselines.items():
-            console.print(f"test accuracy of the baseline {clean(name)}: {accuracy:.4f}")
+            console.print(f"test accuracy of the baseline {name}: {accuracy:.4f}")
         if line := advice(result):
             console.print(line)
 
@@ -112,7 +109,7 @@ def _show_folds(folds: CrossValidation, console: Console) -> None:
             f"{right:,} of {num:,} correct"
         )
     for name, accuracy in folds.baselines.items():
-        console.print(f"mean accuracy of the baseline {clean(name)}: {100 * accuracy:.1f} %")
+        console.print(f"mean accuracy of the baseline {name}: {100 * accuracy:.1f} %")
 
 
 def show_runs(runs: Sequence[RunFolder], *, root: Path) -> None:
@@ -160,7 +157,7 @@ def _row(folder: RunFolder, *, root: Path) -> tuple[str, ...]:
         "" if seconds is None else f"{seconds:.0f} s",
         str(folder.path.relative_to(root.absolute())),
     )
-    return tuple(clean(cell).replace("\n", " ") for cell in cells)
+    return tuple(" ".join(cell.split()) for cell in cells)
 
 
 def shortened(name: str, limit: int) -> str:

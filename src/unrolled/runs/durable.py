@@ -4,10 +4,12 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from unrolled.errors import StorageError
+
+PRIVATE = 0o600  # mode of a file that other users can neither read nor write
 
 STORAGE_ERRORS = (
     errno.EACCES,
@@ -68,16 +70,31 @@ def write_atomically(
 
 
 def write_text(path: Path, text: str, *, durable: bool) -> None:
-    """Write a text file with `write_atomically`.
+    """Write a text file with `write_atomically`. Other users cannot read it.
 
     Raises:
         StorageError: the disk is full, or the folder cannot be written.
     """
 
     def write(temporary: Path) -> None:
+        temporary.touch(mode=PRIVATE)
         temporary.write_text(text, encoding="utf-8")
 
     write_atomically(path, write, durable=durable)
+
+
+@contextmanager
+def private_files(folder: Path) -> Iterator[None]:
+    """Hide the files of a folder, and all files that this process makes, from other users."""
+    for path in (*folder.glob("*"), *folder.glob(".hydra/*")):
+        if path.is_file() and not path.is_symlink():
+            with suppress(PermissionError):  # the file of another user
+                path.chmod(PRIVATE)
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def sweep_temporaries(folder: Path) -> None:

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from unrolled.errors import CheckpointError
+from unrolled.masking import mask
 from unrolled.runs.durable import write_text
 from unrolled.runs.text_file import read_text
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write plain values. NaN and infinities, which JSON does not have, become null.
+    """Write plain values. Secrets in texts are masked.
+
+    NaN and infinities, which JSON does not have, become null.
 
     Raises:
         StorageError: the disk is full, or the folder cannot be written.
@@ -43,6 +46,8 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, str):
+        return mask(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

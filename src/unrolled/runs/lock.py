@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from unrolled.errors import CheckpointError, StorageError
-from unrolled.runs.durable import sweep_temporaries
+from unrolled.runs.durable import private_files, sweep_temporaries
 
 try:
     import fcntl
@@ -22,13 +22,15 @@ except ImportError:  # Windows
 def locked(folder: Path) -> Iterator[None]:
     """Lock a run folder, which must exist, and remove the temporary files of killed processes.
 
+    While it is locked, all files that this process makes are private.
+
     The operating system releases the lock when the process ends, so a lock is never stale.
 
     Raises:
         CheckpointError: another process holds the lock; names its host and process id.
         StorageError: the folder cannot be written.
     """
-    with _opened(folder) as file:
+    with _opened(folder) as file, private_files(folder):
         sweep_temporaries(folder)
         yield
         file.truncate(0)

@@ -1,4 +1,4 @@
-"""Provenance of a run: versions, commit and diff, hardware and command."""
+"""Provenance of a run: versions, commit and uncommitted changes, hardware and command."""
 
 import hashlib
 import os
@@ -15,16 +15,19 @@ PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "omegaconf", "nu
 PACKAGE = Path(__file__).parents[1]
 # Files and packages whose code cannot change a score.
 NOT_COMPUTING = ("cli.py", "commands", "prediction", "reports", "sweeps")
-MAX_DIFF_CHARACTERS = 1_000_000
 
 
-def provenance(overrides: list[str]) -> dict[str, Any]:
+def provenance(overrides: list[str], *, with_diff: bool) -> dict[str, Any]:
     """Return the versions, code, hardware and command of this run, as plain values.
 
     overrides: key=value words of the command line.
+    with_diff: whether to include the uncommitted changes, which may contain passwords. Their hash
+        is always included.
     """
     import torch
 
+    commit, diff = _git(PACKAGE)
+    digest = None if diff is None else hashlib.sha256(diff.encode()).hexdigest()
     return {
         "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
@@ -35,7 +38,7 @@ def provenance(overrides: list[str]) -> dict[str, Any]:
             **_versions(),
             "torch": str(torch.__version__),  # with its build, for example 2.13.0+cpu
         },
-        "git": _git(PACKAGE),
+        "git": {"commit": commit, "diff_sha256": digest} | ({"diff": diff} if with_diff else {}),
         "source_hash": source_hash(),
         "hardware": {
             "host": platform.node(),
@@ -47,8 +50,8 @@ def provenance(overrides: list[str]) -> dict[str, Any]:
         },
         "environment": {
             name: os.environ[name]
-            for name in sorted(os.environ)
-            if name.startswith("PL_") or name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
+            for name in ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
+            if name in os.environ
         },
     }
 
@@ -84,16 +87,13 @@ def _versions() -> dict[str, str]:
 
 
 @cache
-def _git(folder: Path) -> dict[str, str | None]:
-    """Return the commit and the uncommitted changes of the checkout, None if there is none."""
+def _git(folder: Path) -> tuple[str | None, str | None]:
+    """Return the commit and the uncommitted changes of the checkout, None if there are none."""
     root = _run(["git", "rev-parse", "--show-toplevel"], folder)
     if root is None or not (Path(root) / "src" / "unrolled").is_dir():
-        return {"commit": None, "diff": None}
+        return None, None
     diff = _run(["git", "diff", "HEAD"], folder)
-    return {
-        "commit": _run(["git", "rev-parse", "HEAD"], folder),
-        "diff": diff[:MAX_DIFF_CHARACTERS] if diff else diff,
-    }
+    return _run(["git", "rev-parse", "HEAD"], folder), diff or None
 
 
 def _run(command: list[str], folder: Path) -> str | None:

@@ -1,9 +1,8 @@
 """The end of a sweep: prints the table, removes checkpoints, and names the command to continue."""
 
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hydra.errors import HydraException
@@ -11,7 +10,9 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from unrolled.errors import ConfigError, RunInterruptedError, SweepError
+from unrolled.output import echo
 from unrolled.reports.runs import Run, read_runs
+from unrolled.runs.durable import PRIVATE
 from unrolled.runs.run_folder import RunFolder, find_runs
 
 
@@ -37,6 +38,9 @@ def ending_in_a_table(config: DictConfig, *, metric: str | None, tolerant: bool)
         raise
     except Exception as error:  # noqa: BLE001 - its folder records a job's error; others are raised below
         stopped = error
+    finally:
+        with suppress(FileNotFoundError):  # Hydra has written it
+            (folder / "multirun.yaml").chmod(PRIVATE)
     if not any(find_runs(folder)):
         raise stopped or SweepError(f"{folder}: no job has written a run folder")
     runs = read_runs([folder])
@@ -55,8 +59,8 @@ def ending_in_a_table(config: DictConfig, *, metric: str | None, tolerant: bool)
     )
     num_left = sum(run.state != "done" for run in runs)
     if num_left or stopped is not None:
-        print(f"to continue, repeat the command with hydra.sweep.dir={folder}", file=sys.stderr)
-    print(f"sweep: {folder}", flush=True)
+        echo(f"to continue, repeat the command with hydra.sweep.dir={folder}", is_error=True)
+    echo(f"sweep: {folder}")
     if isinstance(stopped, RunInterruptedError):
         raise stopped
     if num_left and not (tolerant and num_left < len(runs)):

@@ -27,7 +27,6 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from unrolled.errors import STOP_SIGNALS, ConfigError, RunInterruptedError, UnrolledError
-from unrolled.reports.console import clean
 from unrolled.runs.run_folder import RunFolder
 from unrolled.sweeps.forked_job import run_forked
 from unrolled.sweeps.jobs import Outcome, record_failure
@@ -248,7 +247,7 @@ def job_return(overrides: list[str], outcome: Outcome) -> JobReturn:
 def describe(outcome: Outcome) -> str:
     """Return a line that describes how a job ended."""
     if outcome.state != "done":
-        reason = " ".join(clean(outcome.error).split())
+        reason = " ".join(outcome.error.split())
         return f"{outcome.state.upper()} ({outcome.exit_code}): {reason}; see {outcome.folder}"
     shown = [
         f"{name} {outcome.scores[name]:.4f}"

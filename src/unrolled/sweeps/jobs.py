@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from unrolled.config.checks import check_config
 from unrolled.config.values import config_hash
 from unrolled.errors import CheckpointError, ConfigError, RunInterruptedError, UnrolledError
+from unrolled.masking import mask
 from unrolled.processes import num_processes
 from unrolled.runs.provenance import source_hash
 from unrolled.runs.result import Result
@@ -52,7 +53,7 @@ class Outcome:
             folder="" if folder is None else str(folder),
             state=state,
             exit_code=exit_code,
-            error=error,
+            error=mask(error),
             value=None,
             scores={},
             seconds=0.0,

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from unrolled.data.windows import average_windows
+from unrolled.output import spreadsheet_cell
 from unrolled.runs.result import CrossValidation, Part, Result
 
 CONFIDENCE = 0.95
@@ -98,7 +99,8 @@ def out_of_fold_table(
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["id", "fold", "label", "predicted", *(f"p_{name}" for name in class_names)])
-    writer.writerows(columns for _, columns in sorted(rows, key=lambda pair: pair[0]))
+    for _, columns in sorted(rows, key=lambda pair: pair[0]):
+        writer.writerow(spreadsheet_cell(c) if isinstance(c, str) else c for c in columns)
     return text.getvalue()
 
 

@@ -106,7 +106,7 @@ def _train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Re
         for name, part in part_configs(planned, overrides=overrides).items():
             RunFolder(folder.path / name).write_config(part)
     folder.write_config(config)
-    folder.write_provenance(provenance(overrides))
+    folder.write_provenance(provenance(overrides, with_diff=config.store_diff))
     if is_compound(planned):
         return _run_parts(config, folder, overrides=overrides)
     return _run(config, folder, start=None)
@@ -133,7 +133,7 @@ def _with_folds(config: DictConfig) -> DictConfig:
 
 def _resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
     prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
-    here = provenance(overrides)
+    here = provenance(overrides, with_diff=config.store_diff)
     has_parts = bool(folder.folds or folder.members)
     if has_parts or is_fitted(config):
         start = None

@@ -15,6 +15,7 @@ from hydra.errors import InstantiationException
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from unrolled.errors import ConfigError, OutOfMemoryError, UnrolledError
+from unrolled.output import guard_logging
 from unrolled.runs.durable import naming_storage
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameters of mallopt in glibc's malloc.h
@@ -39,6 +40,7 @@ def prepare_process(*, num_threads: int | None, keep_memory: bool) -> None:
     num_threads: threads of torch on the CPU, >= 1, or None for torch's default.
     keep_memory: whether freed memory stays with the process; see `keep_freed_memory`.
     """
+    guard_logging()
     if keep_memory:
         keep_freed_memory()
     if num_threads is not None:

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from unrolled.contracts import FLOAT32_RESOLUTION
 from unrolled.data.files.clock import Clock
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.tabular import Table
+from unrolled.output import figure_text
 
 DRAWN_PER_CLASS = 3
 DRAWN_CLASSES = 10
@@ -125,6 +127,7 @@ def describe_times(table: Table, *, id_column: str, time_column: str) -> str:
     return f"times:     median step {usual:g}, {num_gaps} gaps, {num_repeated} repeated times"
 
 
+@rc_context({"text.usetex": False})
 def draw(recordings: Recordings) -> Figure:
     """Return a figure with a row per class and a few of its sequences."""
     labels = np.asarray(recordings.labels, dtype=object)
@@ -137,11 +140,11 @@ def draw(recordings: Recordings) -> Figure:
             for feature in range(min(DRAWN_FEATURES, len(recordings.feature_names))):
                 values = recordings.values[row][:, feature]
                 axes.plot(values, marker="." if len(values) < 30 else "", label=feature)
-            axes.set_title(f"{name}: {recordings.ids[row]}", fontsize="small", parse_math=False)
+            axes.set_title(figure_text(f"{name}: {recordings.ids[row]}"), fontsize="small")
     handles = grid[0][0].get_lines()
     figure.legend(
         handles,
-        [name.replace("$", r"\$") for name in recordings.feature_names[: len(handles)]],
+        [figure_text(name) for name in recordings.feature_names[: len(handles)]],
         loc="outside lower center",
         ncols=3,
     )
