@@ -58,10 +58,21 @@ def _made(node: Any, name: str, kind: str, arguments: dict[str, Any]) -> Any:
     if factory is None:
         return values
     if node.get("_partial_", False):
-        return partial(factory, **values)
+        return partial(_call, factory, name, **values)
+    return _call(factory, name, **values)
+
+
+def _call(factory: Callable[..., Any], name: str, /, *positional: Any, **values: Any) -> Any:
+    """Return the object that a class makes of its arguments.
+
+    name: dotted key of the node.
+
+    Raises:
+        ConfigError: the class refuses an argument.
+    """
     try:
-        return factory(**values)
-    except UnrolledError:
+        return factory(*positional, **values)
+    except (UnrolledError, MemoryError):
         raise
     except Exception as error:
         raise ConfigError(f"{name}: {error}") from error
