@@ -19,6 +19,7 @@ from unrolled.stems.stem import Stem
 
 log = logging.getLogger(__name__)
 
+PREFIX = "network."  # of a weight's name in a checkpoint
 UNITS = {"k": 1_000, "M": 1_000_000}
 
 
@@ -110,8 +111,7 @@ def trained_model(
 
 def load_weights(network: nn.Module, state_dict: dict[str, Tensor]) -> None:
     """Copy the weights of a checkpoint's state dict into the network."""
-    prefix = "network."
-    network.load_state_dict({name.removeprefix(prefix): t for name, t in state_dict.items()})
+    network.load_state_dict({name.removeprefix(PREFIX): t for name, t in state_dict.items()})
 
 
 def _network(config: DictConfig, sizes: Sizes, num_classes: int) -> Network:

@@ -20,8 +20,10 @@ from unrolled.errors import ConfigError, did_you_mean
 CHANNELS = ("per_sequence", "differences", "level_and_scale")  # keys of config.data
 
 # Nodes with a fixed set of keys. Those of all other nodes are arguments of a class.
-FIXED = ("", "monitor", "checkpoint", "loss", "recipe", "sweep")
-FIXED += ("data.recipe", "data.window", "model.recipe")
+FIXED = (
+    *("", "monitor", "checkpoint", "loss", "recipe", "sweep"),
+    *("data.recipe", "data.window", "model.recipe"),
+)
 # Nodes that hold settings: `a` and `a.b` for each rule of a key a.b.c.
 NODES = {key[: dot.start()] for key in RULES for dot in re.finditer(r"\.", key)} | {"sweep.space"}
 
