@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from unrolled.config.classes import check_class
 from unrolled.errors import ConfigError, UnrolledError, did_you_mean
+from unrolled.memory import is_out_of_memory
 
 NO_ARGUMENTS = ("recipe", "parameter_budget")  # keys of a node that are not arguments of its class
 
@@ -72,9 +73,11 @@ def _call(factory: Callable[..., Any], name: str, /, *positional: Any, **values:
     """
     try:
         return factory(*positional, **values)
-    except (UnrolledError, MemoryError):
+    except UnrolledError:
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise ConfigError(f"{name}: {error}") from error
 
 

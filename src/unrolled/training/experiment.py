@@ -38,6 +38,7 @@ from unrolled.runs.recording import recording
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_run
 from unrolled.training import compound, fitting
+from unrolled.training.batch_memory import naming_batches, require_memory_for_batches
 from unrolled.training.data_record import record_data
 from unrolled.training.hyperparameters import log_final_scores, log_settings
 from unrolled.training.process import prepare_process, readable_errors
@@ -217,11 +218,13 @@ def _train_and_test(
     require_space(
         folder.path, needed=NUM_CHECKPOINTS * VALUES_PER_WEIGHT * 4 * result.num_parameters
     )
+    require_memory_for_batches(data, classifier.network)
     log_settings(config, trainer)
     with experiment.checkpoint.signals:
         try:
             path = None if start is None else start.path
-            trainer.fit(classifier, datamodule=data, ckpt_path=path)
+            with naming_batches(trainer):
+                trainer.fit(classifier, datamodule=data, ckpt_path=path)
         finally:
             _record_training(experiment, result)
         if result.stopped_by is not None:
@@ -291,7 +294,8 @@ def test(
     trainer: Trainer, classifier: LightningModule, data: LightningDataModule
 ) -> dict[str, float]:
     """Return the scores on the test set, by name (test/accuracy)."""
-    scores = trainer.test(classifier, datamodule=data, verbose=False)[0]
+    with naming_batches(trainer):
+        scores = trainer.test(classifier, datamodule=data, verbose=False)[0]
     return {name: float(value) for name, value in scores.items()}
 
 
