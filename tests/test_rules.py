@@ -10,7 +10,8 @@ from conftest import CONF, compose, options, with_option
 from unrolled.building.data import load_data
 from unrolled.building.network import build_model
 from unrolled.config import choices
-from unrolled.config.rules import RULES, Rule
+from unrolled.config.rule import Rule
+from unrolled.config.rules import RULES
 from unrolled.config.values import direction, leaves
 
 GROUPS = (
@@ -72,8 +73,14 @@ def test_every_rule_is_for_a_key_of_conf() -> None:
     assert RULES.keys() <= {key for path in FILES for key in written_in(path)}
 
 
+def listed(rule: Rule, value: Any) -> Any:
+    """Return a value as an item of a list, if the rule is for lists."""
+    return value if rule.items is None or rule.types else [value] * int(rule.num_items[0])
+
+
 def outside(rule: Rule) -> list[Any]:
     """Return values next to the border that a rule refuses."""
+    rule = rule if rule.items is None or rule.types else rule.items
     if not set(rule.types) & {int, float}:
         return ["no such word"] if rule.words else []
     step = 1 if float not in rule.types else 1e-3
@@ -87,6 +94,7 @@ def outside(rule: Rule) -> list[Any]:
 
 def inside(rule: Rule) -> list[Any]:
     """Return the words and the values at the border that a rule accepts."""
+    rule = rule if rule.items is None or rule.types else rule.items
     values: list[Any] = list(rule.words)
     step = 1 if float not in rule.types else 1e-3
     if rule.low > float("-inf"):
@@ -109,7 +117,7 @@ def error_of(option: str, key: str, value: Any) -> str | None:
     """Return what the constructor says of the value of a key, or None if it accepts it."""
     group, _, name = option.partition("=")
     config = with_option(group, name)
-    OmegaConf.update(config, key, [value] if RULES[key].each else value)
+    OmegaConf.update(config, key, listed(RULES[key], value))
     for other, needed in WITH.get((key, value), {}).items():
         if OmegaConf.select(config, other, default=value) != value:
             OmegaConf.update(config, other, needed)
@@ -153,9 +161,9 @@ def test_a_constructor_accepts_what_a_rule_accepts(option: str) -> None:
 def test_every_rule_refuses_values_beyond_its_borders_and_accepts_those_at_them() -> None:
     for key, rule in RULES.items():
         for value in outside(rule):
-            assert rule.broken_by([value] if rule.each else value), f"{key}={value}"
+            assert rule.broken_by(listed(rule, value)), f"{key}={value}"
         for value in inside(rule):
-            assert not rule.broken_by([value] if rule.each else value), f"{key}={value}"
+            assert not rule.broken_by(listed(rule, value)), f"{key}={value}"
 
 
 def test_the_best_value_of_each_monitored_score_is_known() -> None:

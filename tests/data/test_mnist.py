@@ -1,7 +1,9 @@
 """MNIST and its like: found in every place, downloaded from a local server, refused when wrong."""
 
+import contextlib
 import gzip
 import hashlib
+import itertools
 import struct
 import threading
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ import pytest
 import torch
 
 from unrolled.cli import run
+from unrolled.data.sources import download as downloading
 from unrolled.data.sources.fashion_mnist import FashionMNIST
 from unrolled.data.sources.idx_images import PARTS, TEST_PARTS, IdxImages, reachable
 from unrolled.data.sources.mnist import MNIST
@@ -67,13 +70,22 @@ def _nothing_is_found_by_chance(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server() -> Iterator[SimpleNamespace]:
-    """A mirror on this machine: `files` by name; `cut` names are broken off half-way."""
-    state = SimpleNamespace(files={}, cut=set(), asked=[])
+    """A mirror on this machine: `files` by name; `cut` names are broken off half-way.
+
+    `endless` names never end: pieces of that many bytes are sent until the client leaves.
+    """
+    state = SimpleNamespace(files={}, cut=set(), endless={}, asked=[])
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             name = self.path.removeprefix("/")
             state.asked.append(name)
+            if name in state.endless:
+                self.send_response(200)
+                self.end_headers()
+                with contextlib.suppress(ConnectionError):
+                    while True:
+                        self.wfile.write(bytes(state.endless[name]))
             content = state.files.get(name)
             if content is None:
                 self.send_error(404)
@@ -243,6 +255,35 @@ def test_a_bad_download_is_refused_and_leaves_nothing(fault, server, tmp_path):
 
     left = [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()]
     assert left == [f"{PARTS[0]}.gz"]
+
+
+@pytest.mark.parametrize(
+    ("piece", "seconds", "message"),
+    [(2**16, 0, "more than 1,000,000 bytes"), (1, 31, r"only \d+ bytes came in 31 s")],
+    ids=["endless", "dripping"],
+)
+def test_an_answer_that_does_not_end_is_refused(
+    piece, seconds, message, server, tmp_path, monkeypatch
+):
+    server.files = zipped(CONTENTS)
+    server.endless = {f"{PARTS[0]}.gz": piece}
+    clock = itertools.count(0, seconds)
+    monkeypatch.setattr(downloading, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(downloading, "LARGEST", 1_000_000)
+    monkeypatch.setattr(downloading, "SLOWEST", 10**9)  # whatever arrives between two checks
+
+    with pytest.raises(DataError, match=message):
+        source(server.url).prepare()
+
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+
+
+def test_a_size_that_is_announced_is_refused_before_it_is_read(server, monkeypatch):
+    server.files = zipped(CONTENTS)
+    monkeypatch.setattr(downloading, "LARGEST", 10)
+
+    with pytest.raises(DataError, match="more than 10 bytes, so it is another file"):
+        source(server.url).prepare()
 
 
 def test_an_interrupted_download_leaves_nothing(server, tmp_path, monkeypatch):

@@ -157,6 +157,18 @@ def test_init_from_loads_the_best_weights_only(new_run, uninterrupted):
     )
 
 
+def test_init_from_a_run_with_other_classes_gets_a_new_head(new_run, uninterrupted):
+    other = uninterrupted()
+    run = new_run(f"init_from={other.folder}", "optimizer.lr=1e-30", "trainer.max_epochs=1")
+    assert run.train("data.source.num_classes=5") == 0, run.output
+    weights = other.checkpoint("best")["state_dict"]
+    found = run.checkpoint("last")["state_dict"]
+    same = {name for name in weights if weights[name].shape == found[name].shape}
+    assert {name for name in weights if "head" in name} == weights.keys() - same
+    assert all(torch.allclose(weights[name], found[name]) for name in same)
+    assert run.output.count("; it has other classes, so the head is new") == 1
+
+
 @pytest.mark.slow
 def test_init_from_another_model_is_refused(new_run, uninterrupted):
     run = new_run(f"init_from={uninterrupted().folder}")

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from unrolled.config.classes import check_class
 from unrolled.errors import ConfigError, UnrolledError, did_you_mean
+from unrolled.memory import is_out_of_memory
 
 NO_ARGUMENTS = ("recipe", "parameter_budget")  # keys of a node that are not arguments of its class
 
@@ -58,12 +59,25 @@ def _made(node: Any, name: str, kind: str, arguments: dict[str, Any]) -> Any:
     if factory is None:
         return values
     if node.get("_partial_", False):
-        return partial(factory, **values)
+        return partial(_call, factory, name, **values)
+    return _call(factory, name, **values)
+
+
+def _call(factory: Callable[..., Any], name: str, /, *positional: Any, **values: Any) -> Any:
+    """Return the object that a class makes of its arguments.
+
+    name: dotted key of the node.
+
+    Raises:
+        ConfigError: the class refuses an argument.
+    """
     try:
-        return factory(**values)
+        return factory(*positional, **values)
     except UnrolledError:
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise ConfigError(f"{name}: {error}") from error
 
 

@@ -15,10 +15,13 @@ from unrolled.config.values import is_fitted
 from unrolled.encoders.blocks.encoder import Encoder, Sizes, decay_groups
 from unrolled.errors import ConfigError
 from unrolled.heads.head import Head
+from unrolled.memory import memory_for, require_memory
 from unrolled.stems.stem import Stem
 
 log = logging.getLogger(__name__)
 
+PREFIX = "network."  # of a weight's name in a checkpoint
+VALUES_PER_WEIGHT = 4  # the weight, its gradient and two moments of Adam
 UNITS = {"k": 1_000, "M": 1_000_000}
 
 
@@ -72,7 +75,23 @@ def build_network(
     sizes = Sizes(input_size=num_features, num_steps=num_steps)
     if config.model.get("parameter_budget") is not None:
         config = _within_budget(config, sizes, num_classes)
-    return _network(config, sizes, num_classes)
+    smaller = "use a smaller model.hidden_size, or model.parameter_budget=1M"
+    with memory_for("the weights of the network", remedy=smaller):
+        num_parameters = _num_parameters(config, sizes, num_classes)
+        require_memory(
+            VALUES_PER_WEIGHT * 4 * num_parameters,
+            what=f"the {num_parameters:,} weights of the network, their gradients and the state "
+            "of the optimizer",
+            remedy=smaller,
+        )
+        return _network(config, sizes, num_classes)
+
+
+def _num_parameters(config: DictConfig, sizes: Sizes, num_classes: int) -> int:
+    """Return the number of parameters of a network that is not built."""
+    with torch.device("meta"):  # shapes only: uses no memory and draws no random number
+        network = _network(config, sizes, num_classes)
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def build_model(
@@ -110,8 +129,7 @@ def trained_model(
 
 def load_weights(network: nn.Module, state_dict: dict[str, Tensor]) -> None:
     """Copy the weights of a checkpoint's state dict into the network."""
-    prefix = "network."
-    network.load_state_dict({name.removeprefix(prefix): t for name, t in state_dict.items()})
+    network.load_state_dict({name.removeprefix(PREFIX): t for name, t in state_dict.items()})
 
 
 def _network(config: DictConfig, sizes: Sizes, num_classes: int) -> Network:
@@ -135,9 +153,7 @@ def _within_budget(config: DictConfig, sizes: Sizes, num_classes: int) -> DictCo
 
     def count(hidden_size: int) -> int:
         config.model.hidden_size = hidden_size
-        with torch.device("meta"):  # shapes only: uses no memory and draws no random number
-            network = _network(config, sizes, num_classes)
-        return sum(parameter.numel() for parameter in network.parameters())
+        return _num_parameters(config, sizes, num_classes)
 
     heads = OmegaConf.select(config.model.get("layer", config.model), "num_heads", default=1)
     config.model.hidden_size = largest_size(count, budget=budget, multiple_of=heads)

@@ -124,7 +124,11 @@ def _train_single(overrides: list[str], *, config_dir: str | None) -> Path:
     prepare_source(plain)
     context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
     more = [] if config_dir is None else [f"--config-dir={config_dir}"]
-    with naming_storage(), with_helpers(["train", *more, *overrides], plain.trainer):
+    with (
+        naming_storage(),
+        folder.claimed(),  # before Hydra writes to it
+        with_helpers(["train", *more, *overrides], plain.trainer),
+    ):
         done = run_job(
             _train_job,
             config,
@@ -147,7 +151,7 @@ def _train_as_helper(config: DictConfig, overrides: list[str]) -> Path:
 
 
 def _train_job(config: DictConfig) -> UnrolledError | None:
-    """Train and test in the folder that Hydra has made, and print the scores.
+    """Train and test in the run folder, which is claimed, and print the scores.
 
     An error is returned because Hydra would print a message of its own if it was raised.
     """
@@ -157,8 +161,7 @@ def _train_job(config: DictConfig) -> UnrolledError | None:
     settings = HydraConfig.get()
     folder = RunFolder(settings.runtime.output_dir)
     try:
-        with folder.claimed():
-            result = experiment.train(config, folder, overrides=list(settings.overrides.task))
+        result = experiment.train(config, folder, overrides=list(settings.overrides.task))
     except RunInterruptedError as error:
         echo(f"run: {folder.path}")
         return error

@@ -10,7 +10,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from unrolled.config.classes import check_classes
+from unrolled.config.conf_folder import CONF
 from unrolled.config.keys import similar_key
+from unrolled.config.rule import is_too_large
 from unrolled.config.rules import RULES
 from unrolled.config.values import class_name, is_fitted
 from unrolled.errors import ConfigError, did_you_mean
@@ -18,8 +20,12 @@ from unrolled.errors import ConfigError, did_you_mean
 CHANNELS = ("per_sequence", "differences", "level_and_scale")  # keys of config.data
 
 # Nodes with a fixed set of keys. Those of all other nodes are arguments of a class.
-FIXED = ("", "monitor", "checkpoint", "loss", "recipe", "sweep", "data.recipe", "model.recipe")
-WITHOUT_RULE = ("init_from", "loss.class_weights", "sweep.space", "sweep.trial")
+FIXED = (
+    *("", "monitor", "checkpoint", "loss", "recipe", "sweep"),
+    *("data.recipe", "data.window", "model.recipe"),
+)
+# Nodes that hold settings: `a` and `a.b` for each rule of a key a.b.c.
+NODES = {key[: dot.start()] for key in RULES for dot in re.finditer(r"\.", key)} | {"sweep.space"}
 
 # Arguments of Lightning's Trainer that the project sets itself, and what to type instead.
 OWN_ARGUMENTS = {
@@ -49,22 +55,72 @@ def check_config(config: DictConfig) -> None:
     Raises:
         ConfigError: the message names the key, the value and what is expected.
     """
-    leaves = dict(_leaves(config))
     plain = OmegaConf.to_container(config)
     assert isinstance(plain, dict)
+    _check_nodes(plain)
+    leaves = dict(_leaves(config))
     check_classes(plain)
     for key, value in leaves.items():
-        rule = RULES.get(key)
-        if rule is None and key not in WITHOUT_RULE and key.rpartition(".")[0] in FIXED:
-            raise ConfigError(f"{key}={value}: no such setting{did_you_mean(key, RULES)}")
-        if rule is not None and rule.broken_by(value):
-            hint = did_you_mean(value, map(str, rule.words)) if isinstance(value, str) else ""
-            raise ConfigError(f"{key}={value}: need {rule}{hint}")
+        check_value(key, value)
     _check_trainer(config.trainer)
     _check_length(config.trainer)
     _check_curriculum(config.data)
     _check_accelerator(config.trainer.accelerator)
     _check_fitted(config)
+
+
+def check_value(key: str, value: Any) -> None:
+    """Refuse the value of a dotted key that its rule does not allow.
+
+    Raises:
+        ConfigError: the message names the key, the value and what is allowed.
+    """
+    rule = RULES.get(key)
+    parent, _, name = key.rpartition(".")
+    if rule is None and parent in FIXED and key not in NODES:
+        raise ConfigError(f"{key}={value}: no such setting{did_you_mean(key, RULES)}")
+    if name == "_partial_" and value is not True:
+        raise ConfigError(f"{key}={value}: need true")
+    if rule is not None and rule.broken_by(value):
+        hint = did_you_mean(value, map(str, rule.words)) if isinstance(value, str) else ""
+        limit = "; the number is too large" if is_too_large(value) else ""
+        raise ConfigError(f"{key}={value}: need {rule}{limit}{hint}")
+
+
+def _check_nodes(config: dict[Any, Any]) -> None:
+    """Refuse a value in place of a node, a node in place of a value, and a node that is missing."""
+    for name in NODES:
+        if "." not in name and name not in config:
+            raise ConfigError(f"{name}=null: need {_example(name)}")
+    for key, value in _nodes_and_values(config, ""):
+        if isinstance(value, dict):
+            if key in RULES and key not in NODES:
+                raise ConfigError(f"{key}={value}: need {RULES[key]}")
+        elif key in NODES and key not in RULES and not (value is None and _is_switch(key)):
+            raise ConfigError(f"{key}={value}: need {_example(key)}")
+        elif _is_switch(key) and value is not None:
+            raise ConfigError(f"{key}={value}: need settings, or null to leave it out")
+
+
+def _nodes_and_values(node: dict[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in node.items():
+        yield f"{prefix}{name}", value
+        if isinstance(value, dict):
+            yield from _nodes_and_values(value, f"{prefix}{name}.")
+
+
+def _is_switch(key: str) -> bool:
+    """Return whether null leaves out what a group of settings describes."""
+    return key.startswith(("callbacks.", "logger.")) and key.count(".") == 1
+
+
+def _example(node: str) -> str:
+    """Return what to type for a node, for messages."""
+    options = sorted(path.stem for path in (CONF / node).glob("[!_]*.yaml"))
+    if options:
+        return f"an option, one of {', '.join(options)}"
+    key = next((key for key in RULES if key.startswith(f"{node}.")), f"{node}.KEY")
+    return f"settings, such as {key}=VALUE"
 
 
 def _check_trainer(trainer: DictConfig) -> None:

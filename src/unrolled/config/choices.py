@@ -22,6 +22,7 @@ METRICS = (
     "val/vote_balanced_accuracy",
     "val/vote_f1",
 )
+TRAIN_METRICS = ("train/loss", "train/accuracy")  # early stopping can use them too
 MONITOR_MODES = ("min", "max")
 PROGRESS_STYLES = ("auto", "bar", "lines")
 KEEP = ("all", "best", "none")  # checkpoints of the finished jobs of a sweep
@@ -32,6 +33,7 @@ PRECISIONS = (
     *("32-true", "64-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true"),
     *("transformer-engine", "transformer-engine-float16", "32", "64", "16", "bf16", 32, 64, 16),
 )
+STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_false", "ddp_find_unused_parameters_true")
 CLIP_ALGORITHMS = ("norm", "value")
 PROFILERS = ("simple", "advanced", "pytorch", "xla")
 DECIMAL_SIGNS = (".", ",")

@@ -12,7 +12,7 @@ from hydra._internal.utils import create_config_search_path
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, Sweep
 from hydra.core.utils import configure_log
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -101,6 +101,7 @@ class _CheckedHydra(Hydra):
         from_shell: bool = True,
         validate_sweep_overrides: bool = True,
     ) -> DictConfig:
+        _require_options(overrides)
         try:
             config = super().compose_config(
                 config_name,
@@ -116,6 +117,26 @@ class _CheckedHydra(Hydra):
         if with_log_configuration:
             configure_log(config.hydra.hydra_logging, config.hydra.verbose)
         return config
+
+
+def _require_options(overrides: list[str]) -> None:
+    """Refuse model=null or model=3, for which Hydra raises a ValueError.
+
+    Raises:
+        ConfigError: the value of a group is not a word.
+    """
+    for item in OverridesParser.create().parse_overrides(overrides):
+        group, value = item.key_or_group, item.value()
+        is_word = isinstance(value, str | list | Sweep)
+        if (CONF / group).is_dir() and not is_word and not item.is_delete():
+            known = ", ".join(_options(group))
+            raise ConfigError(f"{item.input_line}: need an option, one of {known}")
+
+
+def _options(group: str) -> list[str]:
+    """Return the names of the options of a group."""
+    known = {path.stem for path in (CONF / group).glob("[!_]*.yaml")}
+    return sorted(known | set(working_folder.names(group)))
 
 
 def _compose(hydra: Hydra, overrides: list[str]) -> DictConfig:
@@ -163,11 +184,9 @@ def _more_about(key: str) -> str:
 
 def _unknown_option(path: str) -> str:
     group, _, word = path.rpartition("/")
-    known = [path.stem for path in (CONF / group).glob("*.yaml") if path.stem[0] != "_"]
-    known += working_folder.names(group)
+    known = _options(group)
     return (
-        f"{group}={word}: no such option; there are {', '.join(sorted(known))}"
-        f"{did_you_mean(word, known)}"
+        f"{group}={word}: no such option; there are {', '.join(known)}{did_you_mean(word, known)}"
     )
 
 

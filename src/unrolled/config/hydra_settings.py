@@ -5,12 +5,20 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from unrolled.config.classes import is_allowed
+from unrolled.config.rule import Rule
 from unrolled.errors import ConfigError
 
 # Plugins are installed packages. A plugin is chosen by its option, such as hydra/launcher=slurm.
 PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
 HANDLERS = ("logging.StreamHandler", "logging.FileHandler", "logging.NullHandler")
 COLORED = "colorlog.ColoredFormatter"  # of hydra_colorlog
+
+
+FORKED = "hydra_plugins.unrolled_sweeps.ForkedLauncher"
+FORKED_RULES = {
+    "jobs_at_once": Rule((int,), low=1, optional=True),
+    "gpu_gigabytes": Rule((int, float), low=0, low_allowed=False),
+}
 
 
 def check_hydra(hydra: DictConfig) -> None:
@@ -32,6 +40,10 @@ def check_hydra(hydra: DictConfig) -> None:
         )
     for name in ("launcher", "sweeper"):
         _check(f"{name}._target_", _field(settings[name], "_target_"), PLUGINS)
+    if settings["launcher"]["_target_"] == FORKED:
+        for name, rule in FORKED_RULES.items():
+            if rule.broken_by(value := settings["launcher"].get(name)):
+                raise ConfigError(f"hydra.launcher.{name}={value}: need {rule}")
     for name, callback in (settings["callbacks"] or {}).items():
         _check(f"callbacks.{name}._target_", _field(callback, "_target_"), ())
     for name in ("job_logging", "hydra_logging"):

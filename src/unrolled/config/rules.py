@@ -1,95 +1,28 @@
 """The allowed values of each key, as rules that need no torch."""
 
-import re
-from typing import Any, NamedTuple
+from math import inf, nextafter
 
 from unrolled.config import choices
-
-
-class Rule(NamedTuple):
-    """The values that a key may have.
-
-    types: of numbers and flags; `list` allows any list.
-    low, high: range of a number; whether the ends are allowed is low_allowed and high_allowed.
-    words: further values that are allowed.
-    pattern: regular expression of further words, with an example of one.
-    optional: whether null is allowed.
-    each: whether the value is a list, each item of which obeys the rule.
-    """
-
-    types: tuple[type, ...] = ()
-    low: float = float("-inf")
-    high: float = float("inf")
-    low_allowed: bool = True
-    high_allowed: bool = True
-    words: tuple[str | int, ...] = ()
-    optional: bool = False
-    pattern: str = "(?!)"
-    example: str = ""
-    each: bool = False
-
-    def broken_by(self, value: Any) -> bool:
-        """Return whether the value is not allowed."""
-        if value is None:
-            return not self.optional
-        if self.each:
-            one = self._replace(each=False, optional=False)
-            return not isinstance(value, list) or not value or any(map(one.broken_by, value))
-        if isinstance(value, list):
-            return list not in self.types
-        if isinstance(value, bool):
-            return bool not in self.types
-        if value in self.words:
-            return False
-        if isinstance(value, str):
-            return not re.fullmatch(self.pattern, value)
-        if not isinstance(value, int | float) or not isinstance(value, self.types):
-            return True
-        too_low = value < self.low or (value == self.low and not self.low_allowed)
-        too_high = value > self.high or (value == self.high and not self.high_allowed)
-        return too_low or too_high or value != value
-
-    def __str__(self) -> str:
-        allowed = list(dict.fromkeys(map(str, self.words)))
-        if self.example:
-            allowed.append(f"a value such as {self.example}")
-        if bool in self.types:
-            allowed += ["true", "false"]
-        elif self.types:
-            allowed.append(self._number())
-        if list in self.types:
-            allowed.append("a list")
-        if self.each:
-            allowed = [f"a list, each item {_joined(allowed)}"]
-        return _joined([*allowed, "null"] if self.optional else allowed)
-
-    def _number(self) -> str:
-        text = "a whole number" if float not in self.types else "a number"
-        if self.low > float("-inf"):
-            text += f" {'>=' if self.low_allowed else '>'} {self.low:g}"
-        if self.high < float("inf"):
-            joint = " and" if self.low > float("-inf") else ""
-            text += f"{joint} {'<=' if self.high_allowed else '<'} {self.high:g}"
-        return text
-
-
-def _joined(words: list[str]) -> str:
-    return " or ".join([", ".join(words[:-1]), words[-1]] if words[:-1] else words)
-
+from unrolled.config.rule import LARGEST, Rule
 
 NUMBER = (int, float)
 COUNT = Rule((int,), low=1)
 NATURAL = Rule((int,), low=0)
-SEED = Rule((int,), low=0, high=2**63 - 1)
+SEED = Rule((int,), low=0, high=LARGEST)
 FRACTION = Rule(NUMBER, low=0, high=1, high_allowed=False)
 SHARE = Rule(NUMBER, low=0, high=1)
 POSITIVE = Rule(NUMBER, low=0, low_allowed=False)
 NOT_NEGATIVE = Rule(NUMBER, low=0)
 FLAG = Rule((bool,))
+SIZE = Rule(NUMBER, low=0, max_fraction=nextafter(1, 0))  # of a set: a fraction or a count
 LENGTH = Rule((int,), low=1, words=(-1,), optional=True)  # of a run; -1: no limit
-BATCHES = Rule(NUMBER, low=0, optional=True)  # a share <= 1.0 or a count
+BATCHES = Rule(NUMBER, low=0, max_fraction=1.0, optional=True)
 SOME_BATCHES = BATCHES._replace(low_allowed=False)
-DURATION = Rule(pattern=r"\d+:\d+:\d+:\d+", example="00:12:00:00", optional=True)
+DURATION = Rule(pattern=r"\d+:\d+:\d+:\d+", noun="a time such as 00:12:00:00", optional=True)
+TEXT = Rule(pattern=".+", noun="a text")
+PATH = Rule(pattern=".+", noun="a path", optional=True)
+NAME = Rule((int, float, bool), pattern=".+", noun="a name")  # of a column or class of a file
+YEAR = 60 * 24 * 366  # minutes
 
 
 def _words(words: tuple[str | int, ...]) -> Rule:
@@ -100,12 +33,17 @@ def _or_null(rule: Rule) -> Rule:
     return rule._replace(optional=True)
 
 
+def _list_of(rule: Rule) -> Rule:
+    return Rule(items=rule)
+
+
 RULES = {
     "seed": SEED,
-    "ensemble": Rule((int, list), low=1, optional=True),
+    "ensemble": Rule((int,), low=1, items=TEXT, optional=True),
     "num_threads": _or_null(COUNT._replace(high=1024)),
     "keep_memory": FLAG,
     "store_diff": FLAG,
+    "init_from": PATH,
     "test": FLAG,
     "monitor.metric": _words(choices.METRICS),
     "monitor.mode": _words(choices.MONITOR_MODES),
@@ -114,6 +52,7 @@ RULES = {
     "checkpoint.every_n_steps": _or_null(COUNT),
     "sweep.keep": _words(choices.KEEP),
     "sweep.fail_fast": FLAG,
+    "sweep.trial": _or_null(NATURAL),
     "sweep.num_trials": COUNT,
     "sweep.seed": SEED,
     "sweep.startup_trials": NATURAL,
@@ -125,8 +64,8 @@ RULES = {
     "data.truncate": _words(choices.TRUNCATION_ENDS),
     "data.split": _words(choices.SPLITS),
     "data.split_seed": SEED,
-    "data.val_size": _or_null(NOT_NEGATIVE),
-    "data.test_size": _or_null(NOT_NEGATIVE),
+    "data.val_size": _or_null(SIZE),
+    "data.test_size": _or_null(SIZE),
     "data.fold": _or_null(NATURAL),
     "data.test_fold": _or_null(NATURAL)._replace(words=("all",)),
     "data.num_folds": Rule((int,), low=2),
@@ -141,6 +80,7 @@ RULES = {
     "data.window.size": _or_null(COUNT),
     "data.window.stride": _or_null(COUNT),
     "data.window.label": _words(choices.WINDOW_LABELS),
+    "data.window.background": _or_null(NAME),
     "data.baselines": FLAG,
     "data.batch_size": _or_null(COUNT),
     "data.eval_batch_size": COUNT,
@@ -150,10 +90,22 @@ RULES = {
     "data.curriculum_epochs": NATURAL,
     "data.device_share": SHARE,
     "data.recipe.max_epochs": LENGTH,
+    "data.dir": PATH,
+    "data.path": PATH,
+    "data.val_path": PATH,
+    "data.test_path": PATH,
     "data.form": _or_null(_words(choices.FORMS)),
+    "data.id": _or_null(NAME),
+    "data.time": _or_null(NAME),
+    "data.label": _or_null(NAME),
+    "data.group": _or_null(NAME),
+    "data.split_column": _or_null(NAME),
+    "data.features": _or_null(_list_of(NAME)),
+    "data.categorical": _list_of(NAME)._replace(num_items=(0, inf)),
+    "data.separator": Rule(pattern=".", noun="one character", optional=True),
     "data.time_feature": FLAG,
     "data.resample": _or_null(POSITIVE)._replace(
-        pattern=r"(\d+(\.\d+)?\s*[A-Za-z]+\s*)+", example="10s"
+        pattern=r"(\d+(\.\d+)?\s*[A-Za-z]+\s*)+", noun="an interval such as 10s"
     ),
     "data.header": _or_null(FLAG),
     "data.decimal": _or_null(_words(choices.DECIMAL_SIGNS)),
@@ -174,7 +126,9 @@ RULES = {
     "data.source.test_min_steps": COUNT,
     "data.source.test_max_steps": COUNT,
     "model.hidden_size": COUNT,
-    "model.parameter_budget": _or_null(COUNT)._replace(pattern=r"\d+(\.\d+)?[kM]", example="70k"),
+    "model.parameter_budget": _or_null(COUNT)._replace(
+        pattern=r"\d+(\.\d+)?[kM]", noun="a number such as 70k"
+    ),
     "model.num_layers": COUNT,
     "model.dropout": FRACTION,
     "model.bidirectional": FLAG,
@@ -190,7 +144,7 @@ RULES = {
     "model.num_heads": COUNT,
     "model.layer.num_heads": COUNT,
     "model.kernel_size": Rule((int,), low=2),
-    "model.kernel_sizes": COUNT._replace(each=True),
+    "model.kernel_sizes": _list_of(COUNT),
     "model.layer.state_size": COUNT,
     "model.layer.memory_size": COUNT,
     "model.layer.order": COUNT,
@@ -220,14 +174,15 @@ RULES = {
     "head.stride": COUNT,
     "loss.label_smoothing": FRACTION,
     "loss.mixup": NOT_NEGATIVE,
+    "loss.class_weights": Rule(words=("balanced",), items=POSITIVE, optional=True),
     "recipe.lr": POSITIVE,
     "recipe.weight_decay": NOT_NEGATIVE,
     "recipe.gradient_clip_val": _or_null(NOT_NEGATIVE),
     "recipe.max_epochs": LENGTH,
     "recipe.max_steps": LENGTH,
     "recipe.batch_size": _or_null(COUNT),
-    "recipe.val_size": _or_null(NOT_NEGATIVE),
-    "recipe.test_size": _or_null(NOT_NEGATIVE),
+    "recipe.val_size": _or_null(SIZE),
+    "recipe.test_size": _or_null(SIZE),
     "recipe.hidden_size": COUNT,
     "recipe.warmup": FRACTION,
     "recipe.label_smoothing": FRACTION,
@@ -240,18 +195,27 @@ RULES = {
     "recipe.bucket_batches": COUNT,
     "optimizer.lr": POSITIVE,
     "optimizer.weight_decay": NOT_NEGATIVE,
-    "optimizer.betas": FRACTION._replace(each=True),
+    "optimizer.betas": _list_of(FRACTION)._replace(num_items=(2, 2)),
     "optimizer.alpha": SHARE,
     "optimizer.momentum": NOT_NEGATIVE,
     "optimizer.nesterov": FLAG,
     "scheduler.warmup": FRACTION,
     "scheduler.final_factor": SHARE,
-    "scheduler.factor": POSITIVE,
+    "scheduler.factor": FRACTION._replace(low_allowed=False),
     "scheduler.patience": NATURAL,
-    "scheduler.drops": FRACTION._replace(low_allowed=False, each=True),
+    "scheduler.drops": _list_of(FRACTION._replace(low_allowed=False)),
+    "scheduler.monitor": _words(choices.METRICS),
     "scheduler.mode": _words(choices.MONITOR_MODES),
     "trainer.accelerator": _words(choices.ACCELERATORS),
-    "trainer.devices": Rule((int, list), low=-1, words=("auto",), pattern=r"\d+(,\d+)*,?"),
+    "trainer.devices": Rule(
+        (int,),
+        low=1,
+        words=("auto", -1, "-1"),
+        pattern=r"[1-9]\d*|\d+(,\d+)*,|\d+(,\d+)+",
+        noun="numbers such as 0,1",
+        items=NATURAL,
+    ),
+    "trainer.strategy": _words(choices.STRATEGIES),
     "trainer.num_nodes": COUNT,
     "trainer.precision": _words(choices.PRECISIONS),
     "trainer.max_epochs": LENGTH,
@@ -264,7 +228,7 @@ RULES = {
     "trainer.gradient_clip_algorithm": _words(choices.CLIP_ALGORITHMS),
     "trainer.check_val_every_n_epoch": _or_null(COUNT),
     "trainer.val_check_interval": SOME_BATCHES._replace(
-        pattern=DURATION.pattern, example=DURATION.example
+        pattern=DURATION.pattern, noun=DURATION.noun
     ),
     "trainer.num_sanity_val_steps": Rule((int,), low=-1),
     "trainer.limit_train_batches": SOME_BATCHES,
@@ -282,14 +246,24 @@ RULES = {
     "trainer.profiler.max_rows": COUNT,
     "callbacks.progress.style": _words(choices.PROGRESS_STYLES),
     "callbacks.progress.max_lines": COUNT,
+    "callbacks.early_stopping.monitor": _words(choices.METRICS + choices.TRAIN_METRICS),
     "callbacks.early_stopping.patience": NATURAL,
     "callbacks.early_stopping.min_delta": NOT_NEGATIVE,
     "callbacks.early_stopping.mode": _words(choices.MONITOR_MODES),
     "callbacks.early_stopping.check_finite": FLAG,
-    "callbacks.watchdog.minutes": POSITIVE,
+    "callbacks.watchdog.minutes": POSITIVE._replace(high=YEAR),
+    "callbacks.pruning.monitor": _words(choices.METRICS),
+    "callbacks.pruning.trial": _or_null(NATURAL),
     "callbacks.pruning.startup_trials": NATURAL,
     "callbacks.pruning.warmup_epochs": NATURAL,
+    "logger.csv.purge_step": _or_null(NATURAL),
+    "logger.tensorboard.name": Rule((int,), pattern=".*", noun="a text"),
+    "logger.tensorboard.version": Rule((int,), pattern=".*", noun="a text"),
     "logger.tensorboard.default_hp_metric": FLAG,
+    "logger.tensorboard.purge_step": _or_null(NATURAL),
+    "logger.mlflow.experiment_name": TEXT,
+    "logger.mlflow.tracking_uri": _or_null(TEXT),
+    "logger.wandb.project": TEXT,
     "logger.wandb.offline": FLAG,
     "logger.wandb.log_model": FLAG._replace(words=("all",)),
 }

@@ -102,6 +102,7 @@ class Batches:
         self.world_size = world_size
         self.epoch = 0
         self.first_batch = 0
+        self.newest_shape: tuple[int, int, int] | None = None  # of a batch, while it is used
         self.lengths = sequences.lengths.cpu()  # on the host: no synchronization
         self.is_ragged = bool((self.lengths != sequences.x.shape[1]).any())
         if shuffle and curriculum_epochs and self.lengths.min() == self.lengths.max():
@@ -156,7 +157,9 @@ class Batches:
             if self.is_ragged:  # no batch is longer than its longest sequence
                 longest = self.lengths[on_host[start : start + self.batch_size]].max()
                 batch = batch._replace(x=batch.x[:, : int(longest)])
+            self.newest_shape = (len(rows), *batch.x.shape[1:])
             yield batch
+        self.newest_shape = None
 
     def order(self) -> Int[Tensor, " n"]:
         """Return the rows of this epoch and rank, in order."""

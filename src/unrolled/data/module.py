@@ -20,9 +20,12 @@ from unrolled.data.repeats import repeated
 from unrolled.data.sanity_checks import SPLIT_NAMES, check_source
 from unrolled.data.selection import Selection
 from unrolled.errors import ConfigError
+from unrolled.memory import memory_for
 from unrolled.small_recipe import SmallRecipe, small_recipe
 
 log = logging.getLogger(__name__)
+
+FEWER = "use fewer sequences, or shorter ones with data.max_length=STEPS"
 
 
 def _groups(parts: Parts[Selection], names: Mapping[int, str]) -> dict[str, list[str]]:
@@ -68,6 +71,7 @@ class SequenceDataModule(LightningDataModule):
         """Let the source fetch its files; Lightning calls this once per machine."""
         self.source.prepare()
 
+    @memory_for("the data", remedy=FEWER)
     def setup(self, stage: str | None = None) -> None:
         """Load, check, lay out, split and preprocess the sequences, once.
 
@@ -139,6 +143,7 @@ class SequenceDataModule(LightningDataModule):
         for text in self.warnings:
             log.warning("%s", text)
 
+    @memory_for("the data", remedy=FEWER)
     def load_source(self) -> SourceData:
         """Return the raw sequences of the source."""
         if self.fitted is not None and self.fitted.schema is not None:

@@ -29,7 +29,12 @@ class Windows:
     """
 
     def __init__(
-        self, *, size: int | None, stride: int | None, label: str, background: str | None
+        self,
+        *,
+        size: int | None,
+        stride: int | None,
+        label: str,
+        background: str | float | bool | None,
     ) -> None:
         if label not in WINDOW_LABELS:
             raise ConfigError(f"data.window.label={label}: need one of {', '.join(WINDOW_LABELS)}")

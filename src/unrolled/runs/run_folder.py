@@ -17,12 +17,9 @@ The files are JSON, YAML, CSV, and tensors that load with weights_only=True. Non
 
 import itertools
 import logging
-import os
 import re
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +27,11 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from unrolled.config.values import resolve_for_file
-from unrolled.errors import CheckpointError, StorageError, did_you_mean
+from unrolled.errors import CheckpointError, did_you_mean
 from unrolled.runs import checkpoint_file
 from unrolled.runs.durable import write_text
 from unrolled.runs.json_file import read_json, write_json
-from unrolled.runs.lock import locked
+from unrolled.runs.locked_folder import LockedFolder
 from unrolled.runs.result import Result
 from unrolled.runs.text_file import read_yaml
 
@@ -48,14 +45,11 @@ PART = re.compile(r"(member|fold)-\d+")  # name of the folder of a training in a
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # CSafeDumper needs libyaml
 
 
-class RunFolder:
+class RunFolder(LockedFolder):
     """The files of one run.
 
     path: the folder, which need not exist yet.
     """
-
-    def __init__(self, path: Path | str) -> None:
-        self.path = Path(path).absolute()
 
     @property
     def best_checkpoint(self) -> Path:
@@ -101,46 +95,6 @@ class RunFolder:
         """Name of the folder."""
         return self.path.name
 
-    # one process at a time
-
-    def require_free(self) -> None:
-        """Check that a new run can use the folder.
-
-        Raises:
-            CheckpointError: it has a run.
-            StorageError: it cannot be written.
-        """
-        if (self.path / "checkpoints").exists():
-            raise CheckpointError(
-                f"{self.path} already has a run; resume it with `{self.resume_command}`, "
-                "or choose another folder with hydra.run.dir=DIR"
-            )
-        nearest = next(path for path in (self.path, *self.path.parents) if path.exists())
-        if not nearest.is_dir() or not os.access(nearest, os.W_OK):
-            reason = "is a file" if not nearest.is_dir() else "cannot be written"
-            raise StorageError(f"{self.path} cannot be created: {nearest} {reason}")
-
-    def make_free(self) -> None:
-        """Prepare the folder of a run without a checkpoint for a new run."""
-        if (self.path / "checkpoints").is_dir():
-            with locked(self.path):
-                self.remove_result()
-                for path in (self.best_checkpoint, self.path / "provenance.json"):
-                    path.unlink(missing_ok=True)
-                (self.path / "checkpoints").rmdir()
-
-    def set_aside(self) -> None:
-        """Move the files of the run to a hidden subfolder, so that a new run can use the folder."""
-        with locked(self.path):
-            aside = self.path / f".replaced-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
-            aside.mkdir()
-            kept = {"config.yaml", "train.log", "output.log"}  # the logs are open
-            for path in list(self.path.iterdir()):
-                if not path.name.startswith(".") and path.name not in kept:
-                    path.rename(aside / path.name)
-            # last, because config.yaml marks the folder as a run
-            (self.path / "config.yaml").rename(aside / "config.yaml")
-
     def drop_checkpoints(self, *, keep_best: bool) -> None:
         """Remove the checkpoints of a finished run.
 
@@ -151,39 +105,6 @@ class RunFolder:
         self.last_checkpoint.unlink(missing_ok=True)
         if not keep_best:
             self.best_checkpoint.unlink(missing_ok=True)
-
-    @contextmanager
-    def claimed(self) -> Iterator[None]:
-        """Create the folder for a new run, and lock it.
-
-        Raises:
-            CheckpointError: it has a run.
-            StorageError: it cannot be written.
-        """
-        try:
-            (self.path / "checkpoints").mkdir(parents=True)  # only one process succeeds
-        except FileExistsError:
-            self.require_free()
-            raise
-        except OSError as error:
-            raise StorageError(f"{self.path} cannot be written: {error.strerror}") from error
-        with locked(self.path):
-            yield
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Lock the folder of an existing run.
-
-        Raises:
-            CheckpointError: another process holds the lock.
-        """
-        with locked(self.path):
-            yield
-
-    @property
-    def resume_command(self) -> str:
-        """Command that resumes the run."""
-        return f"unrolled resume {shlex.quote(f'run={self.path}')}"
 
     def require_best_checkpoint(self) -> None:
         """Refuse a run whose weights cannot be used, without importing torch.
@@ -218,7 +139,9 @@ class RunFolder:
         return f"to train again: {self._train_command()}"
 
     def _train_command(self) -> str:
-        return shlex.join(["unrolled", "train", *self.provenance().get("overrides", [])])
+        words = ["unrolled", "train", *self.provenance().get("overrides", [])]
+        here = [] if self.has_progress else [f"hydra.run.dir={self.path}"]
+        return shlex.join([*words, *here])
 
     # config
 

@@ -1,7 +1,7 @@
 """Trains, resumes and evaluates runs. Each run has a config and a run folder."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from lightning import LightningDataModule, LightningModule, Trainer
 from omegaconf import DictConfig
 
 from unrolled.building.data import build_data, data_shared, share_source
-from unrolled.building.network import load_weights
+from unrolled.building.network import PREFIX, load_weights
 from unrolled.callbacks.exact_resume import KEY as STATE_KEY
 from unrolled.callbacks.exact_resume import first_step
 from unrolled.callbacks.stop_reason import stop_reason
@@ -38,6 +38,7 @@ from unrolled.runs.recording import recording
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_run
 from unrolled.training import compound, fitting
+from unrolled.training.batch_memory import naming_batches, require_memory_for_batches
 from unrolled.training.data_record import record_data
 from unrolled.training.hyperparameters import log_final_scores, log_settings
 from unrolled.training.process import prepare_process, readable_errors
@@ -209,7 +210,7 @@ def _train_and_test(
     if start is not None:
         refuse_changes(start.identity, experiment.resume.identity)
     elif config.init_from is not None:
-        _start_from(classifier, RunFolder(config.init_from))
+        _start_from(classifier, RunFolder(config.init_from), class_names=data.class_names)
     record_data(folder, data, result)
     result.num_parameters = log_sizes(config, data, classifier.network)
     if config.trainer.max_steps is None:
@@ -217,11 +218,13 @@ def _train_and_test(
     require_space(
         folder.path, needed=NUM_CHECKPOINTS * VALUES_PER_WEIGHT * 4 * result.num_parameters
     )
+    require_memory_for_batches(data, classifier.network)
     log_settings(config, trainer)
     with experiment.checkpoint.signals:
         try:
             path = None if start is None else start.path
-            trainer.fit(classifier, datamodule=data, ckpt_path=path)
+            with naming_batches(trainer):
+                trainer.fit(classifier, datamodule=data, ckpt_path=path)
         finally:
             _record_training(experiment, result)
         if result.stopped_by is not None:
@@ -250,17 +253,29 @@ def _record_training(experiment: Experiment, result: Result) -> None:
     result.seconds["fit"] = experiment.resume.fit_seconds
 
 
-def _start_from(classifier: SequenceClassifier, other: RunFolder) -> None:
+def _start_from(
+    classifier: SequenceClassifier, other: RunFolder, *, class_names: Sequence[str]
+) -> None:
     """Load the best weights of another run into a new classifier.
+
+    If its classes differ in number, name or order, the head keeps its fresh weights.
 
     Raises:
         CheckpointError: the run has no best checkpoint, or its weights have other shapes.
     """
+    weights = other.best_state_dict()
+    has_other_classes = other.preprocessing()["class_names"] != list(class_names)
+    if has_other_classes:
+        fresh = {f"{PREFIX}{name}": t for name, t in classifier.network.state_dict().items()}
+        heads = {name: t for name, t in fresh.items() if name.startswith(f"{PREFIX}head.")}
+        others = {name: t for name, t in weights.items() if not name.startswith(f"{PREFIX}head.")}
+        weights = {**others, **heads}
     try:
-        load_weights(classifier.network, other.best_state_dict())
+        load_weights(classifier.network, weights)
     except RuntimeError as error:  # lists the weights that do not fit
         raise CheckpointError(f"init_from={other.path}: {error}") from error
-    log.info("weights loaded from %s", other.path)
+    new_head = "; it has other classes, so the head is new" if has_other_classes else ""
+    log.info("weights loaded from %s%s", other.path, new_head)
 
 
 def _warn_of_other_versions(before: dict[str, str], now: dict[str, str]) -> None:
@@ -279,7 +294,8 @@ def test(
     trainer: Trainer, classifier: LightningModule, data: LightningDataModule
 ) -> dict[str, float]:
     """Return the scores on the test set, by name (test/accuracy)."""
-    scores = trainer.test(classifier, datamodule=data, verbose=False)[0]
+    with naming_batches(trainer):
+        scores = trainer.test(classifier, datamodule=data, verbose=False)[0]
     return {name: float(value) for name, value in scores.items()}
 
 

@@ -14,7 +14,8 @@ import torch
 from hydra.errors import InstantiationException
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from unrolled.errors import ConfigError, OutOfMemoryError, UnrolledError
+from unrolled.errors import ConfigError, UnrolledError
+from unrolled.memory import is_out_of_memory, out_of_memory
 from unrolled.output import guard_logging
 from unrolled.runs.durable import naming_storage
 
@@ -127,9 +128,10 @@ def readable_errors() -> Iterator[None]:
         raise ConfigError(f"{error.__cause__ or error}") from error
     except MisconfigurationException as error:
         raise ConfigError(str(error)) from error
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfMemoryError(f"out of memory: {error}; halve data.batch_size") from error
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            smaller = "use a smaller data.batch_size or model.hidden_size"
+            raise out_of_memory(error, what="the run", remedy=smaller) from error
         if re.search(r"bf16|bfloat16|half", str(error), re.IGNORECASE):
             raise ConfigError(
                 f"trainer.precision: this device cannot compute it ({error}); "

@@ -26,6 +26,7 @@ from unrolled.data.files.schema import Schema
 from unrolled.data.files.tabular import plain
 from unrolled.errors import ConfigError
 
+Name = str | float | bool  # of a column; YAML reads 3 and yes as other types
 KEYS = {"train": "path", "val": "val_path", "test": "test_path"}  # in conf/data, by split
 
 
@@ -47,15 +48,15 @@ class Files(Source):
         val_path: str | None,
         test_path: str | None,
         form: str | None,
-        id: str | None,  # noqa: A002 - data.id is what users type
-        time: str | None,
+        id: Name | None,  # noqa: A002 - data.id is what users type
+        time: Name | None,
         time_feature: bool,
         resample: float | str | None,
-        label: str | None,
-        group: str | None,
-        split_column: str | None,
-        features: Sequence[str] | None,
-        categorical: Sequence[str],
+        label: Name | None,
+        group: Name | None,
+        split_column: Name | None,
+        features: Sequence[Name] | None,
+        categorical: Sequence[Name],
         separator: str | None,
         header: bool | None,
         decimal: str | None,

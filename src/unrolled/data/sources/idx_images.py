@@ -3,7 +3,6 @@
 import logging
 import os
 import socket
-import sys
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -19,6 +18,7 @@ import requests
 import torch
 
 from unrolled.contracts import Sequences, Source, SourceData
+from unrolled.data.sources.download import download
 from unrolled.data.sources.idx import read_idx
 from unrolled.errors import ConfigError, DataError, StorageError
 
@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 PARTS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
 TEST_PARTS = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 SECONDS_TO_REACH_A_MIRROR = 1.5
-SECONDS_BETWEEN_PIECES = 30.0
 
 
 class IdxImages(Source):
@@ -140,9 +139,7 @@ def _fetch(url: str, output_file: str, caller: Any, *, sha256: str) -> None:
     """Download to pooch's temporary file, and refuse it unless the contents are right."""
     pooch.get_logger().setLevel(logging.WARNING)
     log.info("downloading %s", url)
-    timeout = (SECONDS_TO_REACH_A_MIRROR, SECONDS_BETWEEN_PIECES)
-    download = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=timeout)
-    download(url, output_file, caller)
+    download(url, Path(output_file))
     try:
         read_idx(Path(output_file), sha256=sha256)
     except DataError as error:  # the temporary name, soon gone, would lead nowhere

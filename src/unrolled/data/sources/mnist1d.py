@@ -13,6 +13,7 @@ from sklearn.neighbors import NearestCentroid
 
 from unrolled.contracts import Sequences, Source, SourceData
 from unrolled.errors import ConfigError
+from unrolled.memory import require_memory
 
 # The digits 0 to 9 as lines through twelve points.
 SHAPES = np.array(
@@ -54,6 +55,11 @@ class MNIST1D(Source):
 
     def load(self) -> SourceData:
         """Return the training and the test part, with the score of the nearest class mean."""
+        require_memory(
+            8 * self.num * 40,
+            what=f"{self.num:,} sequences of 40 steps",
+            remedy="use a smaller data.source.num",
+        )
         x, y = draw(num=self.num, seed=self.seed)
         num_train = int(self.num * TRAIN_SHARE)
         nearest = NearestCentroid().fit(x[:num_train], y[:num_train])

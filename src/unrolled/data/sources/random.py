@@ -4,6 +4,7 @@ import torch
 
 from unrolled.contracts import Sequences, Source, SourceData
 from unrolled.errors import ConfigError
+from unrolled.memory import require_memory
 from unrolled.seeding import mix
 
 
@@ -45,6 +46,12 @@ class Random(Source):
 
     def load(self) -> SourceData:
         """Return the three sets."""
+        num, (num_steps, num_features) = sum(self.sizes), self.shape
+        require_memory(
+            2 * 4 * num * num_steps * num_features,  # drawn, then divided
+            what=f"{num:,} sequences of {num_steps:,} steps x {num_features:,} features",
+            remedy="use a smaller data.source.num_train",
+        )
         generator = torch.Generator().manual_seed(mix(self.seed))
         drawn = self._draw(sum(self.sizes), generator)
         train, val, test = (

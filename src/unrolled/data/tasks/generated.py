@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from unrolled.contracts import Sequences, Source, SourceData
 from unrolled.errors import ConfigError
+from unrolled.memory import require_memory
 from unrolled.seeding import mix
 
 
@@ -63,6 +64,12 @@ class Generated(Source):
 
     def load(self) -> SourceData:
         """Return the three sets, with the test accuracy of the simple solution."""
+        for name, (num, _, high) in self.parts.items():
+            require_memory(
+                4 * num * high,
+                what=f"the {num:,} sequences of the {name} set",
+                remedy=f"use a smaller data.source.num_{name}",
+            )
         drawn: dict[str, Sequences] = {}
         first_id = 0
         for number, (name, (num, low, high)) in enumerate(self.parts.items()):

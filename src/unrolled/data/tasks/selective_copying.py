@@ -19,7 +19,7 @@ BLANK = NUM_SYMBOLS
 class SelectiveCopying(Generated):
     """num_tokens symbols at random steps among blanks; the class is the first symbol.
 
-    num_tokens: 1 <= num_tokens <= min_steps.
+    num_tokens: 1 <= num_tokens <= min_steps and test_min_steps.
     The others: see Generated.
     """
 
@@ -41,8 +41,8 @@ class SelectiveCopying(Generated):
     ) -> None:
         if not 1 <= num_tokens <= min(min_steps, test_min_steps):
             raise ConfigError(
-                f"data.source: need 1 <= num_tokens <= min_steps, got {num_tokens} and "
-                f"{min(min_steps, test_min_steps)}"
+                "data.source: need 1 <= num_tokens <= min_steps and test_min_steps, "
+                f"got {num_tokens}, {min_steps} and {test_min_steps}"
             )
         self.num_tokens = num_tokens
         super().__init__(
