@@ -1,4 +1,4 @@
-"""The compiled loops of rnn, lstm and gru against torch and plain Python, and without a compiler."""
+"""The compiled loops of rnn, lstm and gru: against torch and plain Python, without a compiler."""
 
 import logging
 import stat

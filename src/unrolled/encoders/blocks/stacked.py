@@ -211,7 +211,7 @@ class Stacked(Encoder):
         return hidden
 
     def resolve_kernel(self, device: torch.device) -> str:
-        """Return "torch" or "native": what `kernel` means on a device."""
+        """Return torch or native, depending on `kernel` and the device."""
         return resolve(self.kernel, _cell(self.layers[0][0]), device)
 
     def _run(
