@@ -1,6 +1,6 @@
 """Forward and backward of RNN, LSTM and GRU: torch compared with `model.kernel=native`.
 
-    OMP_NUM_THREADS=1 python benchmarks/kernels.py [pairs=9] [keep_memory=true] [shape=28x100x28x128]
+    OMP_NUM_THREADS=1 python benchmarks/kernels.py [pairs=9] [keep_memory=true] [shape=8x8x64x64]
 
 A shape is steps x sequences x features x units. Without one, ten shapes are measured, so there are
 thirty rows. Both kernels have the same weights and input, and run in turn. Each row shows the
