@@ -27,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "learn_initial_state": False,
     "initialization": "torch",
     "chrono_steps": None,
+    "kernel": "torch",
 }
 CELLS: dict[str, tuple[type[RecurrentLayer], dict[str, Any], Callable[..., nn.RNNBase]]] = {
     "tanh": (RNN, {"nonlinearity": "tanh"}, nn.RNN),

@@ -82,6 +82,7 @@ class Result:
     num_repeated: sequences of val and test with the same values as one of another split. The names
         of the scores without them begin with unseen, for example test/unseen_accuracy.
     groups: names of the groups (data.group) in each split, if there are groups.
+    kernel: which code computed the encoder, torch or native; see model.kernel.
     recipe: what `recipe=small` computed from the sizes of the data; see `small_recipe`.
     members: of an ensemble, with their scores.
     cross_validation: scores of the folds; their means are also scores, by name (cv/accuracy).
@@ -107,6 +108,7 @@ class Result:
     num_sequences: dict[str, int] = field(default_factory=dict)
     num_repeated: dict[str, int] = field(default_factory=dict)
     groups: dict[str, list[str]] = field(default_factory=dict)
+    kernel: str | None = None
     recipe: dict[str, float] | None = None
     num_epochs: int | None = None
     num_steps: int | None = None

@@ -43,6 +43,8 @@ class Encoder(nn.Module, ABC):
         seen the whole sequence at step 0 instead of at the last step.
     """
 
+    kernel = "torch"  # which code computes it; see `encoders.native.kernel`
+
     def __init__(self, *, output_size: int, backward_size: int = 0) -> None:
         super().__init__()
         if output_size < 1:
@@ -81,6 +83,10 @@ class Encoder(nn.Module, ABC):
         """Return the hidden state of one step, and the state for the next call, like `read`."""
         hidden, state = self.read(x_t[:, None], None, state)
         return hidden[:, 0], state
+
+    def resolve_kernel(self, device: torch.device) -> str:
+        """Return which code computes whole sequences on a device: torch or native."""
+        return "torch"
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return every parameter exactly once, grouped by how it is optimized.

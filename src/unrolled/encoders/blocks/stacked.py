@@ -4,7 +4,8 @@ Each layer and direction is a torch module of one layer, so that dropout between
 here: cuDNN's own dropout keeps a state on the GPU that cannot be reseeded per batch without a
 synchronization. The right-to-left direction gets each sequence reversed within its own length, so
 that it starts at the sequence's end and never in the padding. Nothing is packed in training, and
-every exporter can follow.
+every exporter can follow. On a CPU, whole sequences can be computed by `encoders.native`, which has
+the same parameters and results.
 """
 
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from unrolled.encoders.blocks.encoder import Encoder, Sizes, State
+from unrolled.encoders.native.cells import Weights, run
+from unrolled.encoders.native.kernel import KERNELS, native_library, resolve
 
 RECURRENT_FILLS = {
     "orthogonal": nn.init.orthogonal_,
@@ -113,6 +116,8 @@ class Stacked(Encoder):
         start: the bias of the gate that keeps the state (LSTM's forget gate, GRU's update gate) is
         log u with u ~ U(1, chrono_steps - 1), and the bias of LSTM's input gate its negative
         (Tallec & Ollivier 2018, section 2). It has no effect on a layer without gates.
+    kernel: which code computes whole sequences: torch, native (on a CPU), or auto, the faster one;
+        see `encoders.native.kernel`.
     """
 
     def __init__(
@@ -127,7 +132,10 @@ class Stacked(Encoder):
         learn_initial_state: bool,
         initialization: str,
         chrono_steps: int | None,
+        kernel: str,
     ) -> None:
+        if kernel not in KERNELS:
+            raise ValueError(f"need kernel auto, torch or native, got kernel={kernel!r}")
         if hidden_size < 1 or num_layers < 1:
             raise ValueError(
                 "need hidden_size >= 1 and num_layers >= 1, "
@@ -147,6 +155,7 @@ class Stacked(Encoder):
             output_size=hidden_size * directions, backward_size=hidden_size if bidirectional else 0
         )
         self.dropout = dropout
+        self.kernel = kernel
         layers = [
             [
                 layer(replace(sizes, input_size=size), hidden_size=hidden_size)
@@ -192,13 +201,34 @@ class Stacked(Encoder):
             if index:
                 hidden = functional.dropout(hidden, self.dropout, self.training)
             assert isinstance(directions, nn.ModuleList)
-            outputs = directions[0](hidden, self._state(index, 0, len(x)))[0]
+            outputs = self._run(directions[0], hidden, lengths, self._state(index, 0, len(x)))
             if self.backward_size:
                 mirrored = reverse_within_length(hidden, lengths)
-                backward = directions[1](mirrored, self._state(index, 1, len(x)))[0]
+                state = self._state(index, 1, len(x))
+                backward = self._run(directions[1], mirrored, lengths, state)
                 outputs = torch.cat([outputs, reverse_within_length(backward, lengths)], dim=-1)
             hidden = outputs
         return hidden
+
+    def resolve_kernel(self, device: torch.device) -> str:
+        """Return torch or native, depending on `kernel` and the device."""
+        return resolve(self.kernel, _cell(self.layers[0][0]), device)
+
+    def _run(
+        self,
+        layer: nn.Module,
+        x: Tensor,
+        lengths: Tensor,
+        state: Tensor | tuple[Tensor, ...] | None,
+    ) -> Tensor:
+        """Return the outputs of a torch module. Those in the padding have no meaning."""
+        library = native_library(self.kernel, _cell(layer), x)
+        if library is None:
+            outputs: Tensor = layer(x, state)[0]
+            return outputs
+        if state is not None:
+            state = tuple(part[0] for part in (state if isinstance(state, tuple) else (state,)))
+        return run(library, _cell(layer), x, lengths, state, Weights(*layer.parameters()))
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return weight matrices with decay, and biases and initial states without."""
@@ -217,6 +247,12 @@ class Stacked(Encoder):
         states = self.initial_state[layer, direction, :, None, None, :]  # (states, 1, 1, h)
         expanded = states.expand(-1, -1, batch_size, -1).contiguous()
         return (expanded[0], expanded[1]) if len(expanded) == 2 else expanded[0]
+
+
+def _cell(layer: nn.Module) -> str:
+    """Return tanh, relu, lstm or gru."""
+    assert isinstance(layer, nn.RNNBase)
+    return str(layer.mode).removeprefix("RNN_").lower()
 
 
 def _to_torch(state: State) -> Tensor | tuple[Tensor, Tensor]:

@@ -1,0 +1,202 @@
+"""RNN, LSTM and GRU on a CPU, with the loop over time in C++ (`cells.cpp`).
+
+`run` takes the parameters of torch's modules and gives their results. Products over all steps at
+once, which give the gradients of inputs and weights, are computed by torch.
+"""
+
+import ctypes
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+
+class Weights(NamedTuple):
+    """The parameters of one layer and direction, as torch has them: `gates` is h, 3h or 4h."""
+
+    input: Float[Tensor, "gates d"]
+    recurrent: Float[Tensor, "gates h"]
+    input_bias: Float[Tensor, " gates"]
+    recurrent_bias: Float[Tensor, " gates"]
+
+
+POINTERS = ("x", "w", "u", "b", "c", "hs", "cs", "saved", "grad", "d_gates", "dh", "dc", "lengths")
+INTEGERS = ("T", "B", "d", "h", "grad_step", "grad_row", "is_relu", "num_threads")
+
+
+class Arguments(ctypes.Structure):
+    """The arguments of every function in `cells.cpp`, which describes the fields."""
+
+    _fields_: ClassVar = [
+        *((name, ctypes.c_void_p) for name in POINTERS),
+        *((name, ctypes.c_int64) for name in INTEGERS),
+    ]
+
+
+class Library:
+    """The functions of `cells.cpp`, compiled for one floating-point type."""
+
+    def __init__(self, path: Path) -> None:
+        self._library = ctypes.CDLL(str(path))
+        self._num_lanes = ctypes.c_int.in_dll(self._library, "num_lanes").value
+
+    def padded_size(self, hidden_size: int) -> int:
+        """Return the number of units, rounded up to whole vectors."""
+        return -(-hidden_size // self._num_lanes) * self._num_lanes
+
+    def call(self, name: str, **arguments: Tensor | int | None) -> None:
+        """Call a function with fields of `Arguments`, with addresses in place of tensors."""
+        values = {
+            key: value.data_ptr() if isinstance(value, Tensor) else value
+            for key, value in arguments.items()
+        }
+        function = getattr(self._library, name)
+        function.restype = None
+        function(ctypes.byref(Arguments(**values, num_threads=torch.get_num_threads())))
+
+
+class _Loop(torch.autograd.Function):
+    """Hidden states (t, b, h) of all steps.
+
+    x (t, b, d) and lengths (b,) are sorted, the longest first.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        library: Library,
+        cell: str,
+        x: Tensor,
+        lengths: Tensor,
+        h_0: Tensor | None,
+        c_0: Tensor | None,
+        *weights: Tensor,
+    ) -> Tensor:
+        num_steps, batch_size, input_size = x.shape
+        size = weights[1].shape[1]
+        padded = library.padded_size(size)
+        trains = any(ctx.needs_input_grad)
+        w, u, b, c = (weight.contiguous() for weight in weights)
+        hidden = x.new_empty(num_steps + 1, batch_size, padded)
+        _set_first(hidden[0], h_0)
+        cells = saved = None
+        if cell == "lstm":
+            cells = x.new_empty(num_steps + 1 if trains else 1, batch_size, padded)
+            _set_first(cells[0], c_0)
+        if trains and cell in ("lstm", "gru"):
+            saved = x.new_empty(num_steps, batch_size, 4 * padded)
+        settings = {"h": size, "is_relu": cell == "relu", "T": num_steps, "B": batch_size}
+        library.call(
+            f"{_name(cell)}_forward",
+            x=x,
+            w=w,
+            u=u,
+            b=b,
+            c=c,
+            hs=hidden,
+            cs=cells,
+            saved=saved,
+            lengths=lengths,
+            d=input_size,
+            **settings,
+        )
+        if trains:
+            ctx.save_for_backward(x, lengths, w, u, hidden, cells, saved)
+            ctx.library, ctx.cell, ctx.settings = library, cell, settings
+        return hidden[1:, :, :size]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        x, lengths, w, u, hidden, cells, saved = ctx.saved_tensors
+        num_steps, batch_size, input_size = x.shape
+        size, padded = u.shape[1], hidden.shape[2]
+        width = padded if saved is None else 4 * padded
+        d_gates = x.new_empty(num_steps, batch_size, width)
+        d_hidden = x.new_zeros(batch_size, padded)
+        d_cell = None if cells is None else x.new_zeros(batch_size, padded)
+        if grad.stride(2) != 1:
+            grad = grad.contiguous()
+        ctx.library.call(
+            f"{_name(ctx.cell)}_backward",
+            u=u,
+            hs=hidden,
+            cs=cells,
+            saved=saved,
+            lengths=lengths,
+            grad=grad,
+            grad_step=grad.stride(0),
+            grad_row=grad.stride(1),
+            d_gates=d_gates,
+            dh=d_hidden,
+            dc=d_cell,
+            **ctx.settings,
+        )
+        rows = d_gates.view(num_steps * batch_size, width)
+        before = hidden[:-1].view(num_steps * batch_size, padded)
+        # The columns of a GRU belong to n, r, z (with the input) and n (with the state).
+        is_gru = ctx.cell == "gru"
+        of_input = rows[:, : 3 * padded] if is_gru else rows
+        of_recurrent = rows[:, padded:] if is_gru else rows
+        d_u = _unpadded(of_recurrent.T @ before, size, padded)[:, :size]
+        d_w = _unpadded(of_input.T @ x.view(-1, input_size), size, padded)
+        d_b = d_c = _unpadded(rows.sum(dim=0)[:, None], size, padded)[:, 0]
+        if is_gru:
+            d_w, d_b, d_c = d_w.roll(-size, dims=0), d_b[: 3 * size].roll(-size), d_c[size:]
+        d_x = None
+        if ctx.needs_input_grad[2]:
+            by_gate = w.view(-1, size, input_size)
+            by_gate = by_gate.roll(1, dims=0) if is_gru else by_gate
+            by_gate = functional.pad(by_gate, (0, 0, 0, padded - size))
+            d_x = (of_input @ by_gate.reshape(-1, input_size)).view(x.shape)
+        d_first = [
+            d[:, :size] if d is not None and wanted else None
+            for d, wanted in zip((d_hidden, d_cell), ctx.needs_input_grad[4:6], strict=True)
+        ]
+        return None, None, d_x, None, *d_first, d_w, d_u, d_b, d_c
+
+
+def _name(cell: str) -> str:
+    return "rnn" if cell in ("tanh", "relu") else cell
+
+
+def _set_first(target: Float[Tensor, "b H"], value: Float[Tensor, "b h"] | None) -> None:
+    target.zero_()
+    if value is not None:
+        target[:, : value.shape[1]] = value
+
+
+def _unpadded(rows: Float[Tensor, "rows k"], size: int, padded: int) -> Float[Tensor, "kept k"]:
+    """Return the rows of the units, without those that fill the last vector."""
+    if size == padded:
+        return rows
+    return rows.view(-1, padded, rows.shape[1])[:, :size].reshape(-1, rows.shape[1])
+
+
+def run(
+    library: Library,
+    cell: str,
+    x: Float[Tensor, "b t d"],
+    lengths: Int[Tensor, " b"],
+    state: tuple[Float[Tensor, "b h"], ...] | None,
+    weights: Weights,
+) -> Float[Tensor, "b t h"]:
+    """Return the hidden states of whole sequences, 0 after the end of a sequence.
+
+    cell: tanh or relu (a simple recurrent network), lstm, or gru.
+    state: the first state, (h,) or (h, c). None: zeros.
+    """
+    h_0, c_0 = (*(state or ()), None, None)[:2]
+    lengths = lengths.to(torch.int64)
+    order = None
+    if not bool((lengths == x.shape[1]).all()):
+        lengths, order = lengths.sort(descending=True, stable=True)
+        x = x.index_select(0, order)
+        h_0, c_0 = (s if s is None else s.index_select(0, order) for s in (h_0, c_0))
+    x = x.transpose(0, 1).contiguous()
+    hidden: Tensor = _Loop.apply(library, cell, x, lengths, h_0, c_0, *weights).transpose(0, 1)
+    return hidden if order is None else hidden.index_select(0, order.argsort())

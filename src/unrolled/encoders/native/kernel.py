@@ -1,0 +1,57 @@
+"""Which code computes the loop over time of rnn, lstm and gru: `model.kernel`."""
+
+import logging
+from functools import cache
+
+import torch
+
+from unrolled.encoders.native.cells import Library
+from unrolled.encoders.native.compiled import UnavailableError, cpu_flags, library
+
+log = logging.getLogger(__name__)
+
+KERNELS = ("auto", "torch", "native")
+DTYPES = (torch.float32, torch.float64)
+
+
+def resolve(kernel: str, cell: str, device: torch.device) -> str:
+    """Return "torch" or "native" for a cell on a device. It depends on nothing else.
+
+    kernel: auto, torch or native. auto is native where docs/models.md shows that it is faster.
+    cell: tanh, relu, lstm or gru.
+
+    If the native code cannot be compiled, one line in the log gives the reason.
+    """
+    if kernel == "torch" or device.type != "cpu":
+        return "torch"
+    if kernel == "auto" and not is_faster(cell, cpu_flags()):
+        return "torch"
+    return "native" if _is_available(warn=kernel == "native") else "torch"
+
+
+def is_faster(cell: str, flags: frozenset[str]) -> bool:
+    """Return whether the native code is faster than torch on a CPU with these instruction sets.
+
+    With AVX-512, torch's LSTM (oneDNN) is faster.
+    """
+    return {"avx2", "fma"} <= flags and not (cell == "lstm" and "avx512f" in flags)
+
+
+def native_library(kernel: str, cell: str, x: torch.Tensor) -> Library | None:
+    """Return the functions for an input, or None if torch has to compute it."""
+    if x.dtype not in DTYPES or torch.is_autocast_enabled(x.device.type):
+        return None
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return None  # an exported graph has no foreign code
+    return library(x.dtype) if resolve(kernel, cell, x.device) == "native" else None
+
+
+@cache
+def _is_available(*, warn: bool) -> bool:
+    try:
+        library(torch.float32)
+    except UnavailableError as error:
+        level = logging.WARNING if warn else logging.INFO
+        log.log(level, "PyTorch's own RNN, LSTM and GRU are used: %s", error)
+        return False
+    return True
