@@ -15,6 +15,20 @@ from hypothesis import settings
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # int for float
+SOURCE = Path(__file__).parents[1] / "src"
+
+
+def modules_with_shapes() -> list[str]:
+    """Return the modules that annotate the shapes of tensors.
+
+    Only they are checked while they run. mypy checks the types of all other modules.
+    """
+    return [
+        ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        for path in sorted((SOURCE / "unrolled").rglob("*.py"))
+        if "jaxtyping" in path.read_text(encoding="utf-8")
+    ]
+
 
 # `pytest -n` starts processes that run the tests. The first one only distributes them.
 if "PYTEST_XDIST_WORKER" in os.environ or "-n" not in sys.argv:
@@ -28,7 +42,7 @@ if "PYTEST_XDIST_WORKER" in os.environ or "-n" not in sys.argv:
     from jaxtyping import install_import_hook
     from matplotlib.figure import Figure
 
-    install_import_hook("unrolled", CHECKER)  # before the package is imported
+    install_import_hook(modules_with_shapes(), CHECKER)  # before the package is imported
     torch.set_num_threads(1)
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -79,6 +93,7 @@ def _option(group: str, name: str) -> DictConfig:
     return OmegaConf.merge(*(_option(group, parent) for parent in parents), node)
 
 
+@cache
 def encoders() -> list[str]:
     """Return the options of model that are encoders.
 

@@ -3,13 +3,16 @@
 import copy
 import inspect
 import math
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from _pytest.mark import MarkDecorator, ParameterSet
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 from torch.nn import functional
@@ -33,6 +36,7 @@ LENGTHS = torch.tensor([1, 9, 4, 9, 2, 6])
 NUM_STEPS = 13  # more than the sequences have, as in a set with longer ones
 
 Variant = tuple[str, ...]  # overrides
+Claim = Callable[..., None]
 
 VARIANTS = {
     "as_it_is": {},
@@ -48,7 +52,7 @@ VARIANTS = {
 chosen = cache(with_option)
 
 
-def model_variants() -> Iterable[str]:
+def model_variants() -> Iterable[ParameterSet]:
     """Yield the overrides of every variant of every encoder in conf/model, if it has the keys."""
     for model in encoders():
         keys = chosen("model", model).model.keys()
@@ -60,18 +64,51 @@ def model_variants() -> Iterable[str]:
                 yield pytest.param(overrides, id=f"{model}-{variant}")
 
 
-each_variant = pytest.mark.parametrize("variant", list(model_variants()))
+variants = list(model_variants())
+
+
+def each(cases: Iterable[ParameterSet]) -> Callable[[Claim], MarkDecorator]:
+    """Decorate a claim about a variant, so that it becomes one test for each encoder.
+
+    The test checks all variants of the encoder: the overhead of a test is larger than the time of
+    most claims. The test is skipped if the claim skips all of them.
+
+    cases: whose first value is the variant.
+    """
+    of_model: dict[str, list[ParameterSet]] = {}
+    for case in cases:
+        of_model.setdefault(case.values[0][0].removeprefix("model="), []).append(case)
+
+    def decorate(claim: Claim) -> MarkDecorator:
+        def test(model: str) -> None:
+            skipped = []
+            for case in of_model[model]:
+                torch.manual_seed(0)
+                try:
+                    claim(*case.values)
+                except pytest.skip.Exception as reason:
+                    skipped.append(reason)
+                except BaseException as error:
+                    error.add_note(f"in the case {case.id}")
+                    raise
+            if len(skipped) == len(of_model[model]):
+                raise skipped[0]
+
+        test.__name__, test.__doc__ = claim.__name__, claim.__doc__
+        return pytest.mark.parametrize("model", of_model)(test)
+
+    return decorate
+
+
+each_variant = each(variants)
 
 # Encoders are tested with one head, and all heads with these encoders.
 TESTED_WITH_ALL_HEADS = ("lstm-bidirectional", "mingru-as_it_is", "transformer-as_it_is")
-each_pair = pytest.mark.parametrize(
-    ("variant", "head"),
-    [
-        pytest.param(*v.values, head, id=f"{v.id}-{head}")
-        for v in model_variants()
-        for head in options("head")
-        if head == "last_step" or v.id in TESTED_WITH_ALL_HEADS
-    ],
+each_pair = each(
+    pytest.param(*v.values, head, id=f"{v.id}-{head}")
+    for v in variants
+    for head in options("head")
+    if head == "last_step" or v.id in TESTED_WITH_ALL_HEADS
 )
 
 IGNORES_ITS_INPUT = "model=majority"
@@ -188,28 +225,24 @@ def test_logits_depend_on_every_real_step_and_on_no_other(variant: Variant, head
         assert torch.equal(reached, real)
 
 
-@pytest.fixture(scope="module")
-def training_data(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], SequenceDataModule]:
-    made = {}
-
-    def get(name: str) -> SequenceDataModule:
-        if name not in made:
-            config = compose(f"data={name}", "trainer=cpu", "logger=none")
-            made[name] = build(config, RunFolder(tmp_path_factory.mktemp("data"))).data
-        return made[name]
-
-    return get
+@cache
+def training_data(name: str) -> SequenceDataModule:
+    with tempfile.TemporaryDirectory() as folder:
+        config = compose(f"data={name}", "trainer=cpu", "logger=none")
+        return build(config, RunFolder(Path(folder))).data
 
 
-@pytest.mark.parametrize("data_name", ["digits", "random"])
 @each_pair
-def test_the_untrained_loss_is_ln_c(
-    variant: Variant,
-    head: str,
-    data_name: str,
-    training_data: Callable[[str], SequenceDataModule],
-) -> None:
-    data = training_data(data_name)
+def test_the_untrained_loss_is_ln_c_on_digits(variant: Variant, head: str) -> None:
+    assert_untrained_loss_is_ln_c(variant, head, training_data("digits"))
+
+
+@each_pair
+def test_the_untrained_loss_is_ln_c_on_noise(variant: Variant, head: str) -> None:
+    assert_untrained_loss_is_ln_c(variant, head, training_data("random"))
+
+
+def assert_untrained_loss_is_ln_c(variant: Variant, head: str, data: SequenceDataModule) -> None:
     classifier = build_classifier(
         configured(variant, head=head),
         num_features=data.num_features,
@@ -217,7 +250,7 @@ def test_the_untrained_loss_is_ln_c(
         num_classes=data.num_classes,
         class_weights=None,
     ).eval()
-    part = data.parts.train.take(torch.arange(250))
+    part = data.parts.train.take(torch.arange(100))
     with torch.no_grad():
         loss = functional.cross_entropy(classifier(part.x, part.lengths), part.y)
     assert float(loss) == pytest.approx(math.log(data.num_classes), abs=0.05)
@@ -346,9 +379,7 @@ def step_by_step(encoder: Encoder, x: Tensor) -> Tensor:
     return torch.stack(hidden, dim=1)
 
 
-each_one_way_variant = pytest.mark.parametrize(
-    "variant", [v for v in model_variants() if "bidirectional" not in v.id]
-)
+each_one_way_variant = each(v for v in variants if "bidirectional" not in v.id)
 
 
 @each_one_way_variant
@@ -373,7 +404,7 @@ def test_the_state_comes_from_each_sequences_own_last_step(variant: Variant) -> 
         assert_same(after[row], alone[length:])
 
 
-@pytest.mark.parametrize("variant", [v for v in model_variants() if "bidirectional" in v.id])
+@each(v for v in variants if "bidirectional" in v.id)
 def test_a_bidirectional_encoder_cannot_run_step_by_step(variant: Variant) -> None:
     with pytest.raises(ValueError, match="bidirectional=true"):
         make(variant).network.encoder.step(some_input()[:, 0], None)
@@ -429,8 +460,8 @@ def test_left_to_right_units_depend_on_the_first_step_at_the_last_step(variant: 
     assert reached.any() if variant[0] in MAY_IGNORE_A_STEP else reached.all()
 
 
-@pytest.mark.parametrize(
-    "variant", [v for v in model_variants() if not v.id.endswith("two_layers_bidirectional")]
+@each(
+    v for v in variants if not v.id.endswith("two_layers_bidirectional")
 )  # its second layer reads the right-to-left units of the first
 def test_left_to_right_units_do_not_depend_on_later_steps(variant: Variant) -> None:
     encoder, x = make(variant).network.encoder, some_input()[:1, :5]

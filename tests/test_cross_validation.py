@@ -30,6 +30,7 @@ TINY = (
     "logger=none",
     "~callbacks.early_stopping",
     "data.val_size=0",
+    "data.baselines=false",
 )
 
 
@@ -210,7 +211,7 @@ def test_the_command_line_prints_mean_spread_and_interval(
     settings = write(tmp_path / "mine.csv", num=12)
     words = (*TINY, *settings, "data.test_fold=all", "data.num_folds=2", "trainer=cpu")
 
-    assert run(["train", *words, f"hydra.run.dir={tmp_path / 'run'}"]) == 0
+    assert run(["train", *words, "data.baselines=true", f"hydra.run.dir={tmp_path / 'run'}"]) == 0
 
     output = capsys.readouterr().out
     assert " % over 2 folds, 12 sequences" in output

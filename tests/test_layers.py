@@ -4,7 +4,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -153,8 +153,13 @@ def nodes_of(path: Path) -> list[ast.AST]:
     return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
 
 
-def imports_of(path: Path) -> Iterator[str]:
-    """Yield the full name of every module that a file imports, wherever in the file it does."""
+@cache
+def imports_of(path: Path) -> frozenset[str]:
+    """Return the full name of every module that a file imports, wherever in the file it does."""
+    return frozenset(_imports_of(path))
+
+
+def _imports_of(path: Path) -> Iterator[str]:
     for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -181,16 +186,23 @@ def calls_in(path: Path) -> set[str]:
     return {ast.unparse(node.func) for node in nodes_of(path) if isinstance(node, ast.Call)}
 
 
-each_file = pytest.mark.parametrize(
-    "path", FILES, ids=[str(path.relative_to(SOURCE)) for path in FILES]
-)
+def in_files(found_in: Callable[[Path], set[str]]) -> dict[str, set[str]]:
+    """Return what a function finds in the files of the package, without the files it is empty for.
+
+    One test for all files: the overhead of a test is larger than the time of such a check.
+    """
+    found = {str(path.relative_to(SOURCE)): found_in(path) for path in FILES}
+    assert len(found) > 100
+    return {name: names for name, names in found.items() if names}
 
 
-@each_file
-def test_a_file_imports_only_from_rooms_that_its_room_may_know(path: Path) -> None:
-    package = package_of(path)
-    assert package in ALLOWED, f"add to ALLOWED in tests/test_layers.py what {package} may import"
-    assert packages_imported_by(path) - {package, "errors"} <= ALLOWED[package]
+def test_a_file_imports_only_from_rooms_that_its_room_may_know() -> None:
+    def wrong(path: Path) -> set[str]:
+        package = package_of(path)
+        assert package in ALLOWED, f"add to ALLOWED in this file what {package} may import"
+        return packages_imported_by(path) - {package, "errors"} - ALLOWED[package]
+
+    assert in_files(wrong) == {}
 
 
 def test_the_table_names_rooms_that_exist_and_are_used() -> None:
@@ -211,11 +223,12 @@ def test_no_arrow_leads_back() -> None:
         left = {package: known for package, known in left.items() if package not in ready}
 
 
-@each_file
-def test_a_library_is_used_only_where_it_belongs(path: Path) -> None:
-    libraries = {name.split(".")[0] for name in imports_of(path)}
-    wrong = {name for name in libraries & USERS.keys() if package_of(path) not in USERS[name]}
-    assert wrong == set()
+def test_a_library_is_used_only_where_it_belongs() -> None:
+    def wrong(path: Path) -> set[str]:
+        libraries = {name.split(".")[0] for name in imports_of(path)}
+        return {name for name in libraries & USERS.keys() if package_of(path) not in USERS[name]}
+
+    assert in_files(wrong) == {}
 
 
 @pytest.mark.parametrize("package", ["encoders", "heads"])
@@ -244,16 +257,15 @@ def test_an_encoder_or_head_does_not_know_its_neighbours(package: str) -> None:
         assert known & options == set(), path.name
 
 
-@each_file
-def test_only_the_command_line_exits(path: Path) -> None:
-    exits = calls_in(path) & {"exit", "quit", "sys.exit", "os._exit"}
-    assert not exits or package_of(path) == "cli"
+def test_only_the_command_line_exits() -> None:
+    exits = in_files(lambda path: calls_in(path) & {"exit", "quit", "sys.exit", "os._exit"})
+    assert exits.keys() == {"cli.py"}
 
 
-@each_file
-def test_no_file_instantiates_with_hydra(path: Path) -> None:
+def test_no_file_instantiates_with_hydra() -> None:
     """`building.instantiation.make` does it, so that prediction needs no Hydra."""
-    assert not {"hydra.utils.instantiate", "hydra.utils.call"} & set(imports_of(path))
+    hydras = {"hydra.utils.instantiate", "hydra.utils.call"}
+    assert in_files(lambda path: hydras & set(imports_of(path))) == {}
 
 
 def foreign_members_in(path: Path) -> set[str]:
@@ -273,11 +285,12 @@ def foreign_members_in(path: Path) -> set[str]:
     return private - own - NOT_LIGHTNINGS | used & UNDOCUMENTED
 
 
-@each_file
-def test_only_one_file_uses_private_members_of_lightning(path: Path) -> None:
-    uses_lightning = any(name.split(".")[0] == "lightning" for name in imports_of(path))
-    if uses_lightning and path != SOURCE / "lightning_internals.py":
-        assert foreign_members_in(path) == set()
+def test_only_one_file_uses_private_members_of_lightning() -> None:
+    def wrong(path: Path) -> set[str]:
+        uses_lightning = any(name.split(".")[0] == "lightning" for name in imports_of(path))
+        return foreign_members_in(path) if uses_lightning else set()
+
+    assert in_files(wrong).keys() == {"lightning_internals.py"}
 
 
 def test_no_file_is_called_utils() -> None:
@@ -285,9 +298,9 @@ def test_no_file_is_called_utils() -> None:
     assert [path for path in SOURCE.rglob("*") if path.stem in vague] == []
 
 
-@each_file
-def test_no_file_is_longer_than_a_person_reads(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+def test_no_file_is_longer_than_a_person_reads() -> None:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert {path: length for path, length in lengths.items() if length > MAX_LINES} == {}
 
 
 def test_torch_is_not_imported_before_work_starts() -> None:

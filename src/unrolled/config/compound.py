@@ -5,6 +5,7 @@ once per fold of a cross-validation, and then a final network (or ensemble) on a
 """
 
 import hashlib
+from functools import lru_cache
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -12,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from unrolled.config.changes import CHANGEABLE
 from unrolled.config.checks import CHANNELS
 from unrolled.config.composition import compose_config
+from unrolled.config.conf_folder import CONF
 from unrolled.config.values import is_fitted
 from unrolled.errors import ConfigError
 
@@ -115,11 +117,22 @@ def _member_configs(config: DictConfig, overrides: list[str]) -> list[DictConfig
         return [None] * (config.ensemble or 1)
     settings = [word for word in overrides if word.lstrip("+~").startswith("model.")]
     names = list(config.ensemble)
-    configs = {name: compose_config([f"model={name}"]) for name in set(names)}
+    configs = {name: _composed(f"model={name}") for name in set(names)}
     if settings:
         networks = [name for name, one in configs.items() if not is_fitted(one)]
-        configs |= {name: compose_config([f"model={name}", *settings]) for name in networks}
+        configs |= {name: _composed(f"model={name}", *settings) for name in networks}
     return [configs[name] for name in names]
+
+
+def _composed(*overrides: str) -> DictConfig:
+    """Return a config that is only read. Each fold of a run with `ensemble` needs it again."""
+    changed_at = tuple(path.stat().st_mtime_ns for path in sorted(CONF.rglob("*.yaml")))
+    return _composed_at(changed_at, overrides)
+
+
+@lru_cache(maxsize=100)
+def _composed_at(changed_at: tuple[int, ...], overrides: tuple[str, ...]) -> DictConfig:
+    return compose_config(list(overrides))
 
 
 def _require_one_device(config: DictConfig) -> None:

@@ -24,16 +24,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from unrolled.config.values import resolve_for_file
 from unrolled.errors import CheckpointError, did_you_mean
 from unrolled.runs import checkpoint_file
+from unrolled.runs.config_file import read_config
 from unrolled.runs.durable import write_text
 from unrolled.runs.json_file import read_json, write_json
 from unrolled.runs.locked_folder import LockedFolder
 from unrolled.runs.result import Result
-from unrolled.runs.text_file import read_yaml
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -158,15 +158,11 @@ class RunFolder(LockedFolder):
         Raises:
             CheckpointError: there is no config.yaml, so the folder is not a run.
         """
-        # plain YAML, which OmegaConf.load would read four times slower
-        values = read_yaml(self.path / "config.yaml")
-        if values is None:
+        config = read_config(self.path / "config.yaml")
+        if config is None:
             raise CheckpointError(
                 f"{self.path} has no config.yaml, so it is not a run; see `unrolled list`"
             )
-        config = OmegaConf.create(values)
-        assert isinstance(config, DictConfig)
-        OmegaConf.set_struct(config, True)
         return config
 
     # JSON files

@@ -33,17 +33,16 @@ def read_text(path: Path) -> str | None:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def read_yaml(path: Path) -> dict[str, Any] | None:
-    """Return the values in a YAML file, or None if there is no such file.
+def parse_yaml(text: str, path: Path) -> dict[str, Any]:
+    """Return the values in the text of a YAML file.
 
     Aliases, with which a few lines can stand for billions of values, are refused.
+
+    path: for messages.
 
     Raises:
         CheckpointError: the file is damaged.
     """
-    text = read_text(path)
-    if text is None:
-        return None
     try:
         values = yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader
         _require_plain(values, depth=0, seen=set())
