@@ -32,10 +32,8 @@ def running_summary(
     state: the running values at the last step of the previous chunk. None: this chunk is the
         beginning of the sequences.
     """
-    if state is None:
-        zero = torch.zeros_like(x[:, 0])
-        state = (x[:, 0], zero[:, :1], zero, zero, x[:, 0], x[:, 0])
-    first, count, total, squares, lowest, highest = state
+    first, count, total, squares, lowest, highest = state or no_steps(x[:, 0])
+    first = torch.where(count > 0, first, x[:, 0])
     shifted = x - first[:, None]  # around the first value, to keep sums of squares precise
     counts = count[:, None] + torch.ones_like(x[:, :, :1]).cumsum(dim=1)  # (b, t, 1)
     totals = total[:, None] + shifted.cumsum(dim=1)
@@ -49,6 +47,13 @@ def running_summary(
     return summary, (firsts, counts, totals, all_squares, lows, highs)
 
 
+def no_steps(x_t: Float[Tensor, "b d"]) -> State:
+    """Return the running values before the first step."""
+    zero = torch.zeros_like(x_t)
+    far = torch.full_like(x_t, torch.inf)
+    return zero, zero[:, :1], zero, zero, far, -far
+
+
 class Summary(Encoder):
     """h_t = (mean, deviation, minimum, maximum, first, last of x_1, ..., x_t), feature by feature.
 
@@ -57,6 +62,10 @@ class Summary(Encoder):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(output_size=len(STATISTICS) * sizes.input_size)
+
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return running values of no steps."""
+        return no_steps(x_t)
 
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None

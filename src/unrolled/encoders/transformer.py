@@ -76,12 +76,19 @@ class Transformer(Encoder):
                 "need hidden_size to be a multiple of num_heads, "
                 f"got hidden_size={hidden_size}, num_heads={num_heads}"
             )
+        self.num_heads = num_heads
         self.embedding = nn.Linear(sizes.input_size, hidden_size)
         self.blocks = nn.ModuleList(
             TransformerBlock(size=hidden_size, num_heads=num_heads, dropout=dropout)
             for _ in range(num_layers)
         )
         self.norm = nn.LayerNorm(hidden_size)
+
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return no steps, keys and values."""
+        count = torch.zeros(x_t.shape[0], dtype=torch.long, device=x_t.device)
+        none = x_t.new_zeros(x_t.shape[0], self.num_heads, 0, self.output_size // self.num_heads)
+        return (count, *((none, none) for _ in self.blocks))
 
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None

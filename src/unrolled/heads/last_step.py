@@ -26,6 +26,10 @@ class LastStep(Head):
         halves = last[:, : self.forward_size], hidden[:, 0, self.forward_size :]
         return torch.cat(halves, dim=-1)
 
+    def start(self, hidden: Float[Tensor, "b h"]) -> Memory:
+        """Return a step of zeros, which `fold` replaces."""
+        return (torch.zeros_like(hidden)[:, None],)
+
     def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:
         """Return the newest step."""
         return (hidden[:, -1:],)

@@ -13,6 +13,7 @@ from unrolled.errors import DataError
 from unrolled.prediction.range_check import RangeCheck
 from unrolled.prediction.trained_run import Block, TrainedRun
 from unrolled.runs.run_folder import RunFolder
+from unrolled.streaming.stream import Stream
 
 if TYPE_CHECKING:
     from unrolled.data.files.schema import Schema
@@ -114,6 +115,16 @@ class Predictor:
         pieces = self._pieces(path, labelled=True, whole=whole)
         watched = self._watched(pieces, source=str(path), strict=strict)
         return self.run.blocks(watched, by_window=self.run.labels_may_change)
+
+    def stream(self, num_streams: int | None = None) -> Stream:
+        """Return a stream, which classifies after each step of sequences that are not over yet.
+
+        num_streams: sequences that are read at once, or None for a single one.
+
+        Raises:
+            ConfigError: the run needs later steps. The message names what to train with instead.
+        """
+        return Stream(self.run.steps(), num_streams=num_streams)
 
     def _pieces(self, path: Path, *, labelled: bool, whole: bool) -> Iterator[Piece]:
         # imported here because pandas takes longer to import than a network to load

@@ -34,7 +34,8 @@ class Sizes:
 class Encoder(nn.Module, ABC):
     """Maps the steps of a sequence to hidden states, as a whole, in chunks or step by step.
 
-    A subclass implements `read`. Its constructor takes the sizes and the keys of its config:
+    A subclass implements `read` and `start`. Its constructor takes the sizes and the keys of its
+    config:
 
         def __init__(self, sizes: Sizes, *, hidden_size: int) -> None:
 
@@ -63,6 +64,13 @@ class Encoder(nn.Module, ABC):
         Raises:
             ValueError: backward_size > 0, because a right-to-left direction needs the whole
                 sequence.
+        """
+
+    @abstractmethod
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return the state before the first step. Reading from it is the same as from None.
+
+        x_t: a step of the sequences, of which only shape, dtype and device are used.
         """
 
     def forward(

@@ -54,6 +54,22 @@ class RecurrentLayer(nn.RNNBase):
     """
 
     num_states: ClassVar[int] = 1
+    weight_ih_l0: Tensor
+    weight_hh_l0: Tensor
+    bias_ih_l0: Tensor
+    bias_hh_l0: Tensor
+
+    @property
+    def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Weights and biases, in the order of torch's functions for one step."""
+        return self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0
+
+    def cell(self, x_t: Float[Tensor, "b d"], state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return the state after one step; its first tensor is the hidden state.
+
+        state: num_states tensors, each (b, h).
+        """
+        raise NotImplementedError
 
     @torch.no_grad()
     def initialize(self, initialization: str, *, chrono_steps: int | None) -> None:
@@ -158,8 +174,39 @@ class Stacked(Encoder):
         for row in layers:
             for made in row:
                 made.initialize(initialization, chrono_steps=chrono_steps)
-        shape = (num_layers, directions, layers[0][0].num_states, hidden_size)
+        self.num_states = layers[0][0].num_states
+        shape = (num_layers, directions, self.num_states, hidden_size)
         self.initial_state = nn.Parameter(torch.zeros(shape)) if learn_initial_state else None
+
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return the initial state of each layer."""
+        if self.initial_state is None:
+            zero = x_t.new_zeros(x_t.shape[0], self.output_size - self.backward_size)
+            return ((zero,) * self.num_states,) * len(self.layers)
+        return tuple(
+            tuple(part.expand(x_t.shape[0], -1) for part in directions[0])
+            for directions in self.initial_state
+        )
+
+    def step(
+        self, x_t: Float[Tensor, "b d"], state: State | None
+    ) -> tuple[Float[Tensor, "b h"], State]:
+        """Return the hidden state of one step, and the state of each layer after it.
+
+        Raises:
+            ValueError: as `read`.
+        """
+        self._refuse_backward()
+        hidden, states = x_t, list[State]()
+        for directions, before in zip(self.layers, state or self.start(x_t), strict=True):
+            assert isinstance(directions, nn.ModuleList)
+            layer = directions[0]
+            assert isinstance(layer, RecurrentLayer)
+            if states:
+                hidden = functional.dropout(hidden, self.dropout, self.training)
+            states.append(layer.cell(hidden, before))
+            hidden = states[-1][0]
+        return hidden, tuple(states)
 
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
@@ -169,10 +216,7 @@ class Stacked(Encoder):
         Raises:
             ValueError: bidirectional=true, because the second direction starts at the end.
         """
-        if self.backward_size:
-            raise ValueError(
-                "bidirectional=true needs whole sequences; it cannot run in steps or chunks"
-            )
+        self._refuse_backward()
         hidden, states = x, []
         for index, directions in enumerate(self.layers):
             assert isinstance(directions, nn.ModuleList)
@@ -199,6 +243,12 @@ class Stacked(Encoder):
                 outputs = torch.cat([outputs, reverse_within_length(backward, lengths)], dim=-1)
             hidden = outputs
         return hidden
+
+    def _refuse_backward(self) -> None:
+        if self.backward_size:
+            raise ValueError(
+                "bidirectional=true needs whole sequences; it cannot run in steps or chunks"
+            )
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return weight matrices with decay, and biases and initial states without."""
