@@ -71,7 +71,7 @@ class Filling:
         if self.mode == "forward":
             newest = torch.where(x_t.isnan(), newest, x_t)
             return newest, newest
-        return self(x_t[:, None])[:, 0], newest
+        return x_t if self.mode == "refuse" else self(x_t[:, None])[:, 0], newest
 
     def to_plain(self) -> dict[str, str | list[float]]:
         """Return plain values for a JSON file."""

@@ -56,8 +56,9 @@ class EnsembleSteps(nn.Module):
 
     def __init__(self, ensemble: Ensemble, fitted_inputs: Sequence[Fitted]) -> None:
         super().__init__()
-        self.members = nn.ModuleList(_steps(member) for member in ensemble.members)
-        self.input_numbers = ensemble.input_numbers
+        members = [NetworkSteps(member) for member in _networks(ensemble)]
+        self.members = nn.ModuleList(members)
+        self.readers = list(zip(members, ensemble.input_numbers, strict=True))
         self.channels = [fitted.channels for fitted in fitted_inputs]
 
     def start(self, scaled: Float[Tensor, "b d"]) -> State:
@@ -65,11 +66,7 @@ class EnsembleSteps(nn.Module):
         num = scaled.shape[0]
         of_channels = [None if part is None else part.start(num) for part in self.channels]
         inputs, _ = self._inputs(scaled, of_channels)
-        members = [member for member in self.members if isinstance(member, NetworkSteps)]
-        states = [
-            member.start(inputs[number])
-            for member, number in zip(members, self.input_numbers, strict=True)
-        ]
+        states = [member.start(inputs[number]) for member, number in self.readers]
         return tuple(of_channels), tuple(states)
 
     def forward(
@@ -82,7 +79,7 @@ class EnsembleSteps(nn.Module):
         of_channels, states = state
         inputs, of_channels = self._inputs(scaled, of_channels)
         logits, after = [], []
-        for member, number, before in zip(self.members, self.input_numbers, states, strict=True):
+        for (member, number), before in zip(self.readers, states, strict=True):
             member_logits, member_state = member(inputs[number], before)
             logits.append(member_logits.float())
             after.append(member_state)
@@ -101,6 +98,7 @@ class EnsembleSteps(nn.Module):
         return inputs, tuple(after)
 
 
-def _steps(member: nn.Module) -> NetworkSteps:
-    assert isinstance(member, Network)
-    return NetworkSteps(member)
+def _networks(ensemble: Ensemble) -> list[Network]:
+    networks = [member for member in ensemble.members if isinstance(member, Network)]
+    assert len(networks) == len(ensemble.members)
+    return networks

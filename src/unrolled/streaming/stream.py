@@ -56,8 +56,9 @@ class Stream:
             raise DataError(
                 f"a step of this stream has the shape {expected}, got {tuple(values.shape)}"
             )
-        rows = torch.from_numpy(values if self.num_streams is not None else values[None])
-        self._require_finite(rows)
+        if not (np.abs(values) <= LARGEST).all():  # NaN included
+            self._refuse(values)
+        rows = torch.from_numpy(values.reshape(-1, self.num_features))
         with torch.inference_mode():
             try:
                 probabilities, self._state = self._steps(rows, self._state)
@@ -115,16 +116,15 @@ class Stream:
             self._fingerprint = torch.tensor(list(digest), dtype=torch.uint8)
         return self._fingerprint
 
-    def _require_finite(self, rows: Tensor) -> None:
-        wrong = ~(rows.abs() <= LARGEST)  # NaN included
+    def _refuse(self, values: npt.NDArray[np.float64]) -> None:
+        """Refuse values that are not finite, or missing in a run that does not fill them."""
+        wrong = ~(np.abs(values) <= LARGEST)
         if self._fills:
-            wrong &= ~rows.isnan()
-        if bool(wrong.any()):
-            row, feature = wrong.nonzero()[0].tolist()
-            where = f"stream {row}, " if self.num_streams is not None else ""
-            raise DataError(
-                f"{where}feature {feature}: {rows[row, feature].item()} is not a finite number"
-            )
+            wrong &= ~np.isnan(values)
+        for *stream, feature in np.argwhere(wrong).tolist():
+            where = f"stream {stream[0]}, " if stream else ""
+            value = values[(*stream, feature)]
+            raise DataError(f"{where}feature {feature}: {value} is not a finite number")
 
 
 def _with_rows(now: Tensor, start: Tensor, rows: Tensor) -> Tensor:

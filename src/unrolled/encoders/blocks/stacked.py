@@ -171,6 +171,7 @@ class Stacked(Encoder):
             for size in [sizes.input_size] + [self.output_size] * (num_layers - 1)
         ]
         self.layers = nn.ModuleList(nn.ModuleList(row) for row in layers)
+        self.left_to_right = [row[0] for row in layers]  # a plain list, which is faster in a step
         for row in layers:
             for made in row:
                 made.initialize(initialization, chrono_steps=chrono_steps)
@@ -198,10 +199,7 @@ class Stacked(Encoder):
         """
         self._refuse_backward()
         hidden, states = x_t, list[State]()
-        for directions, before in zip(self.layers, state or self.start(x_t), strict=True):
-            assert isinstance(directions, nn.ModuleList)
-            layer = directions[0]
-            assert isinstance(layer, RecurrentLayer)
+        for layer, before in zip(self.left_to_right, state or self.start(x_t), strict=True):
             if states:
                 hidden = functional.dropout(hidden, self.dropout, self.training)
             states.append(layer.cell(hidden, before))
