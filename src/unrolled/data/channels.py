@@ -214,8 +214,11 @@ def _so_far(x: Tensor, mean: Tensor, deviation: Tensor, settings: ChannelSetting
     """Return the features, and their copies that are standardised within the sequence."""
     if not settings.per_sequence:
         return x
-    own = ((x - mean) / (deviation + NO_SPREAD)).clamp(-LIMIT, LIMIT)
-    return torch.cat([x, own], dim=-1)
+    if torch.compiler.is_exporting():  # the exporter's optimizer leaves out an addend of 1e-8
+        own = (x - mean) / NO_SPREAD / (deviation / NO_SPREAD + 1)
+    else:
+        own = (x - mean) / (deviation + NO_SPREAD)
+    return torch.cat([x, own.clamp(-LIMIT, LIMIT)], dim=-1)
 
 
 def _extended(
@@ -229,9 +232,15 @@ def _extended(
     if settings.differences:
         channels.append(torch.cat([torch.zeros_like(so_far[:, :1]), so_far.diff(dim=1)], dim=1))
     if settings.level_and_scale:
-        constants = torch.asinh(mean), torch.log(deviation + NO_SCALE)
+        constants = _asinh(mean), torch.log(deviation + NO_SCALE)
         channels += [constant.expand(-1, so_far.shape[1], -1) for constant in constants]
     return torch.cat(channels, dim=2)
+
+
+def _asinh(x: Tensor) -> Tensor:
+    if torch.compiler.is_exporting():  # ONNX Runtime has no asinh in double precision
+        return x.sign() * torch.log(x.abs() + (x.square() + 1).sqrt())
+    return torch.asinh(x)
 
 
 def _statistics(

@@ -53,7 +53,7 @@ class LMUFFT(Layer):
         u = torch.relu(self.to_memory(x))  # (b, t, k)
         signals = u.mT.flatten(0, 1)[:, :, None]  # (b k, t, 1)
         memory = causal_convolution(signals, self._impulse_response(x.shape[1]))
-        memory = torch.unflatten(memory, 0, (len(x), -1)).transpose(1, 2)  # (b, t, k, n)
+        memory = torch.unflatten(memory, 0, (x.shape[0], -1)).transpose(1, 2)  # (b, t, k, n)
         return self._hidden(memory.flatten(2), x)
 
     def start(self, x_t: Float[Tensor, "b d"]) -> State:

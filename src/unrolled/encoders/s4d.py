@@ -73,9 +73,8 @@ class S4D(Layer):
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
         """Return the outputs, and the real and imaginary part of the states, (b, h, states)."""
-        log_a, b, _ = self._discrete()
-        (a_re, a_im), (b_re, b_im) = _parts(log_a.exp()), _parts(b)
-        c_re, c_im = self.c_parts
+        (a_re, a_im), (b_re, b_im) = self._discrete_parts()
+        c_re, c_im = (2 * self.c_parts).unbind(0)
 
         def step(x_t: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
             s_re, s_im = state
@@ -83,7 +82,7 @@ class S4D(Layer):
                 a_re * s_re - a_im * s_im + b_re * x_t[:, :, None],
                 a_re * s_im + a_im * s_re + b_im * x_t[:, :, None],
             )
-            y = 2 * (c_re * s_re - c_im * s_im).sum(dim=-1) + self.d * x_t
+            y = (c_re * s_re - c_im * s_im).sum(dim=-1) + self.d * x_t
             return y, (s_re, s_im)
 
         x = self.input(x)
@@ -99,6 +98,13 @@ class S4D(Layer):
         log_a = self.log_dt.exp()[:, None] * a
         return log_a, torch.expm1(log_a) / a, torch.complex(self.c_parts[0], self.c_parts[1])
 
-
-def _parts(z: Tensor) -> tuple[Tensor, Tensor]:
-    return z.real, z.imag
+    def _discrete_parts(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Return the real and imaginary parts of A' and of B', each (h, states)."""
+        dt, re, im = self.log_dt.exp()[:, None], -self.log_decay.exp(), self.frequency
+        radius, cos, sin = (dt * re).exp(), (dt * im).cos(), (dt * im).sin()
+        # A' - 1 without cancellation
+        less_re = torch.expm1(dt * re) * cos - 2 * (dt * im / 2).sin().square()
+        less_im = radius * sin
+        size = re.square() + im.square()
+        b = (less_re * re + less_im * im) / size, (less_im * re - less_re * im) / size
+        return (radius * cos, radius * sin), b

@@ -38,8 +38,10 @@ def running_summary(
     counts = count[:, None] + torch.ones_like(x[:, :, :1]).cumsum(dim=1)  # (b, t, 1)
     totals = total[:, None] + shifted.cumsum(dim=1)
     all_squares = squares[:, None] + shifted.square().cumsum(dim=1)
-    lows = torch.minimum(lowest[:, None], x.cummin(dim=1).values)
-    highs = torch.maximum(highest[:, None], x.cummax(dim=1).values)
+    # exporters have no cumulative minimum, and export single steps
+    lows, highs = (x, x) if x.shape[1] == 1 else (x.cummin(dim=1).values, x.cummax(dim=1).values)
+    lows = torch.minimum(lowest[:, None], lows)
+    highs = torch.maximum(highest[:, None], highs)
     mean = totals / counts
     variance = (all_squares / counts - mean.square()).clamp(min=SMALLEST_VARIANCE)
     firsts = first[:, None].expand_as(x)

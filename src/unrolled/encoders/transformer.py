@@ -94,7 +94,7 @@ class Transformer(Encoder):
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
         """Return the hidden states, and the number of steps, keys and values as the state."""
-        count, *pasts = state or (torch.zeros(len(x), dtype=torch.long, device=x.device),)
+        count, *pasts = state or (torch.zeros(x.shape[0], dtype=torch.long, device=x.device),)
         positions = count[:, None] + torch.arange(x.shape[1], device=x.device)  # (b, t)
         places = sinusoids(positions, size=self.output_size, dtype=x.dtype)
         stream, kept = self.embedding(x) + places, []

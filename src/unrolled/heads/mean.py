@@ -29,7 +29,7 @@ class Mean(Head):
     def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:
         """Return the sum so far and the number of its steps."""
         total, count = memory or (0.0, 0)
-        steps = torch.full((len(hidden), 1), hidden.shape[1], device=hidden.device)
+        steps = torch.full((hidden.shape[0], 1), hidden.shape[1], device=hidden.device)
         return hidden.sum(dim=1) + total, steps + count
 
     def pool_memory(self, memory: Memory) -> Float[Tensor, "b h"]:

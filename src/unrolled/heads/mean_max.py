@@ -33,7 +33,7 @@ class MeanMax(Head):
     def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:
         """Return the sum so far, the number of its steps, and the maximum so far."""
         total, largest = hidden.sum(dim=1), hidden.amax(dim=1)
-        count = torch.full((len(hidden), 1), hidden.shape[1], device=hidden.device)
+        count = torch.full((hidden.shape[0], 1), hidden.shape[1], device=hidden.device)
         if memory is not None:
             total, count = total + memory[0], count + memory[1]
             largest = torch.maximum(largest, memory[2])

@@ -8,6 +8,8 @@ convolutions have no bias; the features are averaged over a few steps for an enc
 classifies their mean over all steps; and convolutions can be causal.
 """
 
+from typing import TypeVar
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -20,6 +22,8 @@ from unrolled.stems.stem import Stem, Stemmed, StemStep
 
 FIRST_KERNEL = 8  # steps, or twice the stride if that is more
 KERNELS = 5, 3  # steps of the second and third convolution
+
+Number = TypeVar("Number", int, Tensor)
 
 
 class Convolutions(Stem):
@@ -49,11 +53,11 @@ class Convolutions(Stem):
                 raise ValueError(f"need {name} >= 1, got {name}={value}")
         if stride is None:
             stride = stride_and_pool(sizes.num_steps)[0]
-        num_steps = -(-sizes.num_steps // stride)
+        num_steps = _rounded_up(sizes.num_steps, stride)
         if pool is None:
             pool = stride_and_pool(sizes.num_steps, stride=stride)[1]
         super().__init__(
-            output=Sizes(channels, -(-num_steps // pool)),
+            output=Sizes(channels, _rounded_up(num_steps, pool)),
             summary_size=channels,
             is_causal=causal,
         )
@@ -73,20 +77,20 @@ class Convolutions(Stem):
         real = real_steps(lengths, x.shape[1]) if has_padding else None
         if real is not None:
             x = x.masked_fill(~real[:, :, None], 0.0)
-        lengths = -(-lengths // self.stride)  # rounded up
-        num_steps = -(-x.shape[1] // self.stride)
+        lengths = _rounded_up(lengths, self.stride)
+        num_steps = _rounded_up(x.shape[1], self.stride)
         real = real_steps(lengths, num_steps) if has_padding else None
         for layer in self.layers:
             x = layer(x, real)
         summary = x.sum(dim=1) / lengths[:, None]
         if self.pool == 1:
             return Stemmed(x, lengths, summary)
-        num_means = -(-num_steps // self.pool)
+        num_means = _rounded_up(num_steps, self.pool)
         padded = functional.pad(x, (0, 0, 0, num_means * self.pool - num_steps))
-        sums = padded.view(len(x), num_means, self.pool, -1).sum(dim=2)
+        sums = padded.view(x.shape[0], num_means, self.pool, -1).sum(dim=2)
         starts = self.pool * torch.arange(num_means, device=x.device)
         counts = (lengths[:, None] - starts).clamp(1, self.pool)
-        return Stemmed(sums / counts[:, :, None], -(-lengths // self.pool), summary)
+        return Stemmed(sums / counts[:, :, None], _rounded_up(lengths, self.pool), summary)
 
     def start(self, x_t: Float[Tensor, "b d"]) -> State:
         """Return zeros: the steps that each convolution reads, and sums and numbers of features."""
@@ -161,7 +165,7 @@ class _Layer(nn.Module):
 
         real: which steps are real after the convolution. None: all are.
         """
-        num_steps = -(-x.shape[1] // self.stride)
+        num_steps = _rounded_up(x.shape[1], self.stride)
         num_read = (num_steps - 1) * self.stride + self.kernel_size
         after = num_read - self.num_before - x.shape[1]
         x = functional.pad(x, (0, 0, self.num_before, after))
@@ -183,9 +187,14 @@ class _Layer(nn.Module):
 
     def _normalized(self, rows: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
         norm = self.normalization
-        if len(rows) > 1 or not self.training:
+        if not self.training or len(rows) > 1:
             normalized: Tensor = norm(rows)
             return normalized
         return functional.batch_norm(  # one step has no variance
             rows, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
         )
+
+
+def _rounded_up(number: Number, divisor: int) -> Number:
+    """Return the quotient rounded up. Quotients of negative numbers would be exported wrongly."""
+    return (number + divisor - 1) // divisor

@@ -114,7 +114,7 @@ def last_real(
     """Return each value at its sequence's last real step (the last step if lengths is None)."""
     if lengths is None:
         return running[:, -1]
-    return running[torch.arange(len(running), device=running.device), lengths - 1]
+    return running[torch.arange(running.shape[0], device=running.device), lengths - 1]
 
 
 def at_least_single(x: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
@@ -134,8 +134,8 @@ def with_past(
     past: the past that the call for the previous chunk returned. None: zeros.
     """
     if past is None:
-        past = x.new_zeros(len(x), num_past, x.shape[2])
+        past = x.new_zeros(x.shape[0], num_past, x.shape[2])
     extended = torch.cat([past, x], dim=1)
-    ends = torch.full((len(x),), x.shape[1], device=x.device) if lengths is None else lengths
+    ends = torch.full((x.shape[0],), x.shape[1], device=x.device) if lengths is None else lengths
     newest = ends[:, None] + torch.arange(num_past, device=x.device)  # (b, s)
     return extended, extended.gather(1, newest[:, :, None].expand(-1, -1, x.shape[2]))

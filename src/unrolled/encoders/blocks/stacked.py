@@ -220,7 +220,7 @@ class Stacked(Encoder):
             assert isinstance(directions, nn.ModuleList)
             if index:
                 hidden = functional.dropout(hidden, self.dropout, self.training)
-            before = self._state(index, 0, len(x)) if state is None else _to_torch(state[index])
+            before = self._state(index, 0, x.shape[0]) if state is None else _to_torch(state[index])
             hidden, after = _read(directions[0], hidden, lengths, before)
             states.append(after)
         return hidden, tuple(states)
@@ -234,10 +234,10 @@ class Stacked(Encoder):
             if index:
                 hidden = functional.dropout(hidden, self.dropout, self.training)
             assert isinstance(directions, nn.ModuleList)
-            outputs = directions[0](hidden, self._state(index, 0, len(x)))[0]
+            outputs = directions[0](hidden, self._state(index, 0, x.shape[0]))[0]
             if self.backward_size:
                 mirrored = reverse_within_length(hidden, lengths)
-                backward = directions[1](mirrored, self._state(index, 1, len(x)))[0]
+                backward = directions[1](mirrored, self._state(index, 1, x.shape[0]))[0]
                 outputs = torch.cat([outputs, reverse_within_length(backward, lengths)], dim=-1)
             hidden = outputs
         return hidden
