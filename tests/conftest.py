@@ -10,6 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import settings
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -186,6 +188,43 @@ def train_in(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SimpleNa
 def tiny_run(train_in: Callable[..., SimpleNamespace]) -> SimpleNamespace:
     """A finished run of two epochs on digits: its config, folder and record. Only to be read."""
     return train_in("trainer.max_epochs=2", "model.hidden_size=32", pictures=True)
+
+
+def ragged(num: int, *, seed: int, missing: float = 0.1) -> list[np.ndarray]:
+    """Return sequences (t_i, 2) that rise or fall by turns, with some values missing."""
+    rng = np.random.default_rng(seed)
+    sequences = []
+    for number in range(num):
+        steps = np.arange(rng.integers(3, 30))
+        slope = 1 if number % 2 else -1
+        x = np.stack([50 + slope * steps, rng.normal(size=len(steps))], axis=1)
+        x[rng.random(x.shape) < missing] = np.nan
+        sequences.append(x + rng.normal(size=x.shape))
+    return sequences
+
+
+@pytest.fixture(scope="session")
+def train_ragged(
+    train_in: Callable[..., SimpleNamespace], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """Train for three steps on `ragged` sequences; return the run folder. Only to be read."""
+    path = tmp_path_factory.mktemp("ragged") / "data.csv"
+    rows = [
+        (number, step, *values, ["falls", "rises"][number % 2])
+        for number, sequence in enumerate(ragged(24, seed=0))
+        for step, values in enumerate(sequence)
+    ]
+    pd.DataFrame(rows, columns=["id", "t", "a", "b", "y"]).to_csv(path, index=False)
+    columns = ("data.id=id", "data.time=t", "data.label=y", "data.test_size=6", "data.val_size=0")
+    steps = ("trainer.max_steps=3", "trainer.max_epochs=-1", "model.hidden_size=6", "logger=none")
+    always = ("data=files", f"data.path={path}", *columns, *steps, "data.baselines=false")
+
+    @cache
+    def train(*overrides: str) -> Path:
+        folder: Path = train_in(*always, *overrides).folder.path
+        return folder
+
+    return train
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ COMMANDS = {
     "evaluate": "test a run again, or score a new labelled file: run=DIR [input=FILE]",
     "report": "compare runs, one row per setting: DIR... metric= sort= group= where=KEY=VALUE",
     "predict": "classify the sequences in a file: run=DIR input=FILE output=FILE",
+    "export": "write a run as ONNX graphs or weights, for other programs: run=DIR",
     "inspect": "describe and plot a data file, and write a config for it: path=FILE",
     "list": "list the runs, newest first",
 }

@@ -65,6 +65,10 @@ class SweepError(UnrolledError):
     """Some jobs of a sweep failed; the others are done."""
 
 
+class ExportError(UnrolledError):
+    """An exported file does not compute what the run computes."""
+
+
 class RunInterruptedError(UnrolledError):
     """A signal ended the run, which can be resumed.
 

@@ -129,13 +129,53 @@ class Channels:
                 f"this data has {x.shape[2]}"
             )
         num_values = self.num_features - self.num_masks
-        kept = torch.tensor(self.kept)
-        mean = torch.tensor(self.mean, dtype=torch.float64)
-        scale = torch.tensor(self.scale, dtype=torch.float64)
-        values = _computed(x[:, :, :num_values], lengths, self.settings)
-        values = (values.index_select(2, kept) - mean) / scale
+        values = self._chosen(_computed(x[:, :, :num_values], lengths, self.settings))
         real = real_steps(lengths, x.shape[1])[:, :, None]
         return torch.cat([torch.where(real, values, 0.0), x[:, :, num_values:]], dim=2)
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether no channel depends on later steps."""
+        settings = self.settings
+        return settings.causal or not (settings.per_sequence or settings.level_and_scale)
+
+    def start(self, num: int) -> tuple[Tensor, ...]:
+        """Return the state of n streams before the first step: zeros.
+
+        It has the number of steps, the first one, sums of values and squares around the first one,
+        and the channels of the previous step.
+        """
+        num_values = self.num_features - self.num_masks
+        zero = torch.zeros(num, num_values, dtype=torch.float64)
+        before = zero.repeat(1, 2 if self.settings.per_sequence else 1)
+        return zero[:, :1], zero, zero, zero, before
+
+    def step(
+        self, x_t: Float[Tensor, "n d"], state: tuple[Tensor, ...]
+    ) -> tuple[Float[Tensor, "n k"], tuple[Tensor, ...]]:
+        """Return the channels of one step of streams, and the state for the next.
+
+        They are the same as in whole sequences, if the channels are causal.
+        """
+        num_values = self.num_features - self.num_masks
+        count, first, total, squares, before = state
+        x, masks = x_t[:, :num_values], x_t[:, num_values:]
+        first = torch.where(count == 0, x, first)
+        total, squares = total + (x - first), squares + (x - first).square()
+        mean = total / (count + 1)
+        deviation = (squares / (count + 1) - mean.square()).clamp(min=0).sqrt()
+        so_far = _so_far(x, mean + first, deviation, self.settings)
+        before = torch.where(count == 0, so_far, before)
+        pair = torch.stack([before, so_far], dim=1)
+        values = _extended(pair, (mean + first)[:, None], deviation[:, None], self.settings)
+        values = self._chosen(values[:, 1])
+        return torch.cat([values, masks], dim=1), (count + 1, first, total, squares, so_far)
+
+    def _chosen(self, values: Float[Tensor, "*n k"]) -> Float[Tensor, "*n k2"]:
+        """Return the channels that are kept, standardised."""
+        mean = torch.tensor(self.mean, dtype=torch.float64)
+        scale = torch.tensor(self.scale, dtype=torch.float64)
+        return (values.index_select(-1, torch.tensor(self.kept)) - mean) / scale
 
     @property
     def names(self) -> list[str]:
@@ -167,16 +207,40 @@ def _computed(
     """Return all channels in double precision; what is in the padding has no meaning."""
     x = x.double().masked_fill(~real_steps(lengths, x.shape[1])[:, :, None], 0.0)
     mean, deviation = _statistics(x, lengths, causal=settings.causal)
-    channels = [x]
-    if settings.per_sequence:
-        channels.append(((x - mean) / (deviation + NO_SPREAD)).clamp(-LIMIT, LIMIT))
+    return _extended(_so_far(x, mean, deviation, settings), mean, deviation, settings)
+
+
+def _so_far(x: Tensor, mean: Tensor, deviation: Tensor, settings: ChannelSettings) -> Tensor:
+    """Return the features, and their copies that are standardised within the sequence."""
+    if not settings.per_sequence:
+        return x
+    if torch.compiler.is_exporting():  # the exporter's optimizer leaves out an addend of 1e-8
+        own = (x - mean) / NO_SPREAD / (deviation / NO_SPREAD + 1)
+    else:
+        own = (x - mean) / (deviation + NO_SPREAD)
+    return torch.cat([x, own.clamp(-LIMIT, LIMIT)], dim=-1)
+
+
+def _extended(
+    so_far: Float[Tensor, "n t k"],
+    mean: Float[Tensor, "n u d"],
+    deviation: Float[Tensor, "n u d"],
+    settings: ChannelSettings,
+) -> Float[Tensor, "n t k2"]:
+    """Return the channels so far, with their differences, levels and scales."""
+    channels = [so_far]
     if settings.differences:
-        so_far = torch.cat(channels, dim=2)
         channels.append(torch.cat([torch.zeros_like(so_far[:, :1]), so_far.diff(dim=1)], dim=1))
     if settings.level_and_scale:
-        constants = torch.asinh(mean), torch.log(deviation + NO_SCALE)
-        channels += [constant.expand_as(x) for constant in constants]
+        constants = _asinh(mean), torch.log(deviation + NO_SCALE)
+        channels += [constant.expand(-1, so_far.shape[1], -1) for constant in constants]
     return torch.cat(channels, dim=2)
+
+
+def _asinh(x: Tensor) -> Tensor:
+    if torch.compiler.is_exporting():  # ONNX Runtime has no asinh in double precision
+        return x.sign() * torch.log(x.abs() + (x.square() + 1).sqrt())
+    return torch.asinh(x)
 
 
 def _statistics(

@@ -57,6 +57,22 @@ class Filling:
         filled = torch.where(missing, self.mean, x)
         return torch.cat([filled, missing.to(x.dtype)], dim=2) if self.mode == "mask" else filled
 
+    def start(self, num: int) -> Float[Tensor, "n d"]:
+        """Return the values with which the first steps of n streams are filled."""
+        return self.mean.expand(num, -1)
+
+    def step(
+        self, x_t: Float[Tensor, "n d"], newest: Float[Tensor, "n d"]
+    ) -> tuple[Float[Tensor, "n d2"], Float[Tensor, "n d"]]:
+        """Return one step of streams without NaN, and the values for the next step.
+
+        newest: the values that the call for the previous step returned.
+        """
+        if self.mode == "forward":
+            newest = torch.where(x_t.isnan(), newest, x_t)
+            return newest, newest
+        return x_t if self.mode == "refuse" else self(x_t[:, None])[:, 0], newest
+
     def to_plain(self) -> dict[str, str | list[float]]:
         """Return plain values for a JSON file."""
         return {"mode": self.mode, "mean": self.mean.tolist()}

@@ -31,10 +31,19 @@ class CNN(Encoder):
             raise ValueError(f"need kernel_sizes >= 1, one per layer, got {list(kernel_sizes)}")
         self.convolutions = nn.ModuleList()
         self.num_past: list[int] = []
+        self.sizes: list[int] = []  # of the inputs of the layers
         for index, kernel_size in enumerate(kernel_sizes):
             size = hidden_size if index else sizes.input_size
             self.convolutions.append(nn.Conv1d(size, hidden_size, kernel_size, dilation=2**index))
+            self.sizes.append(size)
             self.num_past.append((kernel_size - 1) * 2**index)
+
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return zeros as the past of each layer."""
+        return tuple(
+            x_t.new_zeros(x_t.shape[0], num_past, size)
+            for num_past, size in zip(self.num_past, self.sizes, strict=True)
+        )
 
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None

@@ -37,6 +37,11 @@ class CoRNN(Layer):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
 
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return oscillators at rest."""
+        zero = x_t.new_zeros(x_t.shape[0], self.input.out_features)
+        return zero, zero
+
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
@@ -49,6 +54,4 @@ class CoRNN(Layer):
             y = y + self.dt * z
             return y, (y, z)
 
-        wx = self.input(x)
-        zero = torch.zeros_like(wx[:, 0])
-        return unroll(step, wx, lengths, state or (zero, zero))
+        return unroll(step, self.input(x), lengths, state or self.start(x[:, 0]))

@@ -4,7 +4,9 @@ Departure: the equations are the same as in torch.nn.GRU, where the reset gate a
 after the recurrent product (the form that cuDNN computes). In the paper it acts before.
 """
 
-from torch import nn
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from unrolled.encoders.blocks.encoder import Sizes
 from unrolled.encoders.blocks.stacked import RecurrentLayer
@@ -19,6 +21,10 @@ class GRU(RecurrentLayer, nn.GRU):
 
     def __init__(self, sizes: Sizes, *, hidden_size: int) -> None:
         super().__init__(sizes.input_size, hidden_size, batch_first=True)
+
+    def cell(self, x_t: Float[Tensor, "b d"], state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return the state after one step."""
+        return (torch.gru_cell(x_t, state[0], *self.weights),)
 
     def initialize_gates(self, *, chrono_steps: int | None) -> None:
         """Set the bias of the update gate. Torch orders the rows of a parameter as r, z, n."""

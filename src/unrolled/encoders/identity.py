@@ -15,6 +15,10 @@ class Identity(Encoder):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(output_size=sizes.input_size)
 
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return an empty state."""
+        return ()
+
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:

@@ -44,6 +44,10 @@ class IndRNN(Layer):
         self.input = nn.Linear(sizes.input_size, hidden_size)
         self.u = nn.Parameter(self.bound * torch.rand(hidden_size))
 
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return zeros."""
+        return (x_t.new_zeros(x_t.shape[0], self.input.out_features),)
+
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
@@ -54,8 +58,7 @@ class IndRNN(Layer):
             h = torch.relu(torch.addcmul(wx_t, u, state[0]))
             return h, (h,)
 
-        wx = self.input(x)
-        return unroll(step, wx, lengths, state or (torch.zeros_like(wx[:, 0]),))
+        return unroll(step, self.input(x), lengths, state or self.start(x[:, 0]))
 
     def initialize_as_last(self) -> None:
         """Let the recurrent weights start between last_u_min and the bound."""

@@ -34,6 +34,11 @@ class LEM(Layer):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -(hidden_size**-0.5), hidden_size**-0.5)
 
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return zeros."""
+        zero = x_t.new_zeros(x_t.shape[0], self.from_z.out_features)
+        return zero, zero
+
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
@@ -49,6 +54,4 @@ class LEM(Layer):
             y = torch.lerp(y, torch.tanh(for_y + self.from_z(z)), c)
             return y, (y, z)
 
-        vx = self.input(x)
-        zero = vx.new_zeros(len(x), size)
-        return unroll(step, vx, lengths, state or (zero, zero))
+        return unroll(step, self.input(x), lengths, state or self.start(x[:, 0]))

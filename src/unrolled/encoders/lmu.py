@@ -52,6 +52,13 @@ class LMU(Layer):
         for weight in (self.w_x, self.w_h, self.w_m):
             nn.init.xavier_normal_(weight)
 
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return an empty memory."""
+        hidden_size, (memory_size, _) = self.w_h.shape[0], self.e_h.shape
+        order = self.get_buffer("b").shape[0]
+        num = x_t.shape[0]
+        return x_t.new_zeros(num, hidden_size), x_t.new_zeros(num, memory_size, order)
+
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
@@ -67,5 +74,5 @@ class LMU(Layer):
             h = torch.tanh(pre + m.flatten(1) @ self.w_m.T)
             return h, (h, m)
 
-        start = (x.new_zeros(len(x), len(self.w_h)), x.new_zeros(len(x), len(self.e_x), len(b)))
-        return unroll(step, x @ torch.cat([self.w_x, self.e_x]).T, lengths, state or start)
+        inputs = x @ torch.cat([self.w_x, self.e_x]).T
+        return unroll(step, inputs, lengths, state or self.start(x[:, 0]))

@@ -53,8 +53,13 @@ class LMUFFT(Layer):
         u = torch.relu(self.to_memory(x))  # (b, t, k)
         signals = u.mT.flatten(0, 1)[:, :, None]  # (b k, t, 1)
         memory = causal_convolution(signals, self._impulse_response(x.shape[1]))
-        memory = torch.unflatten(memory, 0, (len(x), -1)).transpose(1, 2)  # (b, t, k, n)
+        memory = torch.unflatten(memory, 0, (x.shape[0], -1)).transpose(1, 2)  # (b, t, k, n)
         return self._hidden(memory.flatten(2), x)
+
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return an empty memory."""
+        memory_size, order = self.to_memory.out_features, self.get_buffer("b").shape[0]
+        return (x_t.new_zeros(x_t.shape[0], memory_size, order),)
 
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
@@ -67,8 +72,7 @@ class LMUFFT(Layer):
             return m.flatten(1), (m,)
 
         u = torch.relu(self.to_memory(x))
-        start = (u.new_zeros(len(x), u.shape[2], len(b)),)
-        memory, state = unroll(step, u, lengths, state or start)
+        memory, state = unroll(step, u, lengths, state or self.start(x[:, 0]))
         return self._hidden(memory, x), state
 
     def _hidden(self, memory: Tensor, x: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 """Linear recurrent unit. Orvieto et al. (2023), Resurrecting recurrent neural networks, section 3.
 
 Complex matrices are stored as two real ones, which every optimizer and checkpoint format supports.
+Whole sequences are read by a complex scan. Chunks and steps run the same recurrence in real
+numbers.
 
 Departures:
 - Layer normalization instead of batch normalization (see blocks/residual.py).
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 from unrolled.encoders.blocks.encoder import Sizes, State, at_least_single
 from unrolled.encoders.blocks.residual import Layer
 from unrolled.encoders.blocks.scan import scan
+from unrolled.encoders.blocks.unroll import unroll
 
 
 class LRU(Layer):
@@ -57,16 +60,39 @@ class LRU(Layer):
         same = sizes.input_size == hidden_size
         self.d = nn.Parameter(torch.randn(hidden_size)) if same else None
 
+    def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t h"]:
+        """Return the outputs of whole sequences, by a scan."""
+        eigenvalues = torch.polar((-self.log_nu.exp()).exp(), self.log_theta.exp())
+        real, imaginary = at_least_single(x @ self._b().T).chunk(2, dim=-1)
+        states, _ = scan(eigenvalues, torch.complex(real, imaginary), None, None)
+        return self._output(torch.cat([states.real, states.imag], dim=-1), x)
+
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return zeros, as the real and imaginary part of the states."""
+        zero = x_t.new_zeros(x_t.shape[0], self.log_nu.shape[0])
+        return zero, zero
+
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return the outputs, and the last complex state."""
-        eigenvalues = torch.polar((-self.log_nu.exp()).exp(), self.log_theta.exp())
-        b = self.log_gamma.exp().repeat(2)[:, None] * self.b_parts
-        real, imaginary = at_least_single(x @ b.T).chunk(2, dim=-1)
-        states, last = scan(eigenvalues, torch.complex(real, imaginary), lengths, state)
-        y = torch.cat([states.real, states.imag], dim=-1) @ self.c_parts.T
-        return y if self.d is None else y + self.d * x, last
+        """Return the outputs, and the real and imaginary part of the states."""
+        radius = (-self.log_nu.exp()).exp()
+        a_re, a_im = radius * self.log_theta.exp().cos(), radius * self.log_theta.exp().sin()
+
+        def step(bx_t: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+            (s_re, s_im), (bx_re, bx_im) = state, bx_t.chunk(2, dim=-1)
+            s_re, s_im = a_re * s_re - a_im * s_im + bx_re, a_re * s_im + a_im * s_re + bx_im
+            return torch.cat([s_re, s_im], dim=-1), (s_re, s_im)
+
+        states, last = unroll(step, x @ self._b().T, lengths, state or self.start(x[:, 0]))
+        return self._output(states, x), last
+
+    def _b(self) -> Float[Tensor, "k d"]:
+        return self.log_gamma.exp().repeat(2)[:, None] * self.b_parts
+
+    def _output(self, states: Float[Tensor, "b t k"], x: Tensor) -> Tensor:
+        y = states @ self.c_parts.T
+        return y if self.d is None else y + self.d * x
 
     def recurrent_parameters(self) -> list[nn.Parameter]:
         """Return the eigenvalues and the normalization of the input."""

@@ -3,7 +3,9 @@
 The equations are the same as in torch.nn.LSTM: no peepholes, and two biases that are added.
 """
 
-from torch import nn
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from unrolled.encoders.blocks.encoder import Sizes
 from unrolled.encoders.blocks.stacked import RecurrentLayer
@@ -23,6 +25,10 @@ class LSTM(RecurrentLayer, nn.LSTM):
     def __init__(self, sizes: Sizes, *, hidden_size: int, forget_bias: float | None) -> None:
         super().__init__(sizes.input_size, hidden_size, batch_first=True)
         self.forget_bias = forget_bias
+
+    def cell(self, x_t: Float[Tensor, "b d"], state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return the state after one step."""
+        return torch.lstm_cell(x_t, state, *self.weights)
 
     def initialize_gates(self, *, chrono_steps: int | None) -> None:
         """Set the biases of the gates. Torch orders the rows of a parameter as i, f, g, o."""

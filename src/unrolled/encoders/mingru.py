@@ -25,6 +25,10 @@ class MinGRU(Layer):
         super().__init__()
         self.gate_and_candidate = nn.Linear(sizes.input_size, 2 * hidden_size)
 
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return zeros."""
+        return (x_t.new_zeros(x_t.shape[0], self.gate_and_candidate.out_features // 2),)
+
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:

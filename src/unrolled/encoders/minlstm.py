@@ -27,6 +27,10 @@ class MinLSTM(Layer):
         self.gates_and_candidate = nn.Linear(sizes.input_size, 3 * hidden_size)
         nn.init.constant_(self.gates_and_candidate.bias[:hidden_size], forget_bias)
 
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return zeros."""
+        return (x_t.new_zeros(x_t.shape[0], self.gates_and_candidate.out_features // 3),)
+
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:

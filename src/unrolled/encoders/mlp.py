@@ -37,6 +37,12 @@ class MLP(Encoder):
             nn.Linear(hidden_size, hidden_size) for _ in range(num_layers - 1)
         )
 
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return the bias of the first layer, and no steps."""
+        num = x_t.shape[0]
+        count = torch.zeros(num, dtype=torch.long, device=x_t.device)
+        return self.bias.expand(num, -1), count
+
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
@@ -45,10 +51,7 @@ class MLP(Encoder):
         Raises:
             ValueError: a sequence is longer than num_steps.
         """
-        total, count = state or (
-            self.bias.expand(len(x), -1),
-            torch.zeros(len(x), dtype=torch.long, device=x.device),
-        )
+        total, count = state or self.start(x[:, 0])
         steps = count[:, None] + torch.arange(x.shape[1], device=x.device)  # (b, t)
         if state is None and x.shape[1] <= len(self.weight):
             terms = torch.einsum("btd,tdh->bth", x, self.weight[: x.shape[1]])
@@ -62,6 +65,8 @@ class MLP(Encoder):
         return hidden, (last_real(totals, lengths), last_real(steps, lengths) + 1)
 
     def _weights_of(self, steps: Tensor, lengths: Tensor | None) -> Tensor:
+        if torch.compiler.is_exporting():  # the exported graph refuses a step without weights
+            return self.weight[steps]
         num_steps = len(self.weight)
         longest = int(last_real(steps, lengths).max()) + 1
         if longest > num_steps:

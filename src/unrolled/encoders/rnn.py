@@ -4,7 +4,9 @@ The equation is the same as in torch.nn.RNN. With ReLU and identity recurrent we
 is the IRNN of Le, Jaitly & Hinton (2015), section 3.
 """
 
-from torch import nn
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from unrolled.encoders.blocks.encoder import Sizes
 from unrolled.encoders.blocks.stacked import RecurrentLayer
@@ -22,3 +24,8 @@ class RNN(RecurrentLayer, nn.RNN):
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"need nonlinearity tanh or relu, got nonlinearity={nonlinearity!r}")
         super().__init__(sizes.input_size, hidden_size, nonlinearity=nonlinearity, batch_first=True)
+
+    def cell(self, x_t: Float[Tensor, "b d"], state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return the state after one step."""
+        cell = torch.rnn_tanh_cell if self.nonlinearity == "tanh" else torch.rnn_relu_cell
+        return (cell(x_t, state[0], *self.weights),)

@@ -64,19 +64,29 @@ class S4D(Layer):
         kernel = 2 * parts.flatten(1)[:, : x.shape[1]].T  # (t, h)
         return causal_convolution(x, kernel) + self.d * x
 
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return zeros, as the real and imaginary part of the states."""
+        zero = x_t.new_zeros(x_t.shape[0], *self.frequency.shape)
+        return zero, zero
+
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
-        """Return the outputs, and the last complex state, (b, h, states)."""
-        log_a, b, c = self._discrete()
-        a = log_a.exp()
+        """Return the outputs, and the real and imaginary part of the states, (b, h, states)."""
+        (a_re, a_im), (b_re, b_im) = self._discrete_parts()
+        c_re, c_im = (2 * self.c_parts).unbind(0)
 
         def step(x_t: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-            s = a * state[0] + b * x_t[:, :, None]
-            return 2 * (c * s).sum(dim=-1).real + self.d * x_t, (s,)
+            s_re, s_im = state
+            s_re, s_im = (
+                a_re * s_re - a_im * s_im + b_re * x_t[:, :, None],
+                a_re * s_im + a_im * s_re + b_im * x_t[:, :, None],
+            )
+            y = (c_re * s_re - c_im * s_im).sum(dim=-1) + self.d * x_t
+            return y, (s_re, s_im)
 
         x = self.input(x)
-        return unroll(step, x, lengths, state or (b.new_zeros(len(x), *b.shape),))
+        return unroll(step, x, lengths, state or self.start(x[:, 0]))
 
     def recurrent_parameters(self) -> list[nn.Parameter]:
         """Return time steps and eigenvalues."""
@@ -87,3 +97,14 @@ class S4D(Layer):
         a = torch.complex(-self.log_decay.exp(), self.frequency)
         log_a = self.log_dt.exp()[:, None] * a
         return log_a, torch.expm1(log_a) / a, torch.complex(self.c_parts[0], self.c_parts[1])
+
+    def _discrete_parts(self) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Return the real and imaginary parts of A' and of B', each (h, states)."""
+        dt, re, im = self.log_dt.exp()[:, None], -self.log_decay.exp(), self.frequency
+        radius, cos, sin = (dt * re).exp(), (dt * im).cos(), (dt * im).sin()
+        # A' - 1 without cancellation
+        less_re = torch.expm1(dt * re) * cos - 2 * (dt * im / 2).sin().square()
+        less_im = radius * sin
+        size = re.square() + im.square()
+        b = (less_re * re + less_im * im) / size, (less_im * re - less_re * im) / size
+        return (radius * cos, radius * sin), b

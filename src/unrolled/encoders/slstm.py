@@ -51,6 +51,11 @@ class SLSTM(Layer):
         self.recurrent = nn.Parameter(torch.empty(num_heads, 4 * head_size, head_size))
         nn.init.uniform_(self.recurrent, -(head_size**-0.5), head_size**-0.5)
 
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return zeros, and a stabilizer below any gate."""
+        zero = x_t.new_zeros(x_t.shape[0], self.hidden_size)
+        return zero, zero, zero, zero + FIRST_STABILIZER
+
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
@@ -71,7 +76,4 @@ class SLSTM(Layer):
             h = torch.sigmoid(o) * c / n
             return h, (h, c, n, newest)
 
-        wx = self.input(x)
-        zero = wx.new_zeros(len(x), self.hidden_size)
-        start = (zero, zero, zero, zero + FIRST_STABILIZER)
-        return unroll(step, wx, lengths, state or start)
+        return unroll(step, self.input(x), lengths, state or self.start(x[:, 0]))

@@ -32,21 +32,28 @@ def running_summary(
     state: the running values at the last step of the previous chunk. None: this chunk is the
         beginning of the sequences.
     """
-    if state is None:
-        zero = torch.zeros_like(x[:, 0])
-        state = (x[:, 0], zero[:, :1], zero, zero, x[:, 0], x[:, 0])
-    first, count, total, squares, lowest, highest = state
+    first, count, total, squares, lowest, highest = state or no_steps(x[:, 0])
+    first = torch.where(count > 0, first, x[:, 0])
     shifted = x - first[:, None]  # around the first value, to keep sums of squares precise
     counts = count[:, None] + torch.ones_like(x[:, :, :1]).cumsum(dim=1)  # (b, t, 1)
     totals = total[:, None] + shifted.cumsum(dim=1)
     all_squares = squares[:, None] + shifted.square().cumsum(dim=1)
-    lows = torch.minimum(lowest[:, None], x.cummin(dim=1).values)
-    highs = torch.maximum(highest[:, None], x.cummax(dim=1).values)
+    # exporters have no cumulative minimum, and export single steps
+    lows, highs = (x, x) if x.shape[1] == 1 else (x.cummin(dim=1).values, x.cummax(dim=1).values)
+    lows = torch.minimum(lowest[:, None], lows)
+    highs = torch.maximum(highest[:, None], highs)
     mean = totals / counts
     variance = (all_squares / counts - mean.square()).clamp(min=SMALLEST_VARIANCE)
     firsts = first[:, None].expand_as(x)
     summary = torch.cat([mean + firsts, variance.sqrt(), lows, highs, firsts, x], dim=-1)
     return summary, (firsts, counts, totals, all_squares, lows, highs)
+
+
+def no_steps(x_t: Float[Tensor, "b d"]) -> State:
+    """Return the running values before the first step."""
+    zero = torch.zeros_like(x_t)
+    far = torch.full_like(x_t, torch.inf)
+    return zero, zero[:, :1], zero, zero, far, -far
 
 
 class Summary(Encoder):
@@ -57,6 +64,10 @@ class Summary(Encoder):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(output_size=len(STATISTICS) * sizes.input_size)
+
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return running values of no steps."""
+        return no_steps(x_t)
 
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None

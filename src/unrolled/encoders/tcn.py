@@ -33,11 +33,16 @@ class TCNBlock(nn.Module):
         self.num_past = (kernel_size - 1) * dilation
         self.dropout = dropout
         self.convolutions = nn.ModuleList()
-        for size in (input_size, hidden_size):
+        self.sizes = input_size, hidden_size  # of the inputs of the convolutions
+        for size in self.sizes:
             convolution = nn.Conv1d(size, hidden_size, kernel_size, dilation=dilation)
             self.convolutions.append(weight_norm(convolution))
         same = input_size == hidden_size
         self.residual = nn.Identity() if same else nn.Linear(input_size, hidden_size)
+
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return zeros as the past of both convolutions."""
+        return tuple(x_t.new_zeros(x_t.shape[0], self.num_past, size) for size in self.sizes)
 
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
@@ -89,6 +94,11 @@ class TCN(Encoder):
             )
             for index in range(num_layers)
         )
+
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return zeros as the past of each block."""
+        blocks = [block for block in self.blocks if isinstance(block, TCNBlock)]
+        return tuple(block.start(x_t) for block in blocks)
 
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None

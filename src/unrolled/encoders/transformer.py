@@ -76,6 +76,7 @@ class Transformer(Encoder):
                 "need hidden_size to be a multiple of num_heads, "
                 f"got hidden_size={hidden_size}, num_heads={num_heads}"
             )
+        self.num_heads = num_heads
         self.embedding = nn.Linear(sizes.input_size, hidden_size)
         self.blocks = nn.ModuleList(
             TransformerBlock(size=hidden_size, num_heads=num_heads, dropout=dropout)
@@ -83,11 +84,17 @@ class Transformer(Encoder):
         )
         self.norm = nn.LayerNorm(hidden_size)
 
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return no steps, keys and values."""
+        count = torch.zeros(x_t.shape[0], dtype=torch.long, device=x_t.device)
+        none = x_t.new_zeros(x_t.shape[0], self.num_heads, 0, self.output_size // self.num_heads)
+        return (count, *((none, none) for _ in self.blocks))
+
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
         """Return the hidden states, and the number of steps, keys and values as the state."""
-        count, *pasts = state or (torch.zeros(len(x), dtype=torch.long, device=x.device),)
+        count, *pasts = state or (torch.zeros(x.shape[0], dtype=torch.long, device=x.device),)
         positions = count[:, None] + torch.arange(x.shape[1], device=x.device)  # (b, t)
         places = sinusoids(positions, size=self.output_size, dtype=x.dtype)
         stream, kept = self.embedding(x) + places, []

@@ -53,6 +53,11 @@ class Attention(Head):
         pooled: Tensor = (weights[:, :, None] * real).sum(dim=1)  # eq. 7
         return pooled
 
+    def start(self, hidden: Float[Tensor, "b h"]) -> Memory:
+        """Return a largest score of minus infinity, and sums of zero."""
+        total = hidden.new_zeros(hidden.shape[0], 1)
+        return total - torch.inf, total, torch.zeros_like(hidden)
+
     def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:
         """Return the largest score so far, and sums of exp(score - largest) and of its h_t."""
         scores = self._scores(hidden)

@@ -17,7 +17,7 @@ class Head(nn.Module, ABC):
 
     A subclass implements `pool`. A sequence that is too long for memory is classified in chunks:
     `fold` reduces the chunks to a memory, and `classify` returns the logits. A subclass whose pool
-    needs less than all steps overrides `fold` and `pool_memory`.
+    needs less than all steps overrides `start`, `fold` and `pool_memory`.
 
     num_pools: vectors of h features that `pool` concatenates (class attribute).
     input_size: hidden units per step (h).
@@ -71,6 +71,13 @@ class Head(nn.Module, ABC):
         pooled = self.pool(hidden, lengths)
         return self._read_out(pooled if summary is None else torch.cat([summary, pooled], dim=1))
 
+    def start(self, hidden: Float[Tensor, "b h"]) -> Memory:
+        """Return the memory of no steps.
+
+        hidden: a step, of which only shape, dtype and device are used.
+        """
+        return (hidden.new_zeros(hidden.shape[0], 0, hidden.shape[1]),)
+
     def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:
         """Return what `classify` needs of all steps so far. The default keeps all of them.
 
@@ -85,9 +92,12 @@ class Head(nn.Module, ABC):
         (hidden,) = memory
         return self.pool(hidden, torch.full((len(hidden),), hidden.shape[1], device=hidden.device))
 
-    def classify(self, memory: Memory) -> Float[Tensor, "b c"]:
+    def classify(
+        self, memory: Memory, summary: Float[Tensor, "b s"] | None = None
+    ) -> Float[Tensor, "b c"]:
         """Return the logits of the sequences that were folded into the memory."""
-        return self._read_out(self.pool_memory(memory))
+        pooled = self.pool_memory(memory)
+        return self._read_out(pooled if summary is None else torch.cat([summary, pooled], dim=1))
 
     def _read_out(self, pooled: Tensor) -> Tensor:
         logits: Tensor = self.output(functional.dropout(pooled, self.dropout, self.training))

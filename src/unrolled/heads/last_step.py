@@ -26,6 +26,16 @@ class LastStep(Head):
         halves = last[:, : self.forward_size], hidden[:, 0, self.forward_size :]
         return torch.cat(halves, dim=-1)
 
+    def start(self, hidden: Float[Tensor, "b h"]) -> Memory:
+        """Return a step of zeros, which `fold` replaces."""
+        return (torch.zeros_like(hidden),)
+
     def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:
         """Return the newest step."""
-        return (hidden[:, -1:],)
+        return (hidden[:, -1],)
+
+    def pool_memory(self, memory: Memory) -> Float[Tensor, "b h"]:
+        """Return the newest step."""
+        (newest,) = memory
+        pooled: Tensor = newest
+        return pooled

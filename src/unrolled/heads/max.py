@@ -21,6 +21,10 @@ class Max(Head):
         padding = ~real_steps(lengths, hidden.shape[1])[:, :, None]
         return hidden.masked_fill(padding, float("-inf")).amax(dim=1)
 
+    def start(self, hidden: Float[Tensor, "b h"]) -> Memory:
+        """Return the maximum of no steps."""
+        return (torch.full_like(hidden, -torch.inf)[:, None],)
+
     def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:
         """Return the maximum so far, as a single step."""
         largest = hidden.amax(dim=1, keepdim=True)

@@ -25,10 +25,15 @@ class MeanMax(Head):
         largest = hidden.masked_fill(padding, float("-inf")).amax(dim=1)
         return torch.cat([mean, largest], dim=1)
 
+    def start(self, hidden: Float[Tensor, "b h"]) -> Memory:
+        """Return a sum of zero, no steps, and the maximum of no steps."""
+        count = torch.zeros(hidden.shape[0], 1, dtype=torch.long, device=hidden.device)
+        return torch.zeros_like(hidden), count, torch.full_like(hidden, -torch.inf)
+
     def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:
         """Return the sum so far, the number of its steps, and the maximum so far."""
         total, largest = hidden.sum(dim=1), hidden.amax(dim=1)
-        count = torch.full((len(hidden), 1), hidden.shape[1], device=hidden.device)
+        count = torch.full((hidden.shape[0], 1), hidden.shape[1], device=hidden.device)
         if memory is not None:
             total, count = total + memory[0], count + memory[1]
             largest = torch.maximum(largest, memory[2])

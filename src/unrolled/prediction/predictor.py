@@ -1,6 +1,6 @@
 """Predictions of a trained run for arrays, DataFrames and files."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +10,11 @@ import numpy.typing as npt
 
 from unrolled.data.files.piece import OutOfOrderError, Piece
 from unrolled.errors import DataError
+from unrolled.prediction.long_sequences import Incoming, in_blocks
 from unrolled.prediction.range_check import RangeCheck
 from unrolled.prediction.trained_run import Block, TrainedRun
 from unrolled.runs.run_folder import RunFolder
+from unrolled.streaming.stream import Stream
 
 if TYPE_CHECKING:
     from unrolled.data.files.schema import Schema
@@ -98,6 +100,45 @@ class Predictor:
         watched = self._watched(pieces, source=str(path), strict=strict)
         return map(self.prediction, self.run.blocks(watched))
 
+    def predict_steps(
+        self, path: Path, *, whole: bool = False, strict: bool = False
+    ) -> Iterator[tuple[list[str], list[int], Prediction]]:
+        """Yield ids, numbers of steps and predictions, block by block, a row per step.
+
+        The prediction at a step is the one for the sequence up to this step. Steps count from 1.
+
+        whole, strict: see `predict_by_pieces`.
+
+        Raises:
+            ConfigError: the run needs later steps; see `stream`.
+            DataError: as `predict_by_pieces`.
+            OutOfOrderError: as `predict_by_pieces`.
+        """
+        self.run.steps()  # refused before the file is read
+        pieces = self._pieces(path, labelled=False, whole=whole)
+        watched = self._watched(pieces, source=str(path), strict=strict)
+        for _, sequences in in_blocks(watched, _kept):
+            ids, probabilities = [], []
+            numbers: list[int] = []
+            for sequence, found in zip(sequences, self._by_step(sequences), strict=True):
+                ids += [sequence.id] * len(found)
+                numbers += range(1, len(found) + 1)
+                probabilities.append(found)
+            together = np.concatenate(probabilities)
+            labels = [self.class_names[index] for index in together.argmax(axis=1).tolist()]
+            yield ids, numbers, Prediction(labels, together, self.class_names)
+
+    def _by_step(self, sequences: Sequence[Incoming]) -> Iterator[npt.NDArray[np.float32]]:
+        """Yield the probabilities after each step, (t, c), of sequences that are read together."""
+        lengths = [sequence.num_steps for sequence in sequences]
+        x = np.zeros((len(sequences), max(lengths), self.run.num_features))
+        for row, sequence in enumerate(sequences):
+            x[row, : lengths[row]] = sequence.whole().values
+        stream = self.stream(num_streams=len(sequences))
+        found = np.stack([stream.step(x[:, number]) for number in range(x.shape[1])], axis=1)
+        for row, length in enumerate(lengths):
+            yield found[row, :length]
+
     def classify_labelled(
         self, path: Path, *, whole: bool = False, strict: bool = False
     ) -> Iterator[Block]:
@@ -114,6 +155,16 @@ class Predictor:
         pieces = self._pieces(path, labelled=True, whole=whole)
         watched = self._watched(pieces, source=str(path), strict=strict)
         return self.run.blocks(watched, by_window=self.run.labels_may_change)
+
+    def stream(self, num_streams: int | None = None) -> Stream:
+        """Return a stream, which classifies after each step of sequences that are not over yet.
+
+        num_streams: sequences that are read at once, or None for a single one.
+
+        Raises:
+            ConfigError: the run needs later steps. The message names what to train with instead.
+        """
+        return Stream(self.run.steps(), num_streams=num_streams)
 
     def _pieces(self, path: Path, *, labelled: bool, whole: bool) -> Iterator[Piece]:
         # imported here because pandas takes longer to import than a network to load
@@ -181,3 +232,8 @@ class Predictor:
                 )
             if not len(part):
                 raise DataError(f"sequence {row} has length 0; a sequence needs at least one step")
+
+
+def _kept(name: str, row: int) -> Incoming:
+    """Return a sequence of which all steps are kept."""
+    return Incoming(name, max_length=None, truncate="tail", long=None)

@@ -28,6 +28,8 @@ from unrolled.prediction.long_sequences import (
 from unrolled.runs import manifest
 from unrolled.runs.preparations import distinct_preprocessing
 from unrolled.runs.run_folder import RunFolder
+from unrolled.streaming.refusals import require_streamable
+from unrolled.streaming.run_steps import RunSteps
 
 TINY = torch.finfo(torch.float32).tiny
 
@@ -103,6 +105,22 @@ class TrainedRun:
         window = self.preparation.window
         return window.labels_may_change and (
             window.label != "any" or self.fitted.background is not None
+        )
+
+    def steps(self) -> RunSteps:
+        """Return the run as a module that reads step by step.
+
+        Raises:
+            ConfigError: the run needs later steps. The message names what to train with instead.
+        """
+        require_streamable(
+            self.ensemble, preparation=self.preparation, fitted_inputs=self.fitted_inputs
+        )
+        return RunSteps(
+            self.ensemble,
+            preparation=self.preparation,
+            fitted_inputs=self.fitted_inputs,
+            num_features=self.num_features,
         )
 
     def blocks(self, pieces: Iterable[Piece], *, by_window: bool = False) -> Iterator[Block]:

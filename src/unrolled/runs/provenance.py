@@ -14,7 +14,7 @@ from typing import Any
 PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy", "unrolled")
 PACKAGE = Path(__file__).parents[1]
 # Files and packages whose code cannot change a score.
-NOT_COMPUTING = ("cli.py", "commands", "prediction", "reports", "sweeps")
+NOT_COMPUTING = ("cli.py", "commands", "export", "prediction", "reports", "streaming", "sweeps")
 
 
 def provenance(overrides: list[str], *, with_diff: bool) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def source_hash() -> str:
     """Return a hash of the code of this package that can change a score."""
     root = PACKAGE
     digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
+    for path in sorted([*root.rglob("*.py"), *root.rglob("*.cpp")]):
         name = path.relative_to(root)
         if name.parts[0] not in NOT_COMPUTING:
             digest.update(f"{name.as_posix()}\0".encode() + path.read_bytes())

@@ -34,7 +34,8 @@ class Sizes:
 class Encoder(nn.Module, ABC):
     """Maps the steps of a sequence to hidden states, as a whole, in chunks or step by step.
 
-    A subclass implements `read`. Its constructor takes the sizes and the keys of its config:
+    A subclass implements `read` and `start`. Its constructor takes the sizes and the keys of its
+    config:
 
         def __init__(self, sizes: Sizes, *, hidden_size: int) -> None:
 
@@ -65,6 +66,13 @@ class Encoder(nn.Module, ABC):
         Raises:
             ValueError: backward_size > 0, because a right-to-left direction needs the whole
                 sequence.
+        """
+
+    @abstractmethod
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return the state before the first step. Reading from it is the same as from None.
+
+        x_t: a step of the sequences, of which only shape, dtype and device are used.
         """
 
     def forward(
@@ -112,7 +120,7 @@ def last_real(
     """Return each value at its sequence's last real step (the last step if lengths is None)."""
     if lengths is None:
         return running[:, -1]
-    return running[torch.arange(len(running), device=running.device), lengths - 1]
+    return running[torch.arange(running.shape[0], device=running.device), lengths - 1]
 
 
 def at_least_single(x: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
@@ -132,8 +140,8 @@ def with_past(
     past: the past that the call for the previous chunk returned. None: zeros.
     """
     if past is None:
-        past = x.new_zeros(len(x), num_past, x.shape[2])
+        past = x.new_zeros(x.shape[0], num_past, x.shape[2])
     extended = torch.cat([past, x], dim=1)
-    ends = torch.full((len(x),), x.shape[1], device=x.device) if lengths is None else lengths
+    ends = torch.full((x.shape[0],), x.shape[1], device=x.device) if lengths is None else lengths
     newest = ends[:, None] + torch.arange(num_past, device=x.device)  # (b, s)
     return extended, extended.gather(1, newest[:, :, None].expand(-1, -1, x.shape[2]))

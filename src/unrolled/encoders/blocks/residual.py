@@ -26,8 +26,8 @@ from unrolled.encoders.blocks.encoder import Encoder, Sizes, State, decay_groups
 class Layer(nn.Module, ABC):
     """One recurrent layer of a ResidualStack.
 
-    A subclass implements `read`. Its constructor takes the sizes of its input, the units, and the
-    keys of `model.layer` in its config:
+    A subclass implements `read` and `start`. Its constructor takes the sizes of its input, the
+    units, and the keys of `model.layer` in its config:
 
         def __init__(self, sizes: Sizes, *, hidden_size: int, dt: float) -> None:
     """
@@ -37,6 +37,10 @@ class Layer(nn.Module, ABC):
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
         """Return the hidden states of a chunk and the state after it, like `Encoder.read`."""
+
+    @abstractmethod
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return the state before the first step, like `Encoder.start`."""
 
     def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t h"]:
         """Return the hidden states of whole sequences. Override it if there is a faster way."""
@@ -85,6 +89,12 @@ class Block(nn.Module):
         """Return the output of this block for whole sequences."""
         inner, _ = self._convolved(x, None, None)
         return self._joined(x, self.layer(inner))
+
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return the state of convolution and layer before the first step."""
+        num, size = x_t.shape
+        past = None if self.convolution is None else x_t.new_zeros(num, self.num_past, size)
+        return past, self.layer.start(x_t)
 
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
@@ -175,6 +185,16 @@ class ResidualStack(Encoder):
             hidden = block(hidden)
         normed: Tensor = self.norm(hidden)
         return normed
+
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return the state of every block before the first step."""
+        hidden = x_t.new_zeros(x_t.shape[0], self.output_size)
+        is_bare = isinstance(self.embedding, nn.Identity)
+        blocks = [block for block in self.blocks if isinstance(block, Block)]
+        return tuple(
+            block.start(x_t if is_bare and index == 0 else hidden)
+            for index, block in enumerate(blocks)
+        )
 
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None

@@ -36,6 +36,8 @@ def scan(
     a, b = at_least_single(a), at_least_single(b)  # in mixed precision; see unroll.py
     if state is not None:
         first = a.expand_as(b)[:, 0] * state[0] + b[:, 0]
+        if b.shape[1] == 1:
+            return first[:, None], (first,)
         b = torch.cat([first[:, None], b[:, 1:]], dim=1)
     hidden: Tensor = _LinearScan.apply(a.expand_as(b), b)  # type: ignore[no-untyped-call]
     return hidden, (last_real(hidden, lengths),)

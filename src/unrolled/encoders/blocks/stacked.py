@@ -57,6 +57,22 @@ class RecurrentLayer(nn.RNNBase):
     """
 
     num_states: ClassVar[int] = 1
+    weight_ih_l0: Tensor
+    weight_hh_l0: Tensor
+    bias_ih_l0: Tensor
+    bias_hh_l0: Tensor
+
+    @property
+    def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Weights and biases, in the order of torch's functions for one step."""
+        return self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0
+
+    def cell(self, x_t: Float[Tensor, "b d"], state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return the state after one step; its first tensor is the hidden state.
+
+        state: num_states tensors, each (b, h).
+        """
+        raise NotImplementedError
 
     @torch.no_grad()
     def initialize(self, initialization: str, *, chrono_steps: int | None) -> None:
@@ -164,11 +180,40 @@ class Stacked(Encoder):
             for size in [sizes.input_size] + [self.output_size] * (num_layers - 1)
         ]
         self.layers = nn.ModuleList(nn.ModuleList(row) for row in layers)
+        self.left_to_right = [row[0] for row in layers]  # a plain list, which is faster in a step
         for row in layers:
             for made in row:
                 made.initialize(initialization, chrono_steps=chrono_steps)
-        shape = (num_layers, directions, layers[0][0].num_states, hidden_size)
+        self.num_states = layers[0][0].num_states
+        shape = (num_layers, directions, self.num_states, hidden_size)
         self.initial_state = nn.Parameter(torch.zeros(shape)) if learn_initial_state else None
+
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return the initial state of each layer."""
+        if self.initial_state is None:
+            zero = x_t.new_zeros(x_t.shape[0], self.output_size - self.backward_size)
+            return ((zero,) * self.num_states,) * len(self.layers)
+        return tuple(
+            tuple(part.expand(x_t.shape[0], -1) for part in directions[0])
+            for directions in self.initial_state
+        )
+
+    def step(
+        self, x_t: Float[Tensor, "b d"], state: State | None
+    ) -> tuple[Float[Tensor, "b h"], State]:
+        """Return the hidden state of one step, and the state of each layer after it.
+
+        Raises:
+            ValueError: as `read`.
+        """
+        self._refuse_backward()
+        hidden, states = x_t, list[State]()
+        for layer, before in zip(self.left_to_right, state or self.start(x_t), strict=True):
+            if states:
+                hidden = functional.dropout(hidden, self.dropout, self.training)
+            states.append(layer.cell(hidden, before))
+            hidden = states[-1][0]
+        return hidden, tuple(states)
 
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
@@ -178,16 +223,13 @@ class Stacked(Encoder):
         Raises:
             ValueError: bidirectional=true, because the second direction starts at the end.
         """
-        if self.backward_size:
-            raise ValueError(
-                "bidirectional=true needs whole sequences; it cannot run in steps or chunks"
-            )
+        self._refuse_backward()
         hidden, states = x, []
         for index, directions in enumerate(self.layers):
             assert isinstance(directions, nn.ModuleList)
             if index:
                 hidden = functional.dropout(hidden, self.dropout, self.training)
-            before = self._state(index, 0, len(x)) if state is None else _to_torch(state[index])
+            before = self._state(index, 0, x.shape[0]) if state is None else _to_torch(state[index])
             hidden, after = _read(directions[0], hidden, lengths, before)
             states.append(after)
         return hidden, tuple(states)
@@ -201,10 +243,10 @@ class Stacked(Encoder):
             if index:
                 hidden = functional.dropout(hidden, self.dropout, self.training)
             assert isinstance(directions, nn.ModuleList)
-            outputs = self._run(directions[0], hidden, lengths, self._state(index, 0, len(x)))
+            outputs = self._run(directions[0], hidden, lengths, self._state(index, 0, x.shape[0]))
             if self.backward_size:
                 mirrored = reverse_within_length(hidden, lengths)
-                state = self._state(index, 1, len(x))
+                state = self._state(index, 1, x.shape[0])
                 backward = self._run(directions[1], mirrored, lengths, state)
                 outputs = torch.cat([outputs, reverse_within_length(backward, lengths)], dim=-1)
             hidden = outputs
@@ -229,6 +271,12 @@ class Stacked(Encoder):
         if state is not None:
             state = tuple(part[0] for part in (state if isinstance(state, tuple) else (state,)))
         return run(library, _cell(layer), x, lengths, state, Weights(*layer.parameters()))
+
+    def _refuse_backward(self) -> None:
+        if self.backward_size:
+            raise ValueError(
+                "bidirectional=true needs whole sequences; it cannot run in steps or chunks"
+            )
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return weight matrices with decay, and biases and initial states without."""

@@ -1,0 +1,1 @@
+"""A trained model that reads its sequences step by step."""
