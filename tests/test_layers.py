@@ -21,7 +21,16 @@ ALLOWED: dict[str, set[str]] = {
     "__init__": {"commands", "config", "prediction", "runs"},
     "__main__": {"cli"},
     "baselines": {"contracts"},
-    "building": {"baselines", "config", "contracts", "data", "encoders", "heads", "stems"},
+    "building": {
+        "baselines",
+        "checking",
+        "config",
+        "contracts",
+        "data",
+        "encoders",
+        "heads",
+        "stems",
+    },
     "callbacks": {
         "classifier",
         "config",
@@ -31,10 +40,12 @@ ALLOWED: dict[str, set[str]] = {
         "runs",
         "seeding",
     },
+    "checking": {"contracts", "encoders"},
     "classifier": {"building", "contracts", "data", "lightning_internals"},
     "cli": {"__init__", "commands", "config", "processes"},
     "commands": {
         "building",
+        "checking",
         "config",
         "data",
         "prediction",
@@ -252,7 +263,7 @@ def test_torch_is_not_imported_before_work_starts() -> None:
         "import sys, unrolled, unrolled.cli, unrolled.config.composition, unrolled.config.checks, "
         "unrolled.runs.run_folder, unrolled.commands.train, unrolled.commands.evaluate, "
         "unrolled.commands.list, unrolled.commands.report, hydra_plugins.unrolled_sweeps, "
-        "unrolled.commands.predict, unrolled.commands.inspect; "
+        "unrolled.commands.predict, unrolled.commands.inspect, unrolled.commands.check; "
         "slow = {'torch', 'lightning', 'sklearn', 'pandas', 'scipy'} & sys.modules.keys(); "
         "sys.exit(', '.join(slow) or 0)"
     )

@@ -65,6 +65,10 @@ class SweepError(UnrolledError):
     """Some jobs of a sweep failed; the others are done."""
 
 
+class ContractError(UnrolledError):
+    """A network breaks a rule that every network must obey; `unrolled check` lists the rules."""
+
+
 class RunInterruptedError(UnrolledError):
     """A signal ended the run, which can be resumed.
 

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from unrolled.config.classes import check_classes
+from unrolled.config.classes import check_classes, own_nodes
 from unrolled.config.keys import similar_key
 from unrolled.config.rules import RULES
 from unrolled.config.values import class_name, is_fitted
@@ -20,6 +20,8 @@ CHANNELS = ("per_sequence", "differences", "level_and_scale")  # keys of config.
 # Nodes with a fixed set of keys. Those of all other nodes are arguments of a class.
 FIXED = ("", "monitor", "checkpoint", "loss", "recipe", "sweep", "data.recipe", "model.recipe")
 WITHOUT_RULE = ("init_from", "loss.class_weights", "sweep.space", "sweep.trial")
+
+OF_EVERY_MODEL = ("model.recipe.", "model.parameter_budget")  # not arguments of its class
 
 # Arguments of Lightning's Trainer that the project sets itself, and what to type instead.
 OWN_ARGUMENTS = {
@@ -53,7 +55,10 @@ def check_config(config: DictConfig) -> None:
     plain = OmegaConf.to_container(config)
     assert isinstance(plain, dict)
     check_classes(plain)
+    own = own_nodes(plain)
     for key, value in leaves.items():
+        if key.startswith(own) and not key.startswith(OF_EVERY_MODEL):
+            continue
         rule = RULES.get(key)
         if rule is None and key not in WITHOUT_RULE and key.rpartition(".")[0] in FIXED:
             raise ConfigError(f"{key}={value}: no such setting{did_you_mean(key, RULES)}")

@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from unrolled.runs.own_packages import own_packages
+
 PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy", "unrolled")
 PACKAGE = Path(__file__).parents[1]
 # Files and packages whose code cannot change a score.
@@ -37,6 +39,7 @@ def provenance(overrides: list[str]) -> dict[str, Any]:
         },
         "git": _git(PACKAGE),
         "source_hash": source_hash(),
+        "own_packages": own_packages(),
         "hardware": {
             "host": platform.node(),
             "system": platform.platform(),
@@ -56,6 +59,7 @@ def provenance(overrides: list[str]) -> dict[str, Any]:
 def remember_code() -> None:
     """Read the code now, because this process and its forks do not run later edits."""
     source_hash()
+    own_packages()
     _git(PACKAGE)
     _versions()
 

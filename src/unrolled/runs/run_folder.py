@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
+from unrolled.config.classes import allow_words
 from unrolled.config.values import resolve_for_file
 from unrolled.errors import CheckpointError, StorageError, did_you_mean
 from unrolled.runs import checkpoint_file
@@ -183,7 +184,7 @@ class RunFolder:
     @property
     def resume_command(self) -> str:
         """Command that resumes the run."""
-        return f"unrolled resume {shlex.quote(f'run={self.path}')}"
+        return f"unrolled resume {shlex.join([f'run={self.path}', *allow_words()])}"
 
     def require_best_checkpoint(self) -> None:
         """Refuse a run whose weights cannot be used, without importing torch.
@@ -218,7 +219,8 @@ class RunFolder:
         return f"to train again: {self._train_command()}"
 
     def _train_command(self) -> str:
-        return shlex.join(["unrolled", "train", *self.provenance().get("overrides", [])])
+        overrides = self.provenance().get("overrides", [])
+        return shlex.join(["unrolled", "train", *overrides, *allow_words()])
 
     # config
 

@@ -50,6 +50,11 @@ class Encoder(nn.Module, ABC):
         self.output_size = output_size
         self.backward_size = backward_size
 
+    @property
+    def has_steps(self) -> bool:
+        """Whether `read` and `step` work; otherwise the encoder needs whole sequences."""
+        return self.backward_size == 0
+
     @abstractmethod
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
@@ -61,8 +66,8 @@ class Encoder(nn.Module, ABC):
             beginning of the sequences.
 
         Raises:
-            ValueError: backward_size > 0, because a right-to-left direction needs the whole
-                sequence.
+            ValueError: has_steps is false, for example because a right-to-left direction needs the
+                whole sequence.
         """
 
     def forward(
