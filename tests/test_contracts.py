@@ -2,7 +2,6 @@
 
 import copy
 import inspect
-import math
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import fields
@@ -15,10 +14,12 @@ import yaml
 from _pytest.mark import MarkDecorator, ParameterSet
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
-from torch.nn import functional
 
 from conftest import compose, encoders, options, with_option
 from unrolled.building.instantiation import get_object
+from unrolled.checking import contract
+from unrolled.checking import probe as probes
+from unrolled.checking.probe import Probe, make_probe, with_noise
 from unrolled.classifier.module import SequenceClassifier
 from unrolled.contracts import real_steps
 from unrolled.data.batches import Batching
@@ -32,8 +33,7 @@ from unrolled.runs.run_folder import RunFolder
 from unrolled.training.trainer import build, build_classifier
 
 NUM_FEATURES, NUM_CLASSES = 5, 7
-LENGTHS = torch.tensor([1, 9, 4, 9, 2, 6])
-NUM_STEPS = 13  # more than the sequences have, as in a set with longer ones
+LENGTHS = torch.tensor(probes.LENGTHS)
 
 Variant = tuple[str, ...]  # overrides
 Claim = Callable[..., None]
@@ -121,8 +121,6 @@ MAY_IGNORE_A_STEP = {
     "model=cnn",
 }
 
-ROUNDING = 1e-12  # error of a Fourier transform where the exact value is 0
-
 
 def skip_if_input_is_ignored(variant: Variant) -> None:
     if IGNORES_ITS_INPUT in variant:
@@ -154,60 +152,37 @@ def make(variant: Variant, *, head: str = "last_step") -> SequenceClassifier:
     classifier = build_classifier(
         configured(variant, head=head, small=True),
         num_features=NUM_FEATURES,
-        num_steps=NUM_STEPS,
+        num_steps=probes.NUM_STEPS,
         num_classes=NUM_CLASSES,
         class_weights=None,
     )
-    with torch.no_grad():  # so that no parameter is zero and has no effect
-        for parameter in classifier.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    return classifier.double().eval()
+    return with_noise(classifier, deviation=probes.NOISE).double().eval()
 
 
 def some_input() -> Tensor:
     return torch.randn(len(LENGTHS), int(LENGTHS.max()), NUM_FEATURES, dtype=torch.float64)
 
 
-def assert_same(actual: Tensor, expected: Tensor) -> None:
-    torch.testing.assert_close(actual, expected, rtol=1e-7, atol=1e-12)
+def probe() -> Probe:
+    return make_probe(num_features=NUM_FEATURES, dtype=torch.float64, lengths=probes.LENGTHS)
+
+
+def encoder_of(variant: Variant) -> Encoder:
+    encoder = make(variant).network.encoder
+    assert isinstance(encoder, Encoder)
+    return encoder
 
 
 @each_pair
 def test_padding_does_not_change_a_logit(variant: Variant, head: str) -> None:
-    classifier, x = make(variant, head=head), some_input()
-    logits = classifier(x, LENGTHS)
-    padded = 1e4 * torch.randn(len(x), x.shape[1] + 4, NUM_FEATURES, dtype=torch.float64)
-    for row, length in enumerate(LENGTHS):
-        padded[row, :length] = x[row, :length]
-    assert_same(classifier(padded, LENGTHS), logits)
+    contract.padding_reaches_no_logit(make(variant, head=head), probe())
 
 
 @each_pair
-def test_a_sequence_has_the_same_logits_alone_and_in_a_padded_batch(
+def test_a_sequence_has_the_same_logits_alone_and_in_batches_of_any_order_and_size(
     variant: Variant, head: str
 ) -> None:
-    classifier, x = make(variant, head=head), some_input()
-    alone = [
-        classifier(sequence[None, :length], length[None])
-        for sequence, length in zip(x, LENGTHS, strict=True)
-    ]
-    assert_same(torch.cat(alone), classifier(x, LENGTHS))
-
-
-@each_pair
-def test_a_permuted_batch_has_permuted_logits(variant: Variant, head: str) -> None:
-    classifier, x = make(variant, head=head), some_input()
-    order = torch.tensor([3, 0, 5, 1, 4, 2])
-    assert_same(classifier(x[order], LENGTHS[order]), classifier(x, LENGTHS)[order])
-
-
-@each_pair
-def test_the_evaluation_batch_size_does_not_change_a_logit(variant: Variant, head: str) -> None:
-    classifier, x = make(variant, head=head), some_input()
-    parts = [
-        classifier(*part) for part in zip(x.split(4), LENGTHS.split(4), strict=True)
-    ]  # the second batch keeps the padding of the first
-    assert_same(torch.cat(parts), classifier(x, LENGTHS))
+    contract.batches_change_no_logit(make(variant, head=head), probe())
 
 
 @each_pair
@@ -217,7 +192,7 @@ def test_logits_depend_on_every_real_step_and_on_no_other(variant: Variant, head
     classifier, x = make(variant, head=head), some_input().requires_grad_()
     (reached,) = torch.autograd.grad(classifier(x, LENGTHS).square().sum(), x)
     real = real_steps(LENGTHS, x.shape[1])
-    reached = (reached.abs() > ROUNDING).any(dim=2)
+    reached = (reached.abs() > probes.ROUNDING).any(dim=2)
     if head == "max" or RECTIFIES_ITS_INPUT in variant:
         assert reached.any(dim=1).all()
         assert not reached[~real].any()
@@ -251,9 +226,9 @@ def assert_untrained_loss_is_ln_c(variant: Variant, head: str, data: SequenceDat
         class_weights=None,
     ).eval()
     part = data.parts.train.take(torch.arange(100))
-    with torch.no_grad():
-        loss = functional.cross_entropy(classifier(part.x, part.lengths), part.y)
-    assert float(loss) == pytest.approx(math.log(data.num_classes), abs=0.05)
+    contract.untrained_loss_is_ln_c(
+        classifier, part.x, part.lengths, part.y, num_classes=data.num_classes
+    )
 
 
 # configs
@@ -281,7 +256,9 @@ def parameters_of(node: DictConfig) -> dict[str, inspect.Parameter]:
 def test_a_model_config_has_the_keys_of_its_constructor(each_model: str) -> None:
     node = chosen("model", each_model).model
     given = {"sizes" if each_model in encoders() else "seed"}
-    assert keys_of(node) | given == set(parameters_of(node))
+    contract.config_matches_the_constructor(
+        keys_of(node), given=given, parameters=parameters_of(node)
+    )
 
 
 @pytest.mark.parametrize(
@@ -344,39 +321,13 @@ def test_a_constructor_has_no_defaults_of_its_own(group: str, option: str) -> No
 
 @each_variant
 def test_parameter_groups_hold_every_encoder_parameter_once(variant: Variant) -> None:
-    encoder = make(variant).network.encoder
-    grouped = [id(p) for group in encoder.parameter_groups() for p in group["params"]]
-    assert sorted(grouped) == sorted(id(p) for p in encoder.parameters())
-
-
-@each_variant
-def test_parameter_groups_have_a_learning_rate_and_decay(variant: Variant) -> None:
-    for group in make(variant).network.encoder.parameter_groups():
-        assert group.keys() == {"params", "lr_scale", "decay"}
-        assert group["lr_scale"] > 0
-        assert isinstance(group["decay"], bool)
+    contract.parameter_groups_are_complete(encoder_of(variant))
 
 
 @each_pair
 def test_every_parameter_of_the_classifier_receives_a_gradient(variant: Variant, head: str) -> None:
     skip_if_input_is_ignored(variant)
-    classifier = make(variant, head=head)
-    names, parameters = zip(*classifier.named_parameters(), strict=True)
-    gradients = torch.autograd.grad(classifier(some_input(), LENGTHS).square().sum(), parameters)
-    assert [name for name, grad in zip(names, gradients, strict=True) if not grad.any()] == []
-
-
-def in_two_chunks(encoder: Encoder, x: Tensor, *, cut: int) -> Tensor:
-    early, state = encoder.read(x[:, :cut], None, None)
-    return torch.cat([early, encoder.read(x[:, cut:], None, state)[0]], dim=1)
-
-
-def step_by_step(encoder: Encoder, x: Tensor) -> Tensor:
-    hidden, state = [], None
-    for x_t in x.unbind(1):
-        h_t, state = encoder.step(x_t, state)
-        hidden.append(h_t)
-    return torch.stack(hidden, dim=1)
+    contract.gradients_are_finite(make(variant, head=head), probe())
 
 
 each_one_way_variant = each(v for v in variants if "bidirectional" not in v.id)
@@ -384,28 +335,20 @@ each_one_way_variant = each(v for v in variants if "bidirectional" not in v.id)
 
 @each_one_way_variant
 def test_whole_sequences_chunks_and_steps_agree(variant: Variant) -> None:
-    encoder, x = make(variant).network.encoder, some_input()
-    whole = encoder(x, torch.full((len(x),), x.shape[1]))
-    assert_same(encoder.read(x, None, None)[0], whole)
-    assert_same(in_two_chunks(encoder, x, cut=4), whole)
-    assert_same(in_two_chunks(encoder, x, cut=1), whole)
-    assert_same(step_by_step(encoder, x), whole)
+    encoder, sequences = encoder_of(variant), probe()
+    assert encoder.has_steps
+    contract.chunks_equal_the_whole(encoder, sequences)
+    contract.steps_equal_the_whole(encoder, sequences)
 
 
 @each_one_way_variant
 def test_the_state_comes_from_each_sequences_own_last_step(variant: Variant) -> None:
-    encoder, x, following = make(variant).network.encoder, some_input(), some_input()[:, :2]
-    hidden, state = encoder.read(x, LENGTHS, None)
-    after = encoder.read(following, None, state)[0]
-    for row, length in enumerate(LENGTHS):
-        joined = torch.cat([x[row, :length], following[row]])[None]
-        alone = encoder(joined, length[None] + 2)[0]
-        assert_same(hidden[row, :length], alone[:length])
-        assert_same(after[row], alone[length:])
+    contract.states_are_those_after_the_last_real_step(encoder_of(variant), probe())
 
 
 @each(v for v in variants if "bidirectional" in v.id)
 def test_a_bidirectional_encoder_cannot_run_step_by_step(variant: Variant) -> None:
+    assert not make(variant).network.encoder.has_steps
     with pytest.raises(ValueError, match="bidirectional=true"):
         make(variant).network.encoder.step(some_input()[:, 0], None)
 
@@ -425,8 +368,7 @@ def test_mixed_precision_is_close_to_single_precision(variant: Variant) -> None:
 
 @each_variant
 def test_output_size_matches_the_output(variant: Variant) -> None:
-    encoder, x = make(variant).network.encoder, some_input()
-    assert encoder(x, LENGTHS).shape == (*x.shape[:2], encoder.output_size)
+    contract.hidden_states_have_the_size_of_the_encoder(encoder_of(variant), probe())
 
 
 def reached_by(encoder: Encoder, x: Tensor, *, step: int, seen_at: int) -> Tensor:
@@ -435,7 +377,7 @@ def reached_by(encoder: Encoder, x: Tensor, *, step: int, seen_at: int) -> Tenso
     changed = x.clone()
     changed[:, step] += 1.0
     difference = (encoder(x, lengths) - encoder(changed, lengths))[0, seen_at]
-    return difference.abs() > ROUNDING
+    return difference.abs() > probes.ROUNDING
 
 
 @each_variant

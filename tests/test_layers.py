@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "baselines": {"contracts"},
     "building": {
         "baselines",
+        "checking",
         "config",
         "contracts",
         "data",
@@ -41,10 +42,12 @@ ALLOWED: dict[str, set[str]] = {
         "runs",
         "seeding",
     },
+    "checking": {"contracts", "encoders"},
     "classifier": {"building", "contracts", "data", "lightning_internals"},
     "cli": {"__init__", "commands", "config", "output", "processes"},
     "commands": {
         "building",
+        "checking",
         "config",
         "data",
         "export",
@@ -325,7 +328,7 @@ def test_torch_is_not_imported_before_work_starts() -> None:
         "import sys, unrolled, unrolled.cli, unrolled.config.composition, unrolled.config.checks, "
         "unrolled.runs.run_folder, unrolled.commands.train, unrolled.commands.evaluate, "
         "unrolled.commands.list, unrolled.commands.report, hydra_plugins.unrolled_sweeps, "
-        "unrolled.commands.predict, unrolled.commands.inspect; "
+        "unrolled.commands.predict, unrolled.commands.inspect, unrolled.commands.check; "
         "slow = {'torch', 'lightning', 'sklearn', 'pandas', 'scipy'} & sys.modules.keys(); "
         "sys.exit(', '.join(slow) or 0)"
     )

@@ -69,6 +69,10 @@ class ExportError(UnrolledError):
     """An exported file does not compute what the run computes."""
 
 
+class ContractError(UnrolledError):
+    """A network breaks a rule that every network must obey; `unrolled check` lists the rules."""
+
+
 class RunInterruptedError(UnrolledError):
     """A signal ended the run, which can be resumed.
 

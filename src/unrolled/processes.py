@@ -17,7 +17,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from unrolled.config.classes import allowed_packages
+from unrolled.config.classes import allow_words
 from unrolled.errors import ConfigError
 
 SECONDS_TO_END = 60  # for a further process, after the first one is done
@@ -73,8 +73,7 @@ def with_helpers(arguments: Sequence[str], trainer: DictConfig) -> Iterator[None
             f"trainer.num_nodes={trainer.num_nodes}: start the command with torchrun or srun on "
             "each machine"
         )
-    allow = [f"allow={','.join(allowed_packages())}"] if allowed_packages() else []
-    command = [sys.executable, "-m", "unrolled", *arguments, *allow]
+    command = [sys.executable, "-m", "unrolled", *arguments, *allow_words()]
     shared = {
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(_free_port()),

@@ -81,23 +81,14 @@ def _call(factory: Callable[..., Any], name: str, /, *positional: Any, **values:
         raise ConfigError(f"{name}: {error}") from error
 
 
-def _factory(target: str, keys: Iterable[str], name: str, kind: str) -> Callable[..., Any]:
+def _factory(target: str, keys: Iterable[str], name: str, kind: str) -> type:
     """Return the class that a node names, if it has a parameter for each key.
 
     Raises:
         ConfigError: the node cannot name this class (see `config.classes`), or the class lacks a
             parameter.
     """
-    expected = check_class(kind, target)
-    try:
-        factory: Callable[..., Any] = get_object(target)
-        bases = tuple(map(get_object, expected.bases))
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{name}._target_={target}: {error}") from error
-    if not (inspect.isclass(factory) and issubclass(factory, bases)):
-        raise ConfigError(
-            f"{name}._target_={target}: need a class derived from {' or '.join(expected.bases)}"
-        )
+    factory = get_class(target, name, kind=kind)
     parameters = inspect.signature(factory).parameters
     if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         for key in keys:
@@ -105,6 +96,28 @@ def _factory(target: str, keys: Iterable[str], name: str, kind: str) -> Callable
                 hint = did_you_mean(key, parameters)
                 raise ConfigError(f"{name}.{key}: {target} has no such setting{hint}")
     return factory
+
+
+def get_class(target: str, name: str, *, kind: str) -> type:
+    """Return the class that a node names.
+
+    name: dotted key of the node, for messages.
+    kind: see `make`.
+
+    Raises:
+        ConfigError: the node cannot name this class (see `config.classes`), or there is none.
+    """
+    expected = check_class(kind, target)
+    try:
+        found = get_object(target)
+        bases = tuple(map(get_object, expected.bases))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{name}._target_={target}: {error}") from error
+    if not (inspect.isclass(found) and issubclass(found, bases)):
+        raise ConfigError(
+            f"{name}._target_={target}: need a class derived from {' or '.join(expected.bases)}"
+        )
+    return found
 
 
 def get_object(target: str) -> Any:

@@ -1,5 +1,6 @@
 """Builds the network that a config describes as a plain torch module, without Lightning."""
 
+import inspect
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -10,10 +11,13 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from unrolled.baselines.minirocket import MiniRocket
-from unrolled.building.instantiation import make
+from unrolled.building.instantiation import get_class, make
+from unrolled.checking.at_building import check_encoder
+from unrolled.config.classes import is_built_in
 from unrolled.config.values import is_fitted
+from unrolled.encoders.blocks.adapter import Adapter
 from unrolled.encoders.blocks.encoder import Encoder, Sizes, decay_groups
-from unrolled.errors import ConfigError
+from unrolled.errors import ConfigError, ContractError
 from unrolled.heads.head import Head
 from unrolled.memory import memory_for, require_memory
 from unrolled.stems.stem import Stem
@@ -72,6 +76,23 @@ def build_network(
         ConfigError: a setting is invalid, or even the smallest network exceeds
             model.parameter_budget.
     """
+    network = unchecked_network(
+        config, num_features=num_features, num_steps=num_steps, num_classes=num_classes
+    )
+    if not is_built_in(config.model):
+        try:
+            check_encoder(network.encoder, sizes=network.stem.output)
+        except ContractError as error:
+            raise ConfigError(
+                f"{config.model._target_}: {error}; `unrolled check` checks more"
+            ) from error
+    return network
+
+
+def unchecked_network(
+    config: DictConfig, *, num_features: int, num_steps: int, num_classes: int
+) -> Network:
+    """Return the network as `build_network` does, without a check of a class of your own."""
     sizes = Sizes(input_size=num_features, num_steps=num_steps)
     if config.model.get("parameter_budget") is not None:
         config = _within_budget(config, sizes, num_classes)
@@ -89,7 +110,9 @@ def build_network(
 
 def _num_parameters(config: DictConfig, sizes: Sizes, num_classes: int) -> int:
     """Return the number of parameters of a network that is not built."""
-    with torch.device("meta"):  # shapes only: uses no memory and draws no random number
+    # meta: shapes only, which uses no memory. A module of your own may need values.
+    device = "meta" if is_built_in(config.model) else "cpu"
+    with torch.device(device), torch.random.fork_rng(devices=[]):
         network = _network(config, sizes, num_classes)
     return sum(parameter.numel() for parameter in network.parameters())
 
@@ -134,7 +157,7 @@ def load_weights(network: nn.Module, state_dict: dict[str, Tensor]) -> None:
 
 def _network(config: DictConfig, sizes: Sizes, num_classes: int) -> Network:
     stem: Stem = make(config, "stem", sizes=sizes)
-    encoder: Encoder = make(config, "model", sizes=stem.output)
+    encoder = _encoder(config, stem.output)
     head: Head = make(
         config,
         "head",
@@ -146,10 +169,57 @@ def _network(config: DictConfig, sizes: Sizes, num_classes: int) -> Network:
     return Network(stem=stem, encoder=encoder, head=head)
 
 
+def _encoder(config: DictConfig, sizes: Sizes) -> Encoder:
+    """Return the encoder, or an adapter around another module."""
+    if "_target_" not in config.model or issubclass(model_class(config), Encoder):
+        encoder: Encoder = make(config, "model", sizes=sizes)
+        return encoder
+    given = given_arguments(config)
+    module: nn.Module = make(config, "model", **{name: getattr(sizes, name) for name in given})
+    try:
+        return Adapter(module, sizes=sizes)
+    except ValueError as error:
+        raise ConfigError(f"model: {error}") from error
+
+
+def model_class(config: DictConfig) -> type:
+    """Return the class that the config names as its model.
+
+    Raises:
+        ConfigError: the config cannot name this class, or there is none.
+    """
+    return get_class(config.model._target_, "model", kind="model")
+
+
+def given_arguments(config: DictConfig) -> set[str]:
+    """Return the names of the arguments of the model's constructor that come from the data.
+
+    Raises:
+        ConfigError: the constructor has no parameter for the number of features.
+    """
+    found = model_class(config)
+    if issubclass(found, Encoder):
+        return {"sizes"}
+    parameters = inspect.signature(found).parameters
+    takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    if "input_size" not in parameters and not takes_any:
+        raise ConfigError(
+            f"model._target_={config.model._target_}: the constructor needs a parameter "
+            "input_size, which gets the number of features per step"
+        )
+    return {"input_size", *({"num_steps"} & parameters.keys())}
+
+
 def _within_budget(config: DictConfig, sizes: Sizes, num_classes: int) -> DictConfig:
     """Return the config with the largest model.hidden_size that model.parameter_budget allows."""
     config = config.copy()
     budget = parse_budget(config.model.parameter_budget)
+
+    if "hidden_size" not in config.model:
+        raise ConfigError(
+            f"model.parameter_budget={config.model.parameter_budget}: the model has no setting "
+            "hidden_size to choose; use model.parameter_budget=null"
+        )
 
     def count(hidden_size: int) -> int:
         config.model.hidden_size = hidden_size

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from unrolled.commands.arguments import take_all
 from unrolled.errors import ConfigError
+from unrolled.output import echo
 from unrolled.runs.run_folder import find_run
 
 FORMATS = ("onnx", "safetensors")
@@ -52,5 +53,5 @@ def run(arguments: list[str]) -> None:
     from unrolled.export.folder import export_run
 
     for line in export_run(folder, output, as_onnx=kind == "onnx"):
-        print(line)
-    print(f"export: {output}", flush=True)
+        echo(line)
+    echo(f"export: {output}")

@@ -1,7 +1,11 @@
 """`unrolled train [key=value ...]`: train one run, or with -m every run of a sweep."""
 
 import io
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 
 from hydra._internal.callbacks import Callbacks
@@ -13,7 +17,15 @@ from omegaconf import DictConfig
 
 from unrolled.commands.arguments import quote_names, take
 from unrolled.config.checks import check_config
-from unrolled.config.composition import CONFIG_NAME, compose_job, hydra_in_conf, without_hydra
+from unrolled.config.classes import allowed_packages, allowing
+from unrolled.config.composition import (
+    CONFIG_NAME,
+    compose_job,
+    hydra_in_conf,
+    options_folder,
+    options_from,
+    without_hydra,
+)
 from unrolled.config.compound import is_compound, part_configs
 from unrolled.data.files.paths import require_data_paths
 from unrolled.errors import ConfigError, RunInterruptedError, SweepError, UnrolledError
@@ -38,10 +50,15 @@ def run(arguments: list[str]) -> None:
             "--config-dir=DIR adds a folder of options to it"
         )
     reports = args.help or args.hydra_help or args.shell_completion or args.cfg or args.info
-    if not reports and not args.multirun:
-        _train_single(args.overrides, config_dir=args.config_dir)
-        return
-    with hydra_in_conf(args.config_dir) as hydra, naming_storage():
+    with options_from(args.config_dir):
+        if not reports and not args.multirun:
+            _train_single(args.overrides)
+        else:
+            _sweep_or_report(args, parser)
+
+
+def _sweep_or_report(args: Namespace, parser: ArgumentParser) -> None:
+    with hydra_in_conf() as hydra, naming_storage():
         if args.help:
             hydra.app_help(CONFIG_NAME, args_parser=parser, args=args)
         elif args.hydra_help:
@@ -58,16 +75,28 @@ def run(arguments: list[str]) -> None:
                     hydra.show_info(args.info, CONFIG_NAME, args.overrides)
             echo(shown.getvalue().rstrip("\n"))
         else:
-            hydra.multirun(CONFIG_NAME, sweep_job, [*args.overrides, "hydra.mode=MULTIRUN"])
+            job = partial(
+                sweep_job,
+                allow=allowed_packages(),
+                config_dir=options_folder(),
+                path=[entry for entry in sys.path if Path(entry) == Path.cwd()],
+            )
+            hydra.multirun(CONFIG_NAME, job, [*args.overrides, "hydra.mode=MULTIRUN"])
 
 
 def train_here(overrides: list[str]) -> Path:
     """Train one run, as `unrolled train` does, and return its folder."""
-    return _train_single(quote_names(_with_best(overrides)), config_dir=None)
+    return _train_single(quote_names(_with_best(overrides)))
 
 
-def sweep_job(config: DictConfig) -> float | None:
+def sweep_job(
+    config: DictConfig, *, allow: Sequence[str], config_dir: str | None, path: Sequence[str]
+) -> float | None:
     """Carry out one job of a sweep, and return the best value of the monitored score.
+
+    allow, config_dir: as in the command of the sweep. A worker on another machine gets them with
+        this function, and not from a file.
+    path: folders that the command added to sys.path.
 
     Raises:
         SweepError: the job failed; its folder records why.
@@ -77,7 +106,9 @@ def sweep_job(config: DictConfig) -> float | None:
 
     settings = HydraConfig.get()
     folder = RunFolder(settings.runtime.output_dir)
-    outcome = carry_out(config, folder, overrides=list(settings.overrides.task))
+    sys.path += [entry for entry in path if entry not in sys.path]
+    with allowing(allow), options_from(config_dir):
+        outcome = carry_out(config, folder, overrides=list(settings.overrides.task))
     if outcome.state == "interrupted":
         raise KeyboardInterrupt
     if outcome.state != "done":
@@ -99,9 +130,9 @@ def _with_best(arguments: list[str]) -> list[str]:
     return [*arguments[:place], *found, *arguments[place + 1 :]]
 
 
-def _train_single(overrides: list[str], *, config_dir: str | None) -> Path:
+def _train_single(overrides: list[str]) -> Path:
     """Compose and check a config, make its run folder as Hydra does, and train in it."""
-    config, loader = compose_job(overrides, config_dir=config_dir)
+    config, loader = compose_job(overrides)
     if "space" in config.sweep:
         raise ConfigError("sweep=optuna: a search is many runs; unrolled train -m sweep=optuna")
     if config.hydra.mode == RunMode.MULTIRUN:
@@ -123,7 +154,7 @@ def _train_single(overrides: list[str], *, config_dir: str | None) -> Path:
 
     prepare_source(plain)
     context = HydraContext(config_loader=loader, callbacks=Callbacks(config))
-    more = [] if config_dir is None else [f"--config-dir={config_dir}"]
+    more = [] if options_folder() is None else [f"--config-dir={options_folder()}"]
     with (
         naming_storage(),
         folder.claimed(),  # before Hydra writes to it

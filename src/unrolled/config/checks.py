@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from unrolled.config.classes import check_classes
+from unrolled.config.classes import check_classes, own_nodes
 from unrolled.config.conf_folder import CONF
 from unrolled.config.keys import similar_key
 from unrolled.config.rule import is_too_large
@@ -26,6 +26,8 @@ FIXED = (
 )
 # Nodes that hold settings: `a` and `a.b` for each rule of a key a.b.c.
 NODES = {key[: dot.start()] for key in RULES for dot in re.finditer(r"\.", key)} | {"sweep.space"}
+
+OF_EVERY_MODEL = ("model.recipe.", "model.parameter_budget")  # not arguments of its class
 
 # Arguments of Lightning's Trainer that the project sets itself, and what to type instead.
 OWN_ARGUMENTS = {
@@ -60,8 +62,10 @@ def check_config(config: DictConfig) -> None:
     _check_nodes(plain)
     leaves = dict(_leaves(config))
     check_classes(plain)
+    own = own_nodes(plain)
     for key, value in leaves.items():
-        check_value(key, value)
+        if not key.startswith(own) or key.startswith(OF_EVERY_MODEL):
+            check_value(key, value)
     _check_trainer(config.trainer)
     _check_length(config.trainer)
     _check_curriculum(config.data)

@@ -5,12 +5,18 @@ options of conf/ name for it, and a few more of its kind. Whoever types a comman
 packages for this command (`allow=my_package`). A file never can.
 """
 
+import importlib.util
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
+from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from omegaconf import DictConfig, OmegaConf
 
 from unrolled.config.conf_folder import CONF
 from unrolled.errors import ConfigError, did_you_mean
@@ -35,8 +41,9 @@ def _named(package: str, names: str) -> tuple[str, ...]:
 
 KINDS = {
     "model": Kind(
-        ("unrolled.encoders.blocks.encoder.Encoder", "unrolled.baselines.minirocket.MiniRocket"),
+        ("torch.nn.Module", "unrolled.baselines.minirocket.MiniRocket"),
         ("model",),
+        _named("torch.nn", "RNN LSTM GRU"),
     ),
     "model.layer": Kind(
         (
@@ -80,21 +87,44 @@ def allowed_packages() -> tuple[str, ...]:
     return _allowed_packages.get()
 
 
+def allow_words() -> list[str]:
+    """Return `allow=...` as typed on the command line, or an empty list if nothing is allowed."""
+    packages = allowed_packages()
+    return [f"allow={','.join(packages)}"] if packages else []
+
+
 @contextmanager
 def allowing(packages: Sequence[str]) -> Iterator[None]:
     """Also accept classes of these packages, for example ["my_package"], in this context.
 
+    A package or module in the working folder can be imported from then on, as in a notebook. The
+    folder comes last on the path, so that its files hide no installed package.
+
     Raises:
-        ConfigError: a name is not that of a package.
+        ConfigError: a name is not the name of a package, or there is no such package.
     """
     for package in packages:
         if not all(part.isidentifier() for part in package.split(".")):
             raise ConfigError(f"allow={package}: need the name of a package, such as my_package")
+        _find(package.split(".")[0])
     token = _allowed_packages.set((*_allowed_packages.get(), *packages))
     try:
         yield
     finally:
         _allowed_packages.reset(token)
+
+
+def _find(package: str) -> None:
+    """Add the working folder to the path if a package is only there; nothing is imported."""
+    if package in sys.modules or importlib.util.find_spec(package) is not None:
+        return
+    here = str(Path.cwd())
+    if PathFinder.find_spec(package, [here]) is None:
+        raise ConfigError(
+            f"allow={package}: there is no such package in the environment or in the working "
+            f"folder {here}"
+        )
+    sys.path.append(here)
 
 
 def check_classes(config: dict[Any, Any]) -> None:
@@ -118,15 +148,49 @@ def check_class(key: str, target: object) -> Kind:
     Raises:
         ConfigError: the node cannot name a class, or not this one.
     """
-    kind = KINDS.get(key) or KINDS.get(f"{key.rpartition('.')[0]}.*")
+    kind = _kind_of(key)
     if kind is None:
         raise ConfigError(f"{key}._target_={target}: this setting cannot name a class")
     known = classes_of(kind)
     if target in known or is_allowed(target):
         return kind
     raise ConfigError(
-        f"{key}._target_={target}: need one of {', '.join(sorted(known))}"
-        f"{did_you_mean(str(target), known)}; classes of your own package need allow=PACKAGE"
+        f"{key}._target_={target}: a class of your own package needs allow={_package_of(target)}"
+        f"{did_you_mean(str(target), known)}; the others are {', '.join(sorted(known))}"
+    )
+
+
+def _kind_of(key: str) -> Kind | None:
+    return KINDS.get(key) or KINDS.get(f"{key.rpartition('.')[0]}.*")
+
+
+def _package_of(target: object) -> str:
+    first = str(target).split(".")[0]
+    return first if first.isidentifier() else "PACKAGE"
+
+
+def is_built_in(node: DictConfig) -> bool:
+    """Return whether a node and the nodes in it name classes of this package only."""
+    targets = _targets(OmegaConf.to_container(node), "")
+    return all(str(target).startswith("unrolled.") for _, target in targets)
+
+
+def names_class_of(package: str, config: DictConfig) -> bool:
+    """Return whether a node of the config names a class of a package."""
+    targets = _targets(OmegaConf.to_container(config), "")
+    return any(str(target).startswith(f"{package}.") for _, target in targets)
+
+
+def own_nodes(config: dict[Any, Any]) -> tuple[str, ...]:
+    """Return the beginnings of the keys that are arguments of classes which `allow` admits.
+
+    For example "model.", if the model is a class of your own. The rules for the settings of
+    built-in classes do not apply to them.
+    """
+    return tuple(
+        f"{key}."
+        for key, target in _targets(config, "")
+        if is_allowed(target) and (kind := _kind_of(key)) and target not in classes_of(kind)
     )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import re
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
 import yaml
@@ -19,7 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from unrolled.config import caches, working_folder
+from unrolled.config import caches, plugins, working_folder
 from unrolled.config.checks import OWN_ARGUMENTS
 from unrolled.config.conf_folder import CONF
 from unrolled.config.hydra_settings import check_hydra
@@ -28,6 +29,8 @@ from unrolled.config.literal import literal_values
 from unrolled.errors import ConfigError, did_you_mean
 
 CONFIG_NAME = "train"
+
+_options_folder: ContextVar[str | None] = ContextVar("options folder", default=None)
 
 # How Hydra and OmegaConf name a key that does not exist.
 UNKNOWN_KEY = (
@@ -47,40 +50,56 @@ def compose_config(overrides: list[str]) -> DictConfig:
     return compose_job(overrides)[0]
 
 
-def compose_job(
-    overrides: list[str], *, config_dir: str | None = None
-) -> tuple[DictConfig, ConfigLoader]:
+def compose_job(overrides: list[str]) -> tuple[DictConfig, ConfigLoader]:
     """Return the config of one run, including Hydra's own node, and the loader that composed it.
 
-    config_dir: a further folder of options, which comes before conf/.
-
     Raises:
-        ConfigError: an override does not fit the config, or there is no such folder.
+        ConfigError: an override does not fit the config.
     """
-    with hydra_in_conf(config_dir) as hydra:
+    with hydra_in_conf() as hydra:
         try:
             return _compose(hydra, overrides), hydra.config_loader
         except (HydraException, OmegaConfBaseException) as error:
             raise ConfigError(explain(error, overrides)) from error
 
 
-@contextlib.contextmanager
-def hydra_in_conf(config_dir: str | None = None) -> Iterator[Hydra]:
-    """Yield a Hydra that composes from conf/, and restore the current one afterwards.
+def options_folder() -> str | None:
+    """Return the folder of `options_from`."""
+    return _options_folder.get()
 
-    config_dir: a further folder of options, which comes before conf/.
+
+@contextlib.contextmanager
+def options_from(folder: str | None) -> Iterator[None]:
+    """Compose all configs in this context with a further folder of options, if there is one.
+
+    folder: of --config-dir. Its options come before the ones in conf/.
 
     Raises:
         ConfigError: there is no such folder.
     """
+    if folder is not None and not Path(folder).is_dir():
+        raise ConfigError(f"--config-dir={folder}: no such folder")
+    token = _options_folder.set(None if folder is None else str(Path(folder).absolute()))
+    try:
+        yield
+    finally:
+        _options_folder.reset(token)
+
+
+@contextlib.contextmanager
+def hydra_in_conf() -> Iterator[Hydra]:
+    """Yield a Hydra that composes from conf/, and restore the current one afterwards.
+
+    It also finds options in the folder of `options_from` and in the packages that are allowed.
+    """
     working_folder.register()
+    plugins.register()
     caches.register()
     version.setbase("1.3")
     search_path = create_config_search_path(f"cached://{CONF}")
-    if config_dir is not None:
-        if not Path(config_dir).is_dir():
-            raise ConfigError(f"--config-dir={config_dir}: no such folder")
-        search_path.prepend("command-line", f"file://{Path(config_dir).absolute()}")
+    if (folder := options_folder()) is not None:
+        search_path.prepend("command-line", f"file://{folder}")
+    plugins.add_to(search_path)
     before = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
@@ -102,6 +121,7 @@ class _CheckedHydra(Hydra):
         validate_sweep_overrides: bool = True,
     ) -> DictConfig:
         _require_options(overrides)
+        plugins.check_search_path(overrides)
         try:
             config = super().compose_config(
                 config_name,
@@ -114,6 +134,7 @@ class _CheckedHydra(Hydra):
             reason = " ".join(str(error).split())
             raise ConfigError(f"a config file cannot be read: {reason}") from error
         check_hydra(config.hydra)
+        working_folder.refuse_hidden_files(config.hydra.runtime.choices)
         if with_log_configuration:
             configure_log(config.hydra.hydra_logging, config.hydra.verbose)
         return config
@@ -135,7 +156,8 @@ def _require_options(overrides: list[str]) -> None:
 
 def _options(group: str) -> list[str]:
     """Return the names of the options of a group."""
-    known = {path.stem for path in (CONF / group).glob("[!_]*.yaml")}
+    folders = [CONF, *([] if options_folder() is None else [Path(str(options_folder()))])]
+    known = {path.stem for folder in folders for path in (folder / group).glob("[!_]*.yaml")}
     return sorted(known | set(working_folder.names(group)))
 
 
@@ -185,6 +207,8 @@ def _more_about(key: str) -> str:
 def _unknown_option(path: str) -> str:
     group, _, word = path.rpartition("/")
     known = _options(group)
+    if (package := plugins.offers(group, word)) is not None:
+        return f"{group}={word}: it is an option of {package}, which needs allow={package}"
     return (
         f"{group}={word}: no such option; there are {', '.join(known)}{did_you_mean(word, known)}"
     )

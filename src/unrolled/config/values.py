@@ -168,7 +168,9 @@ def identity(config: DictConfig) -> dict[str, Any]:
 
 def class_name(node: Mapping[str, Any]) -> str:
     """Return the name of the class that a node makes, e.g. LSTM; for a stack, its layer's class."""
-    return str(node.get("layer", node)["_target_"]).rpartition(".")[2]
+    layer = node.get("layer")
+    named = layer if isinstance(layer, Mapping) and "_target_" in layer else node
+    return str(named["_target_"]).rpartition(".")[2]
 
 
 def is_fitted(config: Mapping[Any, Any]) -> bool:

@@ -1,6 +1,13 @@
-"""Makes NAME.yaml in the working folder an option data=NAME; `unrolled inspect` writes it."""
+"""Makes NAME.yaml in the working folder an option, such as data=NAME or model=NAME.
+
+`unrolled inspect` writes such a file for data. A file for a model needs only two lines:
+
+    _target_: my_package.MyCell
+    hidden_size: 64
+"""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -10,14 +17,15 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSou
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from unrolled.config.conf_folder import CONF
 from unrolled.errors import ConfigError
 
-GROUP = "data"
+GROUPS = ("data", "model", "stem", "head", "optimizer", "scheduler")
 UNREADABLE = (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError, RecursionError)
 
 
 class WorkingFolder(ConfigSource):
-    """A source of options of the group `data`, which Hydra searches after all others."""
+    """A source of options of GROUPS, which Hydra searches after all others."""
 
     @staticmethod
     def scheme() -> str:
@@ -42,14 +50,14 @@ class WorkingFolder(ConfigSource):
         except UNREADABLE as error:
             raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
         header = ConfigSource._get_header_dict(text[:512])
-        _require_own_group(path, config, header)
+        _require_own_group(path, config, header, group=config_path.partition("/")[0])
         return ConfigResult(
             provider=self.provider, path=self.full_path(), config=config, header=header
         )
 
     def is_group(self, config_path: str) -> bool:
         """Return whether the working folder can have options of this group."""
-        return config_path in ("", GROUP)
+        return config_path in ("", *GROUPS)
 
     def is_config(self, config_path: str) -> bool:
         """Return whether there is a file for this option."""
@@ -70,33 +78,61 @@ def register() -> None:
 
 
 def names(group: str) -> list[str]:
-    """Return the options of a group that `inspect` has written to the working folder."""
-    files = Path().glob("*.yaml") if group == GROUP else ()
-    return [file.stem for file in files if "- files" in file.read_text("utf-8", errors="replace")]
+    """Return the options of a group in the working folder, as far as their text shows it."""
+    files = Path().glob("*.yaml") if group in GROUPS else ()
+    return [file.stem for file in files if _looks_like(file, group)]
 
 
-def _require_own_group(path: Path, config: object, header: dict[str, str | None]) -> None:
+def refuse_hidden_files(choices: Mapping[str, str | None]) -> None:
+    """Refuse a file with the name of a chosen built-in option, which would be ignored.
+
+    choices: the chosen option of each group.
+
+    Raises:
+        ConfigError: the message names the file.
+    """
+    for group in GROUPS:
+        path = Path(f"{choices.get(group)}.yaml")
+        if (CONF / group / path).is_file() and path.is_file() and _looks_like(path, group):
+            raise ConfigError(
+                f"{path.absolute()}: {group}={path.stem} is a built-in option, so this file is "
+                "ignored; rename it"
+            )
+
+
+def _looks_like(path: Path, group: str) -> bool:
+    text = path.read_text("utf-8", errors="replace")
+    return (
+        re.search(r"- files|^source:" if group == "data" else "^_target_:", text, re.MULTILINE)
+        is not None
+    )
+
+
+def _require_own_group(
+    path: Path, config: object, header: dict[str, str | None], *, group: str
+) -> None:
     """Refuse a file that sets more than its own group.
 
     Raises:
         ConfigError: the file has a package of its own, or chooses options of other groups.
     """
-    if header.get("package") not in (None, GROUP):
+    if header.get("package") not in (None, group):
         raise ConfigError(
             f"{path}: `# @package {header['package']}` is not allowed here; the file can only set "
-            f"keys of {GROUP}"
+            f"keys of {group}"
         )
     if not isinstance(config, DictConfig):
-        raise ConfigError(f"{path}: need keys with values, such as `path: data.csv`")
+        example = "path: data.csv" if group == "data" else "_target_: my_package.MyClass"
+        raise ConfigError(f"{path}: need keys with values, such as `{example}`")
     for entry in config.get("defaults") or ():
         if not isinstance(entry, str) or not re.fullmatch(r"[\w.-]+", entry):
             raise ConfigError(
                 f"{path}: `defaults: [{entry}]` is not allowed here; the file can only name "
-                f"options of {GROUP}, such as files"
+                f"options of {group}"
             )
 
 
 def _path(config_path: str) -> Path | None:
     group, _, name = config_path.partition("/")
     path = Path(name if name.endswith(".yaml") else f"{name}.yaml")
-    return path if group == GROUP and name and path.is_file() else None
+    return path if group in GROUPS and name and path.is_file() else None

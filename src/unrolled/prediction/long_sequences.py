@@ -30,7 +30,7 @@ CHUNK_STEPS = 2**10
 
 def can_run_in_chunks(network: Network) -> bool:
     """Return whether stem and encoder read from left to right only, so that they run in chunks."""
-    return network.stem.is_chunkable and network.encoder.backward_size == 0
+    return network.stem.is_chunkable and network.encoder.has_steps
 
 
 class Reader:

@@ -26,6 +26,7 @@ from unrolled.prediction.long_sequences import (
     network_errors_as_data_errors,
 )
 from unrolled.runs import manifest
+from unrolled.runs.own_packages import warn_if_edited
 from unrolled.runs.preparations import distinct_preprocessing
 from unrolled.runs.run_folder import RunFolder
 from unrolled.streaming.refusals import require_streamable
@@ -68,6 +69,7 @@ class TrainedRun:
         manifest.require_unchanged(folder)
         self.config = folder.config()
         check_config(self.config)
+        warn_if_edited(folder.provenance())
         preprocessing = folder.preprocessing()
         self.preparation = build_preparation(self.config)
         fitted = Fitted.from_plain(preprocessing)

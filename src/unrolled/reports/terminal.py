@@ -75,6 +75,14 @@ def show_scores(result: Result) -> None:
             console.print(line)
 
 
+def show_checks(rows: Sequence[tuple[str, str, str]]) -> None:
+    """Print a row per check: what is checked, the result and its reason."""
+    table = Table("check", "result", "reason")
+    for row in rows:
+        table.add_row(*row)
+    make_console().print(table)
+
+
 def advice(result: Result) -> str:
     """Return a line if a fitted baseline (1-NN, MiniRocket) is better on the test set, or ""."""
     accuracy = result.scores.get("test/accuracy")

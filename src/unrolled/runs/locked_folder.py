@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from unrolled.config.classes import allow_words
 from unrolled.errors import CheckpointError, StorageError
 from unrolled.runs.json_file import read_json
 from unrolled.runs.lock import locked
@@ -31,7 +32,7 @@ class LockedFolder:
     @property
     def resume_command(self) -> str:
         """Command that resumes the run."""
-        return f"unrolled resume {shlex.quote(f'run={self.path}')}"
+        return f"unrolled resume {shlex.join([f'run={self.path}', *allow_words()])}"
 
     @property
     def has_progress(self) -> bool:

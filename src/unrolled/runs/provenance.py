@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from unrolled.runs.own_packages import own_packages
+
 PACKAGES = ("torch", "lightning", "torchmetrics", "hydra-core", "omegaconf", "numpy", "unrolled")
 PACKAGE = Path(__file__).parents[1]
 # Files and packages whose code cannot change a score.
@@ -40,6 +42,7 @@ def provenance(overrides: list[str], *, with_diff: bool) -> dict[str, Any]:
         },
         "git": {"commit": commit, "diff_sha256": digest} | ({"diff": diff} if with_diff else {}),
         "source_hash": source_hash(),
+        "own_packages": own_packages(),
         "hardware": {
             "host": platform.node(),
             "system": platform.platform(),
@@ -59,6 +62,7 @@ def provenance(overrides: list[str], *, with_diff: bool) -> dict[str, Any]:
 def remember_code() -> None:
     """Read the code now, because this process and its forks do not run later edits."""
     source_hash()
+    own_packages()
     _git(PACKAGE)
     _versions()
 

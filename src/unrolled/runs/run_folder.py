@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from omegaconf import DictConfig
 
+from unrolled.config.classes import allow_words
 from unrolled.config.values import resolve_for_file
 from unrolled.errors import CheckpointError, did_you_mean
 from unrolled.runs import checkpoint_file
@@ -139,7 +140,7 @@ class RunFolder(LockedFolder):
         return f"to train again: {self._train_command()}"
 
     def _train_command(self) -> str:
-        words = ["unrolled", "train", *self.provenance().get("overrides", [])]
+        words = ["unrolled", "train", *self.provenance().get("overrides", []), *allow_words()]
         here = [] if self.has_progress else [f"hydra.run.dir={self.path}"]
         return shlex.join([*words, *here])
 

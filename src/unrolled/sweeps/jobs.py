@@ -8,13 +8,15 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from unrolled.config.checks import check_config
+from unrolled.config.classes import names_class_of
 from unrolled.config.values import config_hash
 from unrolled.errors import CheckpointError, ConfigError, RunInterruptedError, UnrolledError
 from unrolled.masking import mask
 from unrolled.processes import num_processes
+from unrolled.runs.own_packages import edited_packages
 from unrolled.runs.provenance import source_hash
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_run
@@ -128,7 +130,13 @@ def _is_same_run(config: DictConfig, folder: RunFolder) -> bool:
     """Return whether a folder holds what the config, today's source and today's data describe."""
     if config_hash(folder.config()) != config_hash(config):
         return False
-    if folder.provenance().get("source_hash") != source_hash():
+    before = folder.provenance()
+    if before.get("source_hash") != source_hash():
+        return False
+    edited = edited_packages(before)
+    if edited and OmegaConf.is_list(config.ensemble):  # its members may be of any package
+        return False
+    if any(names_class_of(package, config) for package in edited):
         return False
     recorded = _recorded_fingerprint(folder)
     if recorded is None:  # it ended before the data was loaded

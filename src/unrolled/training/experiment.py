@@ -32,6 +32,7 @@ from unrolled.errors import (
 )
 from unrolled.runs import manifest
 from unrolled.runs.durable import require_space
+from unrolled.runs.own_packages import warn_if_edited
 from unrolled.runs.preparations import distinct_preprocessing
 from unrolled.runs.provenance import provenance
 from unrolled.runs.recording import recording
@@ -145,6 +146,7 @@ def _resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> R
         refuse_changes(start.identity, {**start.identity, **resolve(config)})
         log.info("resuming %s at step %d", folder.path, checkpoint["global_step"])
     _warn_of_other_versions(folder.provenance().get("versions", {}), here["versions"])
+    warn_if_edited(folder.provenance())
     manifest.remove(folder)
     folder.remove_result()
     folder.write_config(config)

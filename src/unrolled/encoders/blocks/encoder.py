@@ -34,8 +34,8 @@ class Sizes:
 class Encoder(nn.Module, ABC):
     """Maps the steps of a sequence to hidden states, as a whole, in chunks or step by step.
 
-    A subclass implements `read` and `start`. Its constructor takes the sizes and the keys of its
-    config:
+    A subclass implements `read`, and `start` if it does not start from zeros. Its constructor takes
+    the sizes and the keys of its config:
 
         def __init__(self, sizes: Sizes, *, hidden_size: int) -> None:
 
@@ -53,6 +53,11 @@ class Encoder(nn.Module, ABC):
         self.output_size = output_size
         self.backward_size = backward_size
 
+    @property
+    def has_steps(self) -> bool:
+        """Whether `read` and `step` work; otherwise the encoder needs whole sequences."""
+        return self.backward_size == 0
+
     @abstractmethod
     def read(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
@@ -64,16 +69,19 @@ class Encoder(nn.Module, ABC):
             beginning of the sequences.
 
         Raises:
-            ValueError: backward_size > 0, because a right-to-left direction needs the whole
-                sequence.
+            ValueError: has_steps is false, for example because a right-to-left direction needs the
+                whole sequence.
         """
 
-    @abstractmethod
     def start(self, x_t: Float[Tensor, "b d"]) -> State:
         """Return the state before the first step. Reading from it is the same as from None.
 
+        The default is for encoders that start from zeros: zeros in the shapes of the state after
+        one step.
+
         x_t: a step of the sequences, of which only shape, dtype and device are used.
         """
+        return zeros_like(self.step(x_t, None)[1])
 
     def forward(
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
@@ -104,6 +112,13 @@ class Encoder(nn.Module, ABC):
         and gains).
         """
         return decay_groups(list(self.parameters()))
+
+
+def zeros_like(state: State) -> State:
+    """Return a state of zeros in the shapes of this one."""
+    return tuple(
+        torch.zeros_like(part) if isinstance(part, Tensor) else zeros_like(part) for part in state
+    )
 
 
 def decay_groups(parameters: list[nn.Parameter]) -> list[dict[str, Any]]:

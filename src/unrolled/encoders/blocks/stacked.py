@@ -254,7 +254,7 @@ class Stacked(Encoder):
 
     def resolve_kernel(self, device: torch.device) -> str:
         """Return torch or native, depending on `kernel` and the device."""
-        return resolve(self.kernel, _cell(self.layers[0][0]), device)
+        return resolve(self.kernel, _cell(self.left_to_right[0]), device)
 
     def _run(
         self,

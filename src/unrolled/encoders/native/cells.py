@@ -198,5 +198,6 @@ def run(
         x = x.index_select(0, order)
         h_0, c_0 = (s if s is None else s.index_select(0, order) for s in (h_0, c_0))
     x = x.transpose(0, 1).contiguous()
-    hidden: Tensor = _Loop.apply(library, cell, x, lengths, h_0, c_0, *weights).transpose(0, 1)
+    outputs: Tensor = _Loop.apply(library, cell, x, lengths, h_0, c_0, *weights)  # type: ignore[no-untyped-call]
+    hidden = outputs.transpose(0, 1)
     return hidden if order is None else hidden.index_select(0, order.argsort())

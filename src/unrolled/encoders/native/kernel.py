@@ -41,7 +41,7 @@ def native_library(kernel: str, cell: str, x: torch.Tensor) -> Library | None:
     """Return the functions for an input, or None if torch has to compute it."""
     if x.dtype not in DTYPES or torch.is_autocast_enabled(x.device.type):
         return None
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+    if torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export():
         return None  # an exported graph has no foreign code
     return library(x.dtype) if resolve(kernel, cell, x.device) == "native" else None
 
