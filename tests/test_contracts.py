@@ -339,7 +339,7 @@ def in_two_chunks(encoder: Encoder, x: Tensor, *, cut: int) -> Tensor:
 
 
 def step_by_step(encoder: Encoder, x: Tensor) -> Tensor:
-    hidden, state = [], None
+    hidden, state = [], encoder.start(x[:, 0])
     for x_t in x.unbind(1):
         h_t, state = encoder.step(x_t, state)
         hidden.append(h_t)
