@@ -216,12 +216,14 @@ def train_ragged(
     ]
     pd.DataFrame(rows, columns=["id", "t", "a", "b", "y"]).to_csv(path, index=False)
     columns = ("data.id=id", "data.time=t", "data.label=y", "data.test_size=6", "data.val_size=0")
-    steps = ("trainer.max_steps=3", "trainer.max_epochs=-1", "model.hidden_size=6", "logger=none")
+    steps = ("trainer.max_steps=3", "trainer.max_epochs=-1", "logger=none")
     always = ("data=files", f"data.path={path}", *columns, *steps, "data.baselines=false")
 
     @cache
     def train(*overrides: str) -> Path:
-        folder: Path = train_in(*always, *overrides).folder.path
+        is_small = any(word.startswith("model=") for word in overrides)
+        size = () if is_small else ("model.hidden_size=6",)
+        folder: Path = train_in(*always, *size, *overrides).folder.path
         return folder
 
     return train

@@ -41,6 +41,7 @@ NOT_RUN = {
     "tensorboard": "serves a page until it is stopped",
     "scripts/test": "starts the tests within a test",
     "OMP_NUM_THREADS=1 python benchmarks/": "measures for minutes",
+    "unrolled export": "tests/export runs it in a process of its own",
     "unrolled train model=running_mean": "test_walkthrough.py runs the example of a new model",
 }
 SYNTAX = re.compile(r"[= ](DIR|FILE|NAME|SEED|RUN|SWEEP)\b")  # in the text, not in a block
@@ -203,6 +204,19 @@ def test_the_commands_about_your_own_data_run(workplace: Path) -> None:
     assert Path("my_data.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_commands_about_streams_run(workplace: Path) -> None:
+    write_swings()
+    commands = list(filter(is_run, in_blocks("deploy.md")))
+    stream, *_ = re.findall(r"```python\n(.*?)```", PAGES["deploy.md"], re.DOTALL)
+    carry_out("unrolled inspect path=swings.csv id=swing")
+
+    for command in commands:
+        carry_out(command)
+    exec(compile(stream, "deploy.md", "exec"), {})
+
+    assert Path("steps.csv").read_text().startswith("id,step,predicted,p_fast,p_slow\n")
+
+
 def test_the_commands_about_resuming_run(workplace: Path) -> None:
     carry_out("unrolled train")
 
@@ -243,7 +257,7 @@ def test_every_option_in_a_command_exists() -> None:
 
 def test_every_command_of_a_block_is_run_or_known_not_to_run() -> None:
     tested = {"README.md", "own-data.md", "resume.md", "reference.md", "sweeps.md", "tutorial.md"}
-    tested |= {"tried.md", *RECORDS, "testing.md"}
+    tested |= {"tried.md", *RECORDS, "testing.md", "deploy.md"}
     assert set(PAGES) == tested
     for page in PAGES:
         for command in filter(is_run, in_blocks(page)):

@@ -328,7 +328,8 @@ def test_torch_is_not_imported_before_work_starts() -> None:
         "import sys, unrolled, unrolled.cli, unrolled.config.composition, unrolled.config.checks, "
         "unrolled.runs.run_folder, unrolled.commands.train, unrolled.commands.evaluate, "
         "unrolled.commands.list, unrolled.commands.report, hydra_plugins.unrolled_sweeps, "
-        "unrolled.commands.predict, unrolled.commands.inspect, unrolled.commands.check; "
+        "unrolled.commands.predict, unrolled.commands.inspect, unrolled.commands.check, "
+        "unrolled.commands.export; "
         "slow = {'torch', 'lightning', 'sklearn', 'pandas', 'scipy'} & sys.modules.keys(); "
         "sys.exit(', '.join(slow) or 0)"
     )

@@ -32,6 +32,8 @@ def test_the_example_encoder_fulfills_the_contract() -> None:
     early, state = encoder.read(x[:, :2], None, None)
     late, _ = encoder.read(x[:, 2:], None, state)
     torch.testing.assert_close(torch.cat([early, late], dim=1), whole, rtol=1e-7, atol=1e-12)
+    from_start, _ = encoder.read(x, None, encoder.start(x[:, 0]))
+    torch.testing.assert_close(from_start, whole, rtol=1e-7, atol=1e-12)
     _, state = encoder.read(x, lengths, None)
     alone = encoder(torch.cat([x[1:, :3], x[1:, :1]], dim=1), torch.tensor([4]))
     torch.testing.assert_close(encoder.step(x[:, 0], state)[0][1], alone[0, 3])

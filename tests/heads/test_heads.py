@@ -221,10 +221,13 @@ def all_heads() -> list[Head]:
 
 
 @pytest.mark.parametrize("head", all_heads(), ids=lambda head: type(head).__name__)
+@pytest.mark.parametrize("begins_empty", [False, True])
 @pytest.mark.parametrize("sizes", [[7], [1, 6], [3, 2, 2], [1] * 7])
-def test_folded_chunks_have_the_logits_of_the_whole_sequence(head: Head, sizes: list[int]) -> None:
+def test_folded_chunks_have_the_logits_of_the_whole_sequence(
+    head: Head, sizes: list[int], begins_empty: bool
+) -> None:
     hidden = 30 * torch.randn(4, 7, H, dtype=torch.float64)  # exp of a score must not overflow
-    memory = None
+    memory = head.start(hidden[:, 0]) if begins_empty else None
     for chunk in hidden.split(sizes, dim=1):
         memory = head.fold(chunk, memory)
     assert memory is not None

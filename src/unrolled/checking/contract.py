@@ -123,15 +123,19 @@ def chunks_equal_the_whole(encoder: Encoder, probe: Probe) -> None:
 
 
 def steps_equal_the_whole(encoder: Encoder, probe: Probe) -> None:
-    """Require the same hidden states for whole sequences and for one step after the other."""
-    hidden, state = [], None
+    """Require the same hidden states for whole sequences and for one step after the other.
+
+    A stream begins with the state of `start`, which has the shapes of all later states.
+    """
+    hidden, state = [], encoder.start(probe.x[:, 0])
     for x_t in probe.x.unbind(1):
         h_t, state = encoder.step(x_t, state)
         hidden.append(h_t)
     probe.require_same(
         torch.stack(hidden, dim=1),
         encoder(probe.x, probe.full_lengths),
-        "a sequence step by step has other hidden states than as a whole",
+        "a sequence step by step has other hidden states than as a whole; if the state does not "
+        "begin with zeros, define `start`",
     )
 
 

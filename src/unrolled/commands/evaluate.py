@@ -23,7 +23,7 @@ from unrolled.commands.arguments import quote_names, take_all
 from unrolled.commands.new_file import NAMES, NewFile, check_new_file
 from unrolled.config.checks import check_config
 from unrolled.config.composition import override
-from unrolled.data.files.paths import PATHS, require_data_paths
+from unrolled.data.files.paths import find_data_paths, require_data_paths
 from unrolled.errors import ConfigError
 from unrolled.output import echo
 from unrolled.runs.durable import write_atomically
@@ -121,7 +121,8 @@ def _rows(predictor: "Predictor", block: "Block") -> "Columns":
 
 def _repeat_test(folder: RunFolder, overrides: list[str]) -> None:
     before = folder.config()
-    _find_paths(before.data, Path(folder.provenance().get("working_folder", "")))
+    started_in = Path(folder.provenance().get("working_folder", ""))
+    find_data_paths(before.data, started_in=started_in)
     config = override(before, quote_names(overrides), groups=("data", "trainer"))
     check_config(config)
     require_data_paths(config.data)
@@ -134,17 +135,6 @@ def _repeat_test(folder: RunFolder, overrides: list[str]) -> None:
     from unrolled.training import experiment
 
     show_scores(Result(scores=experiment.evaluate(config, folder)["scores"]))
-
-
-def _find_paths(data: DictConfig, folder: Path) -> None:
-    """Make relative paths absolute if there are such files in the folder of the training command.
-
-    data: of the run's config; changed in place.
-    """
-    for key in PATHS:
-        path = data.get(key)
-        if path is not None and (folder / Path(path).expanduser()).exists():
-            data[key] = str(folder.absolute() / Path(path).expanduser())
 
 
 def _refuse_new_split(before: DictConfig, data: DictConfig) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from unrolled.data.files.paths import PATHS
+from unrolled.data.files.paths import find_data_paths
 from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.export import checks, samples, weights
 from unrolled.export.description import metadata, model_card
@@ -151,10 +151,7 @@ def _sequences(
     run, note = predictor.run, ""
     config = folder.config()
     started_in = Path(folder.provenance().get("working_folder", ""))
-    for key in PATHS:
-        path = config.data.get(key)
-        if path is not None and (started_in / Path(path).expanduser()).exists():
-            config.data[key] = str(started_in.absolute() / Path(path).expanduser())
+    find_data_paths(config.data, started_in=started_in)
     try:
         found = samples.real_samples(config, max_steps=max_steps)
     except UnrolledError as error:

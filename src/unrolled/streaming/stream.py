@@ -18,7 +18,7 @@ from unrolled.streaming.states import leaves, with_leaves
 class Stream:
     """Sequences of which one step after the other arrives.
 
-    After each step, the probabilities are those that `predict` returns for the steps so far.
+    After each step, the probabilities equal the ones that `predict` returns for the steps so far.
 
     steps: the trained run.
     num_streams: sequences that are read at once, >= 1; or None for a single one, whose steps and

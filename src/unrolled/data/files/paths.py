@@ -1,7 +1,7 @@
 """Checks that files exist. Imports no torch and no pandas, so that a wrong path fails at once."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,17 @@ def require_data_paths(data: Mapping[str, Any]) -> None:
                     f"data.{key}={data[key]} is a pipe, which can be read only once; save it as a "
                     f"file, because a run reads its data again when it is resumed or evaluated"
                 )
+
+
+def find_data_paths(data: MutableMapping[Any, Any], *, started_in: Path) -> None:
+    """Make relative paths absolute if there are such files in the folder of the training command.
+
+    data: of the run's config; changed in place.
+    """
+    for key in PATHS:
+        path = data.get(key)
+        if path is not None and (started_in / Path(path).expanduser()).exists():
+            data[key] = str(started_in.absolute() / Path(path).expanduser())
 
 
 def require_path(key: str, value: str) -> Path:
