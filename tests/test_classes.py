@@ -134,11 +134,11 @@ def test_a_file_of_the_working_folder_sets_only_its_own_group(
 
 
 def test_a_package_of_the_users_own_is_allowed_for_one_command() -> None:
-    config = compose("model._target_=my_package.Network")
+    config = compose(f"model._target_={__name__}.Network")
 
-    with allowing(["my_package"]):
+    with allowing([__name__]):
         check_config(config)
-    with pytest.raises(ConfigError, match=r"model\._target_=my_package\.Network.* allow=PACKAGE"):
+    with pytest.raises(ConfigError, match=rf"model\._target_={__name__}\.Network.* allow="):
         check_config(config)
     with pytest.raises(ConfigError, match="allow=os;ls"), allowing(["os;ls"]):
         pass

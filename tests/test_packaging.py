@@ -1,6 +1,7 @@
 """The wheel works from any folder and contains conf/, and scripts/setup protects linked folders."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -49,6 +50,49 @@ def test_an_installed_wheel_trains_from_another_folder(installed, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", "nothing is printed to standard error"
     assert (tmp_path / "outputs" / "debug" / "digits" / "lstm").is_dir()
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / "docs" / page).read_text()
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_example_of_a_model_of_your_own_works_with_an_installed_wheel(installed, tmp_path):
+    """Every command of docs/your-own-model.md, shortened, in a folder with the files it names."""
+    module, snippet = blocks("your-own-model.md", "python")
+    config, gru, _ = blocks("your-own-model.md", "yaml")
+    (tmp_path / "my_cells.py").write_text(module)
+    (tmp_path / "my_cell.yaml").write_text(config)
+    (tmp_path / "my_gru.yaml").write_text(gru)
+    commands = [line for block in blocks("your-own-model.md", "bash") for line in block.split("\n")]
+    commands = [command for command in commands if command]
+    commands.append("unrolled check model=my_gru")
+
+    def carry_out(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-P", *words],  # -P: the working folder is not on the path
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(installed)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    output = {}
+    for command in commands:
+        words = command.split()[1:]
+        short = ["debug=fast", "logger=none"] if words[0] == "train" else []
+        output[command] = carry_out("-m", "unrolled", *words, *short)
+    carry_out("-c", f"import numpy\nx = numpy.zeros((2, 8, 8))\n{snippet}")
+
+    assert output["unrolled check model=my_cell allow=my_cells"].count("passed") == 14
+    sweep = output["unrolled train -m model=lstm,my_cell seed=1,2 allow=my_cells"]
+    assert re.search(r"LeakyUnits +.* 2 ", sweep)
+    assert re.search(r"LSTM +.* 2 ", sweep)
 
 
 @pytest.fixture

@@ -155,8 +155,8 @@ def check_class(key: str, target: object) -> Kind:
     if target in known or is_allowed(target):
         return kind
     raise ConfigError(
-        f"{key}._target_={target}: a class of your own package needs allow={_package_of(target)}"
-        f"{did_you_mean(str(target), known)}; the others are {', '.join(sorted(known))}"
+        f"{key}._target_={target}: need allow={_package_of(target)} for a class of your own "
+        f"package, or one of {', '.join(sorted(known))}{did_you_mean(str(target), known)}"
     )
 
 

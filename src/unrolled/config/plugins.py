@@ -20,7 +20,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathElement
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
@@ -56,7 +56,7 @@ class PluginClasses(ConfigSource):
             provider=self.provider,
             path=self.full_path(),
             config=OmegaConf.create(_config(config_path, found)),
-            header={},
+            header={"package": None},
         )
 
     def is_group(self, config_path: str) -> bool:
@@ -109,8 +109,9 @@ def add_to(search_path: ConfigSearchPath) -> None:
         for point in entry_points(group=GROUP)
         if is_allowed(f"{point.module}.")
     ]
+    path = search_path.get_path()
     for place in dict.fromkeys(places):
-        search_path.append(GROUP, place)
+        path.insert(len(path) - 1, SearchPathElement(GROUP, place))  # Hydra's schema stays last
 
 
 def check_search_path(overrides: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 def own_packages() -> dict[str, str]:
     """Return a hash of the source code of each allowed package, by name; nothing is imported."""
-    return {package: _hash(package) for package in sorted(set(allowed_packages()))}
+    return {package: hash_of(package) for package in sorted(set(allowed_packages()))}
 
 
 def edited_packages(provenance: dict[str, Any]) -> list[str]:
@@ -39,7 +39,8 @@ def warn_if_edited(provenance: dict[str, Any]) -> None:
 
 
 @cache  # this process does not run later edits
-def _hash(package: str) -> str:
+def hash_of(package: str) -> str:
+    """Return a hash of the source code of a package, or "" if it has no files."""
     first, *rest = package.split(".")
     try:
         spec = importlib.util.find_spec(first)

@@ -7,6 +7,7 @@ the same name (an encoder was edited, the data changed), that run is set aside a
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -133,10 +134,7 @@ def _is_same_run(config: DictConfig, folder: RunFolder) -> bool:
     before = folder.provenance()
     if before.get("source_hash") != source_hash():
         return False
-    edited = edited_packages(before)
-    if edited and OmegaConf.is_list(config.ensemble):  # its members may be of any package
-        return False
-    if any(names_class_of(package, config) for package in edited):
+    if is_edited(config, before):
         return False
     recorded = _recorded_fingerprint(folder)
     if recorded is None:  # it ended before the data was loaded
@@ -144,6 +142,17 @@ def _is_same_run(config: DictConfig, folder: RunFolder) -> bool:
     from unrolled.building.data import load_data
 
     return recorded == load_data(config).fingerprint
+
+
+def is_edited(config: DictConfig, provenance: dict[str, Any]) -> bool:
+    """Return whether an allowed package that a job uses has been edited since it ran.
+
+    provenance: of the run of the job.
+    """
+    edited = edited_packages(provenance)
+    if OmegaConf.is_list(config.ensemble):  # its members may be of any package
+        return bool(edited)
+    return any(names_class_of(package, config) for package in edited)
 
 
 def _recorded_fingerprint(folder: RunFolder) -> str | None:
