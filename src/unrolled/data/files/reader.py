@@ -19,6 +19,7 @@ from unrolled.data.files.long_form import from_long_rows
 from unrolled.data.files.notices import detected
 from unrolled.data.files.npz_format import array_parts
 from unrolled.data.files.opening import format_of
+from unrolled.data.files.paths import require_file
 from unrolled.data.files.recordings import Recordings, class_names_of
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.tables import whole_table
@@ -95,7 +96,8 @@ def read_arrays(path: Path, *, labelled: bool) -> Recordings:
     Raises:
         DataError: as `array_parts`.
     """
-    steps = GrowingSteps()
+    require_file(path)
+    steps = GrowingSteps(num_values=path.stat().st_size // 8)  # of 8 bytes, if not compressed
     lengths: list[npt.NDArray[np.int64]] = []
     for part in array_parts(path, labelled=labelled):
         steps.add(part.steps)
