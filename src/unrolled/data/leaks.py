@@ -65,7 +65,7 @@ def leak_warnings(train: Selection, features: Sequence[Feature]) -> list[str]:
     y = train.y.numpy()
     chance = log(LARGEST_CHANCE / (2 * len(features)))  # two rules for each feature
     separates = _have_own_ranges(ranges, train.y) & (_log_chance_of_ranges(y) < chance)
-    constant = _are_constant(ranges) & (train.lengths.max() > 1).item()
+    constant = _are_constant(ranges) & bool(train.lengths.max() > 1)
     columns: dict[str, list[int]] = {}
     for number, feature in enumerate(features):
         columns.setdefault(feature.column, []).append(number)

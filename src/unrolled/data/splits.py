@@ -69,7 +69,7 @@ def hold_out(
     if split != "stratified":
         raise ConfigError(f"data.split={split!r}: need one of {', '.join(SPLITS)}")
     try:
-        kept, held = draw_stratified(y.numpy(), num_held=num_held, seed=seed)
+        rows = draw_stratified(y.numpy(), num_held=num_held, seed=seed)
     except ValueError as error:
         counts = np.unique(y.numpy(), return_counts=True)[1]
         raise DataError(
@@ -77,7 +77,7 @@ def hold_out(
             f"(there are {len(counts)} classes, and the smallest has {min(counts)}; both sets need "
             f"each class); use data.split=random, {_remedy(int(min(counts)))}"
         ) from error
-    return torch.from_numpy(kept), torch.from_numpy(held)
+    return torch.from_numpy(rows[0]), torch.from_numpy(rows[1])
 
 
 def fold_out(

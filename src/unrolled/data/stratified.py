@@ -55,4 +55,5 @@ def _in_proportion(counts: Rows, num: int, rng: np.random.RandomState) -> Rows:
         chosen = rng.choice(tied, size=min(len(tied), num_left), replace=False)
         shares[chosen] += 1
         num_left -= len(chosen)
-    return shares.astype(np.int64)
+    rounded: Rows = shares.astype(np.int64)
+    return rounded

@@ -1,6 +1,6 @@
 """Reads a CSV file, a Parquet file or a folder of CSV files as a series of tables."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -11,10 +11,13 @@ from unrolled.data.files.csv_tables import csv_tables
 from unrolled.data.files.folders import FILE, Folder
 from unrolled.data.files.joined_time import join_time, parts_of
 from unrolled.data.files.opening import format_of
+from unrolled.data.files.packed import PackedColumn, unpacked
 from unrolled.data.files.parquet_tables import parquet_errors, parquet_tables
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.tabular import Table
 from unrolled.errors import DataError
+
+PART_CELLS = 2**17  # tables with fewer cells are joined with the next ones
 
 
 def tables_of(path: Path, schema: Schema, *, labelled: bool) -> Iterator[Table]:
@@ -68,34 +71,127 @@ def dialect_in(path: Path, schema: Schema) -> Dialect:
 
 
 class Joined(Table):
-    """All rows of several tables.
+    """All rows of several tables, in little memory until all columns are needed at once.
 
-    parts: in order.
+    path: for messages.
+    read: returns the tables in order, at least one.
     """
 
-    def __init__(self, path: Path, parts: list[Table]) -> None:
-        frames = [part.frame for part in parts]
-        frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
-        super().__init__(path, frame, dialect=parts[0].dialect)
-        self.origins = [(len(part), part.path, part.first_row, part.dialect) for part in parts]
+    def __init__(self, path: Path, read: Callable[[], Iterable[Table]]) -> None:
+        self.path = path
+        self._read = read
+        self.first_row = 0
+        self.origins: list[tuple[int, Path, int, Dialect | None]] = []
+        self._parts: list[dict[str, PackedColumn]] = []
+        self._whole: pd.DataFrame | None = None
+        some: list[dict[str, PackedColumn]] = []
+        num_cells = 0
+        for table in read():
+            self.origins.append((len(table), table.path, table.first_row, table.dialect))
+            frame = table.frame
+            some.append({str(name): PackedColumn.of(frame[name]) for name in frame})
+            num_cells += frame.size
+            if num_cells >= PART_CELLS:
+                self._parts.append(_merged(some))
+                some, num_cells = [], 0
+        if some:
+            self._parts.append(_merged(some))
+        self.dialect = self.origins[0][3]
+
+    def __len__(self) -> int:
+        return sum(num for num, *_ in self.origins)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """All columns; the parts are given up for it."""
+        if self._whole is None:
+            self._whole = pd.DataFrame({name: self.column(name) for name in self.columns})
+            self._parts = []
+        return self._whole
+
+    @property
+    def columns(self) -> list[str]:
+        """Column names in the order of the file."""
+        return list(map(str, self._parts[0] if self._whole is None else self._whole.columns))
+
+    @property
+    def num_parts(self) -> int:
+        """How many tables `parts` yields."""
+        return max(1, len(self._parts))
+
+    def column(self, name: str) -> pd.Series:
+        """Return a column."""
+        if self._whole is not None:
+            return self._whole[name]
+        return unpacked([part[name] for part in self._parts])
+
+    def parts(self) -> Iterator[Table]:
+        """Yield the rows in order, some at a time; the table itself if it has one part."""
+        if self.num_parts == 1:
+            yield self
+            return
+        for part in self._parts:
+            yield Part(self, part)
+
+    def take_parts(self) -> Iterator[Table]:
+        """Yield the rows as `parts` does, and free the memory of each part before the next."""
+        while self._parts:
+            yield Part(self, self._parts.pop(0))
+
+    def read_again(self) -> "Joined":
+        """Return the table from the file, after its parts were taken."""
+        return Joined(self.path, self._read)
 
     def place(self, row: int, column: str | None = None, *, short: bool = False) -> str:
         """Return the place of a cell for a message: file, line and column."""
         for num, path, first_row, dialect in self.origins:
             if row < num:
-                table = Table(path, self.frame[:0], first_row=first_row, dialect=dialect)
+                table = Table(path, pd.DataFrame(), first_row=first_row, dialect=dialect)
                 return table.place(row, column, short=short)
             row -= num
         raise AssertionError("the table has no such row")
 
 
-def whole_table(path: Path, schema: Schema, *, labelled: bool) -> Table:
+class Part(Table):
+    """Some rows of a joined table; a column is unpacked when it is needed."""
+
+    def __init__(self, whole: Joined, packed: dict[str, PackedColumn]) -> None:
+        self.path = whole.path
+        self.first_row = 0
+        self.dialect = whole.dialect
+        self._packed = packed
+
+    def __len__(self) -> int:
+        return len(next(iter(self._packed.values())).cells)
+
+    @property
+    def columns(self) -> list[str]:
+        """Column names in the order of the file."""
+        return list(self._packed)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """All columns, copied."""
+        return pd.DataFrame({name: self.column(name) for name in self._packed})
+
+    def column(self, name: str) -> pd.Series:
+        """Return a column."""
+        return self._packed[name].unpacked()
+
+
+def _merged(parts: list[dict[str, PackedColumn]]) -> dict[str, PackedColumn]:
+    if len(parts) == 1:
+        return parts[0]
+    return {name: PackedColumn.of(unpacked([part[name] for part in parts])) for name in parts[0]}
+
+
+def whole_table(path: Path, schema: Schema, *, labelled: bool) -> Joined:
     """Return all rows of a file or folder.
 
     Raises:
         DataError: as `tables_of`.
     """
-    return Joined(path, list(tables_of(path, schema, labelled=labelled)))
+    return Joined(path, lambda: tables_of(path, schema, labelled=labelled))
 
 
 def count_rows(path: Path, schema: Schema) -> int:
