@@ -175,6 +175,7 @@ def test_a_table_in_parts_is_read_like_one_part(
     with pytest.MonkeyPatch.context() as patch:
         small_pieces(patch)
         patch.setattr(tables, "PART_CELLS", 1)
+        patch.setattr(parquet_tables, "PART_CELLS", 6)
         patch.setattr(bookkeeping, "NUM_FIRST", 2)
         several = fit_schema(schema, path)
     assert several[0] == one[0]

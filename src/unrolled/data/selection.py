@@ -84,17 +84,21 @@ def joined(blocks: Iterator[Sequences], *, num_sequences: int) -> Sequences:
     """Return the sequences of all blocks, with x in single precision.
 
     blocks: at least one; all are padded to the same number of steps.
-    num_sequences: of all blocks together (n). With it, x is allocated once.
+    num_sequences: of all blocks together (n). With it, each tensor is allocated once.
     """
-    x = torch.zeros(0)
-    others: list[tuple[Tensor, ...]] = []
+    tensors: list[Tensor] = []
     first_row = 0
     for block in blocks:
-        if not others:
-            x = torch.empty(num_sequences, *block.x.shape[1:])
-        x[first_row : first_row + len(block)] = block.x
-        others.append(block.tensors()[1:])
-        first_row += len(block)
+        if not tensors:
+            rows = (num_sequences,)
+            tensors = [
+                torch.empty(*rows, *block.x.shape[1:]),
+                *(part.new_empty(rows) for part in block.tensors()[1:]),
+            ]
+        last_row = first_row + len(block)
+        for whole, part in zip(tensors, block.tensors(), strict=True):
+            whole[first_row:last_row] = part
+        first_row = last_row
     assert first_row == num_sequences
-    lengths, y, ids = (torch.cat(parts) for parts in zip(*others, strict=True))
+    x, lengths, y, ids = tensors
     return Sequences(x=x, lengths=lengths, y=y, ids=ids)

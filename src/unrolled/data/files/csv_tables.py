@@ -19,7 +19,7 @@ from unrolled.data.files.packed import as_categories
 from unrolled.data.files.tabular import EMPTY_CELLS, Table
 from unrolled.errors import DataError
 
-BLOCK_BYTES = 2**22
+BLOCK_BYTES = 2**20
 NO_VALUE = sorted(
     {form(cell) for cell in EMPTY_CELLS for form in (str, str.upper, str.title)} | {"NaN"}
 )

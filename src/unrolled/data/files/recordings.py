@@ -15,6 +15,8 @@ from unrolled.data.files.tabular import shown
 from unrolled.data.files.words import Words, different
 from unrolled.errors import DataError
 
+NUM_COPIES = 8  # into which an array is divided to sort it with little memory
+
 
 @dataclass(frozen=True)
 class Recordings:
@@ -55,14 +57,22 @@ class Recordings:
     def sorted(self) -> "Recordings":
         """Return the recordings sorted by id, so that results do not depend on the file's order.
 
-        Sequences without ids keep their order.
+        Sequences without ids keep their order. The values may be sorted in their place, so these
+        recordings cannot be used afterwards.
         """
         if isinstance(self.ids, Numbered) or all(map(str.__le__, self.ids, self.ids[1:])):
             return self
-        return self.take(sorted(range(len(self)), key=self.ids.__getitem__))
+        rows = sorted(range(len(self)), key=self.ids.__getitem__)
+        if (self.lengths == self.lengths[0]).all() and self.steps.flags.writeable:
+            return self._of(rows, _sorted_in_place(self.steps, rows))
+        return self.take(rows)
 
     def take(self, rows: Sequence[int]) -> "Recordings":
         """Return the recordings of these rows, in that order."""
+        return self._of(rows, self._steps_of(rows))
+
+    def _of(self, rows: Sequence[int], steps: npt.NDArray[np.float64]) -> "Recordings":
+        """Return the recordings of these rows, which have these steps."""
 
         def of(column: Sequence[Any] | None) -> Any:
             if isinstance(column, Words):
@@ -71,7 +81,7 @@ class Recordings:
 
         return Recordings(
             ids=of(self.ids),
-            steps=self._steps_of(rows),
+            steps=steps,
             lengths=self.lengths[rows],
             labels=of(self.labels),
             feature_names=self.feature_names,
@@ -142,6 +152,21 @@ class Recordings:
             ids=torch.arange(first_id, first_id + len(self)),
             step_y=step_y,
         )
+
+
+def _sorted_in_place(
+    steps: npt.NDArray[np.float64], rows: Sequence[int]
+) -> npt.NDArray[np.float64]:
+    """Return the steps of sequences of equal length in another order, some columns at a time.
+
+    steps: of all sequences, (n t, d).
+    """
+    flat = steps.reshape(len(rows), -1)  # a view
+    width = -(-flat.shape[1] // NUM_COPIES)
+    for start in range(0, flat.shape[1], width):
+        columns = flat[:, start : start + width]
+        columns[:] = columns[rows]
+    return flat.reshape(steps.shape)
 
 
 def _numbers(

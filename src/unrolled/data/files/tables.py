@@ -11,8 +11,8 @@ from unrolled.data.files.csv_tables import csv_tables
 from unrolled.data.files.folders import FILE, Folder
 from unrolled.data.files.joined_time import join_time, parts_of
 from unrolled.data.files.opening import format_of
-from unrolled.data.files.packed import PackedColumn, unpacked
-from unrolled.data.files.parquet_tables import parquet_errors, parquet_tables
+from unrolled.data.files.packed import PackedTable, joined, unpacked
+from unrolled.data.files.parquet_tables import parquet_errors, parquet_parts, parquet_tables
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.tabular import Table
 from unrolled.errors import DataError
@@ -20,10 +20,14 @@ from unrolled.errors import DataError
 PART_CELLS = 2**17  # tables with fewer cells are joined with the next ones
 
 
-def tables_of(path: Path, schema: Schema, *, labelled: bool) -> Iterator[Table]:
+def tables_of(
+    path: Path, schema: Schema, *, labelled: bool, at_once: bool = False
+) -> Iterator[Table]:
     """Yield the rows of a file or folder in order, some at a time.
 
     A folder gets the columns `file` and, if labelled, the label.
+
+    at_once: whether all rows may be in memory before the first table is yielded.
 
     Raises:
         DataError: the file is missing, empty or damaged. The message names file and line.
@@ -41,13 +45,16 @@ def tables_of(path: Path, schema: Schema, *, labelled: bool) -> Iterator[Table]:
                 yield table
                 first_row += len(table)
         return
-    for table in _of_file(path, schema):
+    for table in _of_file(path, schema, at_once=at_once):
         join_time(table, schema.time)
         yield table
 
 
-def _of_file(path: Path, schema: Schema) -> Iterator[Table]:
-    if format_of(path) == "parquet":
+def _of_file(path: Path, schema: Schema, *, at_once: bool = False) -> Iterator[Table]:
+    tables: Iterator[Table]
+    if format_of(path) == "parquet" and at_once and not parts_of(schema.time):
+        tables = parquet_parts(path)
+    elif format_of(path) == "parquet":
         needed = None
         if schema.is_fitted and schema.form == "long":
             times = chain.from_iterable(parts_of(schema.time))
@@ -82,20 +89,19 @@ class Joined(Table):
         self._read = read
         self.first_row = 0
         self.origins: list[tuple[int, Path, int, Dialect | None]] = []
-        self._parts: list[dict[str, PackedColumn]] = []
+        self._parts: list[PackedTable] = []
         self._whole: pd.DataFrame | None = None
-        some: list[dict[str, PackedColumn]] = []
+        some: list[PackedTable] = []
         num_cells = 0
         for table in read():
             self.origins.append((len(table), table.path, table.first_row, table.dialect))
-            frame = table.frame
-            some.append({str(name): PackedColumn.of(frame[name]) for name in frame})
-            num_cells += frame.size
+            some.append(PackedTable.of(table))
+            num_cells += len(table) * len(table.columns)
             if num_cells >= PART_CELLS:
-                self._parts.append(_merged(some))
+                self._parts.append(joined(some))
                 some, num_cells = [], 0
         if some:
-            self._parts.append(_merged(some))
+            self._parts.append(joined(some))
         self.dialect = self.origins[0][3]
 
     def __len__(self) -> int:
@@ -112,7 +118,9 @@ class Joined(Table):
     @property
     def columns(self) -> list[str]:
         """Column names in the order of the file."""
-        return list(map(str, self._parts[0] if self._whole is None else self._whole.columns))
+        if self._whole is None:
+            return self._parts[0].columns
+        return list(map(str, self._whole.columns))
 
     @property
     def num_parts(self) -> int:
@@ -123,20 +131,19 @@ class Joined(Table):
         """Return a column."""
         if self._whole is not None:
             return self._whole[name]
-        return unpacked([part[name] for part in self._parts])
+        return unpacked(part.packed[name] for part in self._parts)
 
     def parts(self) -> Iterator[Table]:
         """Yield the rows in order, some at a time; the table itself if it has one part."""
         if self.num_parts == 1:
             yield self
-            return
-        for part in self._parts:
-            yield Part(self, part)
+        else:
+            yield from self._parts
 
     def take_parts(self) -> Iterator[Table]:
         """Yield the rows as `parts` does, and free the memory of each part before the next."""
         while self._parts:
-            yield Part(self, self._parts.pop(0))
+            yield self._parts.pop(0)
 
     def read_again(self) -> "Joined":
         """Return the table from the file, after its parts were taken."""
@@ -152,46 +159,13 @@ class Joined(Table):
         raise AssertionError("the table has no such row")
 
 
-class Part(Table):
-    """Some rows of a joined table; a column is unpacked when it is needed."""
-
-    def __init__(self, whole: Joined, packed: dict[str, PackedColumn]) -> None:
-        self.path = whole.path
-        self.first_row = 0
-        self.dialect = whole.dialect
-        self._packed = packed
-
-    def __len__(self) -> int:
-        return len(next(iter(self._packed.values())).cells)
-
-    @property
-    def columns(self) -> list[str]:
-        """Column names in the order of the file."""
-        return list(self._packed)
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """All columns, copied."""
-        return pd.DataFrame({name: self.column(name) for name in self._packed})
-
-    def column(self, name: str) -> pd.Series:
-        """Return a column."""
-        return self._packed[name].unpacked()
-
-
-def _merged(parts: list[dict[str, PackedColumn]]) -> dict[str, PackedColumn]:
-    if len(parts) == 1:
-        return parts[0]
-    return {name: PackedColumn.of(unpacked([part[name] for part in parts])) for name in parts[0]}
-
-
 def whole_table(path: Path, schema: Schema, *, labelled: bool) -> Joined:
     """Return all rows of a file or folder.
 
     Raises:
         DataError: as `tables_of`.
     """
-    return Joined(path, lambda: tables_of(path, schema, labelled=labelled))
+    return Joined(path, lambda: tables_of(path, schema, labelled=labelled, at_once=True))
 
 
 def count_rows(path: Path, schema: Schema) -> int:
