@@ -1,6 +1,8 @@
 """Properties of every file format: written sequences are read back, whole or in pieces."""
 
+import operator
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -13,8 +15,9 @@ from hypothesis import strategies as st
 
 from conftest import compose
 from unrolled.building.data import load_data
-from unrolled.data.files import csv_tables, npz_format, parquet_tables
+from unrolled.data.files import bookkeeping, csv_tables, npz_format, parquet_tables, tables
 from unrolled.data.files.reader import fit_schema, read_recordings
+from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.streaming import pieces_of
 
@@ -151,15 +154,44 @@ def test_written_sequences_are_read_back(name: str, written: Written, tmp_path: 
     assert_equal(list(found.values), written.values)
 
 
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_tables, "BLOCK_BYTES", 60)
+    monkeypatch.setattr(parquet_tables, "NUM_CELLS", 6)
+    monkeypatch.setattr(npz_format, "NUM_VALUES", 3)
+
+
+@pytest.mark.parametrize("name", [name for name in WRITERS if "long" in name or "wide" in name])
+@pytest.mark.parametrize("shuffled", [False, True])
+@few
+@given(written=data_sets())
+def test_a_table_in_parts_is_read_like_one_part(
+    name: str, shuffled: bool, written: Written, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    schema = write_table(written, path)
+    if shuffled and path.suffix == ".csv":
+        pd.read_csv(path).sample(frac=1, random_state=1).to_csv(path, index=False)
+    one = fit_schema(schema, path)
+    with pytest.MonkeyPatch.context() as patch:
+        small_pieces(patch)
+        patch.setattr(tables, "PART_CELLS", 1)
+        patch.setattr(parquet_tables, "PART_CELLS", 6)
+        patch.setattr(bookkeeping, "NUM_FIRST", 2)
+        several = fit_schema(schema, path)
+    assert several[0] == one[0]
+    for field in fields(Recordings):
+        found, expected = (getattr(each[1], field.name) for each in (several, one))
+        same = np.array_equal if isinstance(expected, np.ndarray) else operator.eq
+        assert same(found, expected), field.name
+
+
 @each_format
 @few
 @given(written=data_sets())
 def test_pieces_of_a_file_are_the_whole(
     name: str, written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_tables, "BLOCK_BYTES", 60)
-    monkeypatch.setattr(parquet_tables, "NUM_CELLS", 6)
-    monkeypatch.setattr(npz_format, "NUM_VALUES", 3)
+    small_pieces(monkeypatch)
     schema, whole = fit_schema(WRITERS[name](written, tmp_path / name), tmp_path / name)
     found: list[np.ndarray] = []
     for piece in pieces_of(schema, tmp_path / name, labelled=False):

@@ -43,6 +43,28 @@ def test_a_stratified_split_keeps_the_share_of_each_class_within_one(num: int, s
     assert (counts - expected).abs().max() <= 1
 
 
+@few
+@given(
+    y=st.lists(st.integers(0, 4), min_size=20, max_size=60),
+    share=st.floats(0.2, 0.8),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_a_stratified_split_is_the_one_of_scikit_learn(
+    y: list[int], share: float, seed: int
+) -> None:
+    from sklearn.model_selection import train_test_split
+
+    y, size = [*y, 0, 0, 1, 1], round(share * len(y))
+    try:
+        expected = train_test_split(range(len(y)), test_size=size, stratify=y, random_state=seed)
+    except ValueError:
+        with pytest.raises(DataError):
+            hold_out(torch.tensor(y), size=size, split="stratified", seed=seed)
+    else:
+        found = hold_out(torch.tensor(y), size=size, split="stratified", seed=seed)
+        assert [rows.tolist() for rows in found] == expected
+
+
 @each_split
 def test_the_same_seed_gives_the_same_split(split: str) -> None:
     one = hold_out(Y, size=20, split=split, seed=5)

@@ -21,6 +21,7 @@ from unrolled.contracts import Feature, real_steps
 from unrolled.data.selection import Selection
 
 MAX_VALUES = 10_000_000  # steps times features; a larger set is not searched
+NUM_SAMPLED = 2000  # sequences that show for most features that they give nothing away
 LARGEST_CHANCE = 1e-3  # of at least one report, if no feature depends on the label
 
 
@@ -58,11 +59,13 @@ def leak_warnings(train: Selection, features: Sequence[Feature]) -> list[str]:
     num_values = int(train.lengths.sum()) * train.num_features
     if num_values > MAX_VALUES or train.sequences.step_y is not None:
         return []
+    if len(train) > 2 * NUM_SAMPLED and not _may_leak(train):
+        return []
     ranges = Ranges.of(train)
     y = train.y.numpy()
     chance = log(LARGEST_CHANCE / (2 * len(features)))  # two rules for each feature
     separates = _have_own_ranges(ranges, train.y) & (_log_chance_of_ranges(y) < chance)
-    constant = np.asarray((ranges.low == ranges.high).all(dim=0)) & (train.lengths.max() > 1).item()
+    constant = _are_constant(ranges) & bool(train.lengths.max() > 1)
     columns: dict[str, list[int]] = {}
     for number, feature in enumerate(features):
         columns.setdefault(feature.column, []).append(number)
@@ -83,6 +86,25 @@ def leak_warnings(train: Selection, features: Sequence[Feature]) -> list[str]:
         f"derived from the label; to leave it out, {features[columns[column][0]].leave_out}"
         for column, what in found.items()
     ]
+
+
+def _may_leak(train: Selection) -> bool:
+    """Return False if some of the sequences show that no feature gives the label away.
+
+    Ranges that overlap in a sample overlap in the whole set, and a feature that varies within a
+    sequence is not constant.
+    """
+    rows = train.rows[:: len(train) // NUM_SAMPLED]
+    sample = Selection(train.sequences, rows)
+    if len(torch.unique(sample.y)) < 2:
+        return True
+    ranges = Ranges.of(sample)
+    return bool((_have_own_ranges(ranges, sample.y) | _are_constant(ranges)).any())
+
+
+def _are_constant(ranges: Ranges) -> npt.NDArray[np.bool_]:
+    """Return which features are constant within each sequence, (d,)."""
+    return np.asarray((ranges.low == ranges.high).all(dim=0))
 
 
 def _have_own_ranges(ranges: Ranges, y: Int[Tensor, " n"]) -> npt.NDArray[np.bool_]:

@@ -9,7 +9,10 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from unrolled.contracts import real_steps
-from unrolled.data.selection import Selection
+from unrolled.data.selection import BLOCK_VALUES, Selection
+
+Keys = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.intp]
 
 
 def repeated(sets: Sequence[Selection]) -> list[Bool[Tensor, " n"]]:
@@ -17,23 +20,39 @@ def repeated(sets: Sequence[Selection]) -> list[Bool[Tensor, " n"]]:
 
     Sequences are found by a 64-bit hash, and then compared value by value.
     """
-    width = max(int(one.lengths.max()) * one.num_features for one in sets)
+    width = max(int(one.sequences.lengths.max()) * one.num_features for one in sets)
     factors = np.random.default_rng(0).integers(1, 2**62, size=width + 1)
-    earlier: list[tuple[Selection, npt.NDArray[np.int64], npt.NDArray[np.intp]]] = []
-    every = []
-    for part in sets:
-        keys = _hashes(part, factors)
-        found = np.zeros(len(part), dtype=bool)
-        for other, other_keys, rows in earlier:
-            places = np.searchsorted(other_keys, keys).clip(max=len(other_keys) - 1)
-            for row in np.flatnonzero(other_keys[places] == keys):
-                found[row] |= _is_same(part, int(row), other, int(rows[places[row]]))
-        earlier.append((part, *np.unique(keys, return_index=True)))
-        every.append(torch.from_numpy(found))
-    return every
+    keys = _keys(sets, factors)
+    every = [np.zeros(len(part), dtype=bool) for part in sets]
+    in_order = np.sort(np.concatenate(keys))
+    twice = np.unique(in_order[1:][in_order[1:] == in_order[:-1]])
+    if not len(twice):
+        return [torch.from_numpy(found) for found in every]
+    earlier: list[tuple[Selection, Keys, Rows]] = []
+    for part, part_keys, found in zip(sets, keys, every, strict=True):
+        rows = np.flatnonzero(np.isin(part_keys, twice))
+        for other, other_keys, other_rows in earlier:
+            places = np.searchsorted(other_keys, part_keys[rows]).clip(max=len(other_keys) - 1)
+            is_pair = other_keys[places] == part_keys[rows]
+            pairs = rows[is_pair], other_rows[places[is_pair]]
+            found[pairs[0]] |= _are_same(part, pairs[0], other, pairs[1])
+        if len(rows):
+            distinct, first = np.unique(part_keys[rows], return_index=True)
+            earlier.append((part, distinct, rows[first]))
+    return [torch.from_numpy(found) for found in every]
 
 
-def _hashes(part: Selection, factors: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _keys(sets: Sequence[Selection], factors: Keys) -> list[Keys]:
+    """Return a hash of each sequence of each set.
+
+    Sequences are hashed in the order in which they are in memory, which is several times as fast.
+    """
+    sources = {id(part.sequences): Selection.of_all(part.sequences) for part in sets}
+    hashes = {name: _hashes(source, factors) for name, source in sources.items()}
+    return [hashes[id(part.sequences)][part.rows.numpy()] for part in sets]
+
+
+def _hashes(part: Selection, factors: Keys) -> Keys:
     """Return a hash of the real steps of each sequence: a random linear function of their bits."""
     hashes = []
     for block in part.blocks():
@@ -46,10 +65,20 @@ def _hashes(part: Selection, factors: npt.NDArray[np.int64]) -> npt.NDArray[np.i
     return np.concatenate(hashes)
 
 
-def _is_same(one: Selection, row: int, other: Selection, other_row: int) -> bool:
-    row, other_row = int(one.rows[row]), int(other.rows[other_row])
-    length = int(one.sequences.lengths[row])
-    if length != int(other.sequences.lengths[other_row]):
-        return False
-    x, y = one.sequences.x[row, :length], other.sequences.x[other_row, :length]
-    return np.array_equal(x.numpy(), y.numpy(), equal_nan=True)
+def _are_same(
+    one: Selection, rows: Rows, other: Selection, other_rows: Rows
+) -> npt.NDArray[np.bool_]:
+    """Return whether sequences of two sets have the same real steps, pair by pair."""
+    same = []
+    at_once = max(1, BLOCK_VALUES // (one.sequences.x.shape[1] * one.num_features))
+    for start in range(0, len(rows), at_once):
+        pair = [
+            part.sequences.take(part.rows[torch.from_numpy(some[start : start + at_once])])
+            for part, some in ((one, rows), (other, other_rows))
+        ]
+        width = min(block.x.shape[1] for block in pair)
+        x, y = (block.x[:, :width] for block in pair)
+        equal = ((x == y) | (x.isnan() & y.isnan())).all(dim=2)
+        equal |= ~real_steps(pair[0].lengths, width)
+        same.append((equal.all(dim=1) & (pair[0].lengths == pair[1].lengths)).numpy())
+    return np.concatenate(same) if same else np.zeros(0, dtype=bool)

@@ -60,30 +60,45 @@ class Selection:
         """Yield the sequences in order, some at a time, with x in double precision.
 
         They are padded to the longest of them, so that nothing depends on sequences of other sets.
+        A block may share memory with the set, so it must not be changed.
         """
         num_steps = int(self.lengths.max())
         num_values = num_steps * self.num_features
         for rows in torch.split(self.rows, max(1, BLOCK_VALUES // num_values)):
-            block = self.sequences.take(rows)
+            block = self._block(rows)
             step_y = None if block.step_y is None else block.step_y[:, :num_steps]
             yield replace(block, x=block.x[:, :num_steps].double(), step_y=step_y)
+
+    def _block(self, rows: Int[Tensor, " m"]) -> Sequences:
+        """Return the sequences of some rows, without a copy if they are consecutive."""
+        first, last = int(rows[0]), int(rows[-1])
+        if last - first != len(rows) - 1 or not bool((rows.diff() == 1).all()):
+            return self.sequences.take(rows)
+        whole, these = self.sequences, slice(first, last + 1)
+        x, lengths, y, ids = (tensor[these] for tensor in whole.tensors())
+        step_y = None if whole.step_y is None else whole.step_y[these]
+        return Sequences(x=x, lengths=lengths, y=y, ids=ids, step_y=step_y)
 
 
 def joined(blocks: Iterator[Sequences], *, num_sequences: int) -> Sequences:
     """Return the sequences of all blocks, with x in single precision.
 
     blocks: at least one; all are padded to the same number of steps.
-    num_sequences: of all blocks together (n). With it, x is allocated once.
+    num_sequences: of all blocks together (n). With it, each tensor is allocated once.
     """
-    x = torch.zeros(0)
-    others: list[tuple[Tensor, ...]] = []
+    tensors: list[Tensor] = []
     first_row = 0
     for block in blocks:
-        if not others:
-            x = torch.empty(num_sequences, *block.x.shape[1:])
-        x[first_row : first_row + len(block)] = block.x
-        others.append(block.tensors()[1:])
-        first_row += len(block)
+        if not tensors:
+            rows = (num_sequences,)
+            tensors = [
+                torch.empty(*rows, *block.x.shape[1:]),
+                *(part.new_empty(rows) for part in block.tensors()[1:]),
+            ]
+        last_row = first_row + len(block)
+        for whole, part in zip(tensors, block.tensors(), strict=True):
+            whole[first_row:last_row] = part
+        first_row = last_row
     assert first_row == num_sequences
-    lengths, y, ids = (torch.cat(parts) for parts in zip(*others, strict=True))
+    x, lengths, y, ids = tensors
     return Sequences(x=x, lengths=lengths, y=y, ids=ids)

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from unrolled.config.choices import SPLITS
+from unrolled.data.stratified import draw_stratified
 from unrolled.errors import ConfigError, DataError
 
 log = logging.getLogger(__name__)
@@ -67,12 +68,8 @@ def hold_out(
         return _apart(earlier, held, spans=spans, groups=groups), held
     if split != "stratified":
         raise ConfigError(f"data.split={split!r}: need one of {', '.join(SPLITS)}")
-    from sklearn.model_selection import train_test_split  # late: prediction does without
-
     try:
-        kept, held = train_test_split(
-            np.arange(len(y)), test_size=num_held, stratify=y.numpy(), random_state=seed
-        )
+        rows = draw_stratified(y.numpy(), num_held=num_held, seed=seed)
     except ValueError as error:
         counts = np.unique(y.numpy(), return_counts=True)[1]
         raise DataError(
@@ -80,7 +77,7 @@ def hold_out(
             f"(there are {len(counts)} classes, and the smallest has {min(counts)}; both sets need "
             f"each class); use data.split=random, {_remedy(int(min(counts)))}"
         ) from error
-    return torch.from_numpy(kept), torch.from_numpy(held)
+    return torch.from_numpy(rows[0]), torch.from_numpy(rows[1])
 
 
 def fold_out(

@@ -46,8 +46,3 @@ def read_annotations(table: Table, schema: Schema, *, labelled: bool) -> Annotat
 
 def _text(table: Table, column: str | None) -> Words | None:
     return None if column is None else table.text(column)
-
-
-def as_list(words: Words | None) -> list[str] | None:
-    """Return the word of each row, or None."""
-    return None if words is None else words.tolist()

@@ -22,15 +22,25 @@ def archive_label(table: Table) -> str | None:
     """
     if table.dialect is None or table.dialect.header:
         return None
-    frame = table.frame
-    if frame.shape[1] <= FEWEST_STEPS or any(kind.kind not in "iuf" for kind in frame.dtypes):
+    names = table.columns
+    if len(names) <= FEWEST_STEPS:
         return None
-    first = frame.iloc[:, 0].to_numpy(dtype=np.float64)
+    if any(part.column(name).dtype.kind not in "iuf" for part in table.parts() for name in names):
+        return None
+    first = table.column(names[0]).to_numpy(dtype=np.float64)
     num_classes = len(np.unique(first))
     if not (first == np.round(first)).all() or not 2 <= num_classes <= len(first) / 2:
         return None
-    if NAME.fullmatch(table.path.name) is None:
-        steps = frame.iloc[:, 1:].to_numpy(dtype=np.float64)
-        if (np.isnan(steps) | (steps == np.round(steps))).all(axis=0).any():
-            return None
-    return str(frame.columns[0])
+    is_named = NAME.fullmatch(table.path.name) is not None
+    if not is_named and any(_is_whole(table, name) for name in names[1:]):
+        return None
+    return names[0]
+
+
+def _is_whole(table: Table, name: str) -> bool:
+    """Return whether a column holds whole numbers and empty cells only."""
+    for part in table.parts():
+        cells = part.column(name).to_numpy(dtype=np.float64)
+        if not (np.isnan(cells) | (cells == np.round(cells))).all():
+            return False
+    return True

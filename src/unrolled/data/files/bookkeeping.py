@@ -19,6 +19,8 @@ OWNER_NAMES = (
 )
 TIME_NAMES = r".*(time|date|epoch).*|day|.*_(s|ms|us|ns)|unix.*|ts"
 
+NUM_FIRST = 1000  # rows that show for most columns that they are features
+
 
 def bookkeeping(
     table: Table, names: Sequence[str], *, identity: str | None, label: str | None
@@ -31,13 +33,15 @@ def bookkeeping(
     Returns: the reason by column, twice: columns to leave out, and columns whose content alone is
         suspicious, which are kept.
     """
-    frame = table.frame
-    labels = None if label is None else pd.factorize(frame[label])[0]
-    owners = None if identity is None else pd.factorize(frame[identity])[0]
     out: dict[str, str] = {}
     kept: dict[str, str] = {}
+    names = _suspicious(table, names, identity=identity, label=label)
+    if not names:
+        return out, kept
+    labels = None if label is None else pd.factorize(table.column(label))[0]
+    owners = None if identity is None else pd.factorize(table.column(identity))[0]
     for name in names:
-        column = frame[name]
+        column = table.column(name)
         reason = ""
         if _counts_rows(column):
             reason, pattern = "numbers the rows", ROW_NAMES
@@ -59,6 +63,43 @@ def bookkeeping(
     return out, kept
 
 
+def _suspicious(
+    table: Table, names: Sequence[str], *, identity: str | None, label: str | None
+) -> list[str]:
+    """Return the columns of which the first rows alone do not show that they are features."""
+    head = next(table.parts())
+    if len(head) < NUM_FIRST:
+        return list(names)
+
+    def codes_of(name: str | None) -> np.ndarray | None:
+        return None if name is None else pd.factorize(head.column(name)[:NUM_FIRST])[0]
+
+    labels, owners = codes_of(label), codes_of(identity)
+    found = []
+    for name in names:
+        column = head.column(name)[:NUM_FIRST]
+        codes = pd.factorize(column)[0]
+        if (
+            re.fullmatch(SPLIT_NAMES, name, re.IGNORECASE)
+            or holds_dates(column)
+            or _counts_rows(column)
+            or (labels is not None and _is_function_of(labels, codes))
+            or (owners is not None and (_rises(column) or _is_function_of(owners, codes)))
+        ):
+            found.append(name)
+    return found
+
+
+def _is_function_of(codes: np.ndarray, values: np.ndarray) -> bool:
+    """Return whether rows with the same code have the same value.
+
+    A negative code is a missing value, which decides nothing.
+    """
+    if codes.max() < 0:
+        return True
+    return bool((values == values[_first_rows(codes)][codes]).all())
+
+
 def _counts_rows(column: pd.Series) -> bool:
     if column.dtype.kind not in "iu" or len(column) < 3:
         return False
@@ -74,7 +115,7 @@ def _is_copy(column: pd.Series, labels: np.ndarray) -> bool:
         return False
     if len(codes) < 3 * (labels.max() + 1):
         return False  # too few rows to be more than chance
-    return bool((codes == codes[_first_rows(labels)][labels]).all())
+    return _is_function_of(labels, codes)
 
 
 def _is_split(column: pd.Series, name: str) -> bool:

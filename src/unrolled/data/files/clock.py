@@ -37,7 +37,7 @@ class Clock:
             DataError: the column is missing, a cell is empty or not a time, or of another kind.
         """
         table.require([self.column])
-        series = table.frame[self.column]
+        series = table.column(self.column)
         if series.dtype.kind in "iuf" and not series.isna().any():
             return self._numbers(table, series)
         if series.dtype.kind == "m":

@@ -73,6 +73,9 @@ def _detect_form(table: Table, column: str | None) -> str:
     """Return `long` if an id occurs more than once, because each row is then a step."""
     if column is None:
         return "wide"
+    first = next(table.parts()).text(column)
+    if len(first.names) < len(first):
+        return "long"
     words = table.text(column)
     return "long" if len(words.names) < len(words) else "wide"
 

@@ -15,10 +15,11 @@ import pandas as pd
 
 from unrolled.data.files.csv_rows import Dialect, csv_rows
 from unrolled.data.files.opening import open_bytes
+from unrolled.data.files.packed import as_categories
 from unrolled.data.files.tabular import EMPTY_CELLS, Table
 from unrolled.errors import DataError
 
-BLOCK_BYTES = 2**22
+BLOCK_BYTES = 2**20
 NO_VALUE = sorted(
     {form(cell) for cell in EMPTY_CELLS for form in (str, str.upper, str.title)} | {"NaN"}
 )
@@ -74,6 +75,7 @@ def _parsed(path: Path, block: bytes, dialect: Dialect, text: Collection[str]) -
     if b"\0" in block or not _is_utf8(block) or _has_stray_quote(block, dialect.separator):
         _require_regular(path, dialect)
     names = list(dialect.names)
+    words = [name for name in names if name in text]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -84,9 +86,9 @@ def _parsed(path: Path, block: bytes, dialect: Dialect, text: Collection[str]) -
                 header=None,
                 names=names,
                 index_col=False,
-                dtype=dict.fromkeys((name for name in names if name in text), str),
+                dtype=dict.fromkeys(words, object),
                 keep_default_na=False,
-                na_values={name: NO_VALUE for name in names if name not in text},
+                na_values={name: NO_VALUE for name in names if name not in words},
                 low_memory=False,
                 encoding="utf-8",
             )
@@ -103,6 +105,8 @@ def _parsed(path: Path, block: bytes, dialect: Dialect, text: Collection[str]) -
         _require_regular(path, dialect)
     if len(names) == 1 and re.search(rb"^[ \t]+\r?$", block, flags=re.MULTILINE):
         raise DataError(f"{path}: a line holds nothing but blanks; delete it")
+    for name in words:
+        frame[name] = as_categories(frame[name].to_numpy(dtype=object))
     return frame
 
 

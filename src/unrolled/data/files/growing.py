@@ -7,10 +7,13 @@ SHARE = 8  # of the array is added when it is full, as Python's lists do
 
 
 class GrowingSteps:
-    """Steps in order, in one array; joining the parts at the end would take twice the memory."""
+    """Steps in order, in one array; joining the parts at the end would take twice the memory.
 
-    def __init__(self) -> None:
-        self._values = np.empty(0)
+    num_values: how many values there probably are in all, or 0 if that is not known.
+    """
+
+    def __init__(self, *, num_values: int) -> None:
+        self._values = np.empty(num_values)
         self._num_values = 0
         self._num_features = 1
 
@@ -26,5 +29,6 @@ class GrowingSteps:
 
     def take(self) -> npt.NDArray[np.float64]:
         """Return all steps, (s, d). Nothing can be appended afterwards."""
-        self._values.resize(self._num_values, refcheck=False)
+        if len(self._values) != self._num_values:
+            self._values.resize(self._num_values, refcheck=False)
         return self._values.reshape(-1, self._num_features)

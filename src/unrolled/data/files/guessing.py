@@ -67,7 +67,7 @@ def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
         patterns = LABELS[:-1] if "x" in table.columns else LABELS  # y may be an axis
         for name in table.columns:
             if re.fullmatch("|".join(patterns), name, re.IGNORECASE):
-                refuse_other_tasks(table.labels(name), table.path)
+                refuse_other_tasks(table.labels(name), table.path, num_labels=len(table))
         raise DataError(
             f"{table.path}: which column is the label? Type label=COLUMN, one of "
             f"{shown(table.columns)}"

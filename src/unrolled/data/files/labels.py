@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from unrolled.data.files.tabular import is_number
+from unrolled.data.files.words import different
 from unrolled.errors import DataError
 
 ONLY_CLASSES = (
@@ -19,19 +20,20 @@ MOST_NUMBERS = 20  # different numbers that can be classes
 LIST = re.compile(r"\[.*\]|\{.*\}|\(.*,.*\)", re.DOTALL)
 
 
-def refuse_other_tasks(labels: Sequence[str], path: object) -> None:
+def refuse_other_tasks(labels: Collection[str], path: object, *, num_labels: int) -> None:
     """Check that labels can be classes.
 
-    labels: of each sequence, or of each row.
+    labels: of the sequences or rows; each is needed once only.
+    num_labels: of all sequences or rows.
 
     Raises:
         DataError: they are continuous numbers or lists of classes.
     """
-    names = set(labels)
+    names = different(labels)
     if all(map(is_number, names)):
         are_whole = all(float(name).is_integer() for name in names)
         are_many = len(names) > MOST_NUMBERS
-        are_rare = len(names) > 2 and 2 * len(names) > len(labels)
+        are_rare = len(names) > 2 and 2 * len(names) > num_labels
         if (are_many and are_rare) or (not are_whole and (are_many or are_rare)):
             some = ", ".join(sorted(names)[:3])
             raise DataError(

@@ -1,6 +1,7 @@
 """Tables in long form: a row per step."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,11 +48,17 @@ class Steps:
 
 
 def from_long_rows(
-    table: Table, *, schema: Schema, annotations: Annotations, labels_may_change: bool
+    table: Table,
+    *,
+    schema: Schema,
+    annotations: Annotations,
+    labels_may_change: bool,
+    clock: Clock | None,
 ) -> Recordings:
     """Return the recordings of a table that has a row per step.
 
     schema: with features and categories.
+    clock: of the time column, which may have read the tables before this one, or None.
     annotations: with ids.
     labels_may_change: whether a sequence may have several labels.
 
@@ -61,17 +68,16 @@ def from_long_rows(
     """
     assert annotations.ids is not None
     values, feature_names = schema.encode(table)
-    clock = None if schema.time is None else Clock(schema.time)
     times = None if clock is None else clock.read(table)
     interval = None if clock is None else interval_in(table, clock, schema.resample)
 
     steps = _in_order(annotations.ids, values, times)
     first_rows = steps.rows[steps.starts]
-    names = Words(annotations.ids.codes[first_rows], annotations.ids.names)
+    names = annotations.ids.take(first_rows)
     if steps.times is not None:
         _refuse_repeated_times(table, steps, names)
     has_step_labels = labels_may_change and bool(_changes(annotations.labels, steps).any())
-    labels = None
+    labels: Sequence[str] | None = None
     if not has_step_labels:
         labels = _constant(
             table, annotations.labels, names, steps, what="label", remedy=WINDOW_REMEDY
@@ -82,7 +88,7 @@ def from_long_rows(
     spans = None
     if steps.times is not None:
         last = steps.times[steps.lengths.cumsum() - 1]
-        spans = list(zip(steps.times[steps.starts].tolist(), last.tolist(), strict=True))
+        spans = np.stack([steps.times[steps.starts], last], axis=1)
     if interval is not None:
         held = np.isin(feature_names, schema.category_features)
         steps = _resampled(steps, interval=interval, held=held)
@@ -92,7 +98,7 @@ def from_long_rows(
     step_labels = None
     if has_step_labels:
         assert annotations.labels is not None
-        of_step = Words(annotations.labels.codes[steps.rows], annotations.labels.names).tolist()
+        of_step = annotations.labels.take(steps.rows).tolist()
         step_labels = [of_step[start:end] for start, end in _bounds(steps)]
         labels = [Counter(some).most_common(1)[0][0] for some in step_labels]
     return Recordings(
@@ -165,7 +171,7 @@ def _constant(
     *,
     what: str,
     remedy: str = "",
-) -> list[str] | None:
+) -> Words | None:
     """Return the value of each sequence, and refuse a sequence that has several values."""
     if column is None:
         return None
@@ -180,7 +186,7 @@ def _constant(
             f"{column[wrong]!r} here and {column[first]!r} in "
             f"{table.place(first, short=True)}; a sequence needs one {what}{remedy}"
         )
-    return Words(column.codes[steps.rows[steps.starts]], column.names).tolist()
+    return column.take(steps.rows[steps.starts])
 
 
 def _resampled(steps: Steps, *, interval: float, held: npt.NDArray[np.bool_]) -> Steps:

@@ -8,10 +8,12 @@ from typing import Any
 import pandas as pd
 
 from unrolled.data.files.csv_rows import named_columns
+from unrolled.data.files.packed import PackedColumn, PackedTable, arrays
 from unrolled.data.files.tabular import Table
 from unrolled.errors import DataError
 
 NUM_CELLS = 2**20  # of a table
+PART_CELLS = 2**18  # of a table that is read column by column
 
 
 def parquet_tables(path: Path, *, columns: Collection[str] | None) -> Iterator[Table]:
@@ -43,6 +45,55 @@ def parquet_tables(path: Path, *, columns: Collection[str] | None) -> Iterator[T
             frame.columns = pd.Index(named_columns([str(name) for name in frame.columns], path))
             yield Table(path, frame, first_row=first_row)
             first_row += len(frame)
+
+
+def parquet_parts(path: Path) -> Iterator[Table]:
+    """Yield the rows as `parquet_tables` does, from columns that are read one after the other.
+
+    Arrow needs several times the memory of the rows to read many columns at once. All rows are in
+    memory before the first table is yielded.
+    """
+    with parquet_errors(path) as parquet, parquet.ParquetFile(path, pre_buffer=False) as file:
+        fields = list(file.schema_arrow)
+        num_rows = int(file.metadata.num_rows)
+        names = named_columns([str(field.name) for field in fields], path)
+        floats = {n: f.name for n, f in zip(names, fields, strict=True) if str(f.type) == "double"}
+        has_index = any(isinstance(name, str) for name in _index_columns(file))
+        others = set(names) - set(floats)
+        if has_index or not num_rows or len(others) > len(floats):
+            yield from parquet_tables(path, columns=None)
+            return
+        at_once = max(1, PART_CELLS // len(names))
+        rows = [slice(start, start + at_once) for start in range(0, num_rows, at_once)]
+        parts = [arrays(len(range(num_rows)[some]), num=len(floats)) for some in rows]
+        for number, name in enumerate(floats.values()):
+            start = 0
+            for batch in file.iter_batches(batch_size=at_once, columns=[name]):
+                column = batch.column(0).to_numpy(zero_copy_only=False)
+                while len(column):
+                    part, first = divmod(start, at_once)
+                    space = parts[part][number][first : first + len(column)]
+                    space[:] = column[: len(space)]
+                    column = column[len(space) :]
+                    start += len(space)
+    frames = [table.frame for table in parquet_tables(path, columns=others)] if others else []
+    rest = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    for some in rows:
+        values = dict(zip(floats, parts.pop(0), strict=True))
+        packed = {
+            name: PackedColumn(values[name], values[name].dtype)
+            if name in values
+            else PackedColumn.of(rest[name].iloc[some])
+            for name in names
+        }
+        del values
+        yield PackedTable(path, packed, first_row=some.start)
+
+
+def _index_columns(file: Any) -> list[Any]:
+    """Return the columns that pandas makes the index; a dictionary describes a range."""
+    metadata = file.schema_arrow.pandas_metadata
+    return list(metadata["index_columns"]) if metadata else []
 
 
 @contextmanager

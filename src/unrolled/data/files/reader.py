@@ -7,23 +7,22 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from unrolled.data.files.annotations import read_annotations
 from unrolled.data.files.archive import read_archive
 from unrolled.data.files.archive_folder import training_and_test_file
 from unrolled.data.files.archive_tables import archive_label
+from unrolled.data.files.collecting import recordings_of
 from unrolled.data.files.columns import with_columns
 from unrolled.data.files.folders import FILE
 from unrolled.data.files.growing import GrowingSteps
 from unrolled.data.files.labels import refuse_other_tasks
-from unrolled.data.files.long_form import from_long_rows
 from unrolled.data.files.notices import detected
 from unrolled.data.files.npz_format import array_parts
 from unrolled.data.files.opening import format_of
+from unrolled.data.files.paths import require_file
 from unrolled.data.files.recordings import Recordings, class_names_of
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.tables import whole_table
 from unrolled.data.files.tabular import Table, shown
-from unrolled.data.files.wide_form import from_wide_rows, step_columns
 from unrolled.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -40,7 +39,8 @@ def fit_schema(
         DataError: the file cannot be read. The message names file, line and column.
     """
     schema, recordings = _read(path, schema, labelled=True, labels_may_change=labels_may_change)
-    refuse_other_tasks(recordings.labels or (), path)
+    labels = recordings.labels or ()
+    refuse_other_tasks(labels, path, num_labels=len(labels))
     names = class_names_of(recordings.every_label(), path=str(path))
     schema = replace(
         schema, class_names=tuple(names), feature_names=tuple(recordings.feature_names)
@@ -95,7 +95,8 @@ def read_arrays(path: Path, *, labelled: bool) -> Recordings:
     Raises:
         DataError: as `array_parts`.
     """
-    steps = GrowingSteps()
+    require_file(path)
+    steps = GrowingSteps(num_values=path.stat().st_size // 8)  # of 8 bytes, if not compressed
     lengths: list[npt.NDArray[np.int64]] = []
     for part in array_parts(path, labelled=labelled):
         steps.add(part.steps)
@@ -153,16 +154,10 @@ def read_table(
         schema.require_named_columns(table.path)
     else:
         schema = with_columns(schema, table)
-    annotations = read_annotations(table, schema, labelled=labelled)
-    if annotations.labels is not None and not was_fitted:
-        refuse_other_tasks(annotations.labels, table.path)
-    if schema.form == "wide":
-        return schema, from_wide_rows(
-            table,
-            columns=step_columns(schema, table),
-            annotations=annotations,
-            missing=schema.missing,
-        )
-    return schema, from_long_rows(
-        table, schema=schema, annotations=annotations, labels_may_change=labels_may_change
+    if labelled and schema.label is not None and not was_fitted:
+        parts = [table.labels(schema.label).names for table in table.parts()]
+        refuse_other_tasks(set().union(*parts), table.path, num_labels=len(table))
+    recordings = recordings_of(
+        table, schema, labelled=labelled, labels_may_change=labels_may_change
     )
+    return schema, recordings

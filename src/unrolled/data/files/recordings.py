@@ -1,6 +1,6 @@
 """Labelled recordings of any length, before padding, filling and splitting."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +12,10 @@ import torch
 
 from unrolled.contracts import Sequences
 from unrolled.data.files.tabular import shown
+from unrolled.data.files.words import Words, different
 from unrolled.errors import DataError
+
+NUM_COPIES = 8  # into which an array is divided to sort it with little memory
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Recordings:
     labels: class name of each sequence, (n,), or None if the file has no labels.
     feature_names: (d,).
     groups: group of each sequence, (n,), or None. A group stays in one split.
-    spans: times of the first and the last step of each sequence, n pairs in the unit of the file,
+    spans: times of the first and the last step of each sequence in the unit of the file, (n, 2),
         or None.
     step_labels: class names of the steps of each sequence if labels may change within one, else
         None. `labels` then holds the most frequent class of each sequence.
@@ -38,7 +41,7 @@ class Recordings:
     labels: Sequence[str] | None
     feature_names: Sequence[str]
     groups: Sequence[str] | None
-    spans: Sequence[tuple[float, float]] | None
+    spans: npt.NDArray[np.float64] | None
     step_labels: Sequence[Sequence[str]] | None = None
     splits: Sequence[str] | None = None
 
@@ -54,26 +57,36 @@ class Recordings:
     def sorted(self) -> "Recordings":
         """Return the recordings sorted by id, so that results do not depend on the file's order.
 
-        Sequences without ids keep their order.
+        Sequences without ids keep their order. The values may be sorted in their place, so these
+        recordings cannot be used afterwards.
         """
         if isinstance(self.ids, Numbered) or all(map(str.__le__, self.ids, self.ids[1:])):
             return self
-        return self.take(sorted(range(len(self)), key=self.ids.__getitem__))
+        rows = sorted(range(len(self)), key=self.ids.__getitem__)
+        if (self.lengths == self.lengths[0]).all() and self.steps.flags.writeable:
+            return self._of(rows, _sorted_in_place(self.steps, rows))
+        return self.take(rows)
 
     def take(self, rows: Sequence[int]) -> "Recordings":
         """Return the recordings of these rows, in that order."""
+        return self._of(rows, self._steps_of(rows))
+
+    def _of(self, rows: Sequence[int], steps: npt.NDArray[np.float64]) -> "Recordings":
+        """Return the recordings of these rows, which have these steps."""
 
         def of(column: Sequence[Any] | None) -> Any:
+            if isinstance(column, Words):
+                return column.take(rows)
             return None if column is None else [column[row] for row in rows]
 
         return Recordings(
             ids=of(self.ids),
-            steps=self._steps_of(rows),
+            steps=steps,
             lengths=self.lengths[rows],
             labels=of(self.labels),
             feature_names=self.feature_names,
             groups=of(self.groups),
-            spans=of(self.spans),
+            spans=None if self.spans is None else self.spans[rows],
             step_labels=of(self.step_labels),
             splits=of(self.splits),
         )
@@ -90,7 +103,7 @@ class Recordings:
     def every_label(self) -> set[str]:
         """Return all class names that occur, including labels of single steps."""
         steps = () if self.step_labels is None else (set(some) for some in self.step_labels)
-        return {str(name) for name in set(self.labels or ()).union(*steps)}
+        return {str(name) for name in different(self.labels or ()).union(*steps)}
 
     def refuse_missing(self, path: Path, *, first_step: int) -> None:
         """Check that no value is missing.
@@ -127,7 +140,6 @@ class Recordings:
             padded = np.zeros((len(self), lengths.max(), len(self.feature_names)))
             padded[np.arange(lengths.max()) < lengths[:, None]] = steps
         x = torch.from_numpy(padded)
-        labels = list(map(number_of.__getitem__, self.labels)) if self.labels else [0] * len(self)
         step_y = None
         if self.step_labels is not None:
             step_y = torch.zeros(x.shape[:2], dtype=torch.long)
@@ -136,10 +148,36 @@ class Recordings:
         return Sequences(
             x=x,
             lengths=torch.from_numpy(lengths),
-            y=torch.from_numpy(np.array(labels)),
+            y=torch.from_numpy(_numbers(self.labels, number_of, num=len(self))),
             ids=torch.arange(first_id, first_id + len(self)),
             step_y=step_y,
         )
+
+
+def _sorted_in_place(
+    steps: npt.NDArray[np.float64], rows: Sequence[int]
+) -> npt.NDArray[np.float64]:
+    """Return the steps of sequences of equal length in another order, some columns at a time.
+
+    steps: of all sequences, (n t, d).
+    """
+    flat = steps.reshape(len(rows), -1)  # a view
+    width = -(-flat.shape[1] // NUM_COPIES)
+    for start in range(0, flat.shape[1], width):
+        columns = flat[:, start : start + width]
+        columns[:] = columns[rows]
+    return flat.reshape(steps.shape)
+
+
+def _numbers(
+    labels: Sequence[str] | None, number_of: Mapping[str, int], *, num: int
+) -> npt.NDArray[np.int64]:
+    """Return the number of each label, or num zeros without labels."""
+    if not labels:
+        return np.zeros(num, dtype=np.int64)
+    if isinstance(labels, Words):  # a name that no row has may be unknown
+        return np.array([number_of.get(name, -1) for name in labels.names])[labels.codes]
+    return np.array([number_of[name] for name in labels])
 
 
 def has_nan(values: npt.NDArray[np.float64]) -> bool:
@@ -147,13 +185,13 @@ def has_nan(values: npt.NDArray[np.float64]) -> bool:
     return bool(values.size) and bool(np.isnan(values.min()))
 
 
-def class_names_of(labels: Iterable[str], *, path: str) -> list[str]:
+def class_names_of(labels: Collection[str], *, path: str) -> list[str]:
     """Return the classes in order: numerically if all are numbers, else alphabetically.
 
     Raises:
         DataError: there are fewer than two classes.
     """
-    names = set(labels)
+    names = different(labels)
     if len(names) < 2:
         raise DataError(f"{path}: need at least two classes, found only {shown(names)}")
     try:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from jaxtyping import Float64
 
 from unrolled.data.files.tabular import Table, shown
+from unrolled.data.files.words import different
 from unrolled.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -141,7 +142,7 @@ class Schema:
         Raises:
             DataError: a label does not occur in the training file.
         """
-        self.require_classes(set(labels), path)
+        self.require_classes(different(labels), path)
         number_of = {name: number for number, name in enumerate(self.class_names)}
         return np.array([number_of[label] for label in labels], dtype=np.int64)
 

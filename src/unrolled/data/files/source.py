@@ -144,7 +144,7 @@ class Files(Source):
             schema=self.schema.as_plain(),
             groups=None if train.groups is None else _numbered(train.groups),
             group_names=None if train.groups is None else _groups_by_id(recordings.values()),
-            spans=None if train.spans is None else torch.tensor(train.spans, dtype=torch.float64),
+            spans=None if train.spans is None else torch.from_numpy(train.spans),
             names=train.ids,
             features=features_of(self.schema),
         )

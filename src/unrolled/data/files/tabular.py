@@ -2,9 +2,9 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,12 +39,25 @@ class Table:
         dialect: "Dialect | None" = None,
     ) -> None:
         self.path = path
-        self.frame = frame
+        self._frame = frame
         self.first_row = first_row
         self.dialect = dialect
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """All columns."""
+        return self._frame
+
+    def column(self, name: str) -> pd.Series:
+        """Return a column."""
+        return self.frame[name]
+
+    def parts(self) -> Iterator["Table"]:
+        """Yield the rows in order, some at a time."""
+        yield self
 
     @property
     def columns(self) -> list[str]:
@@ -117,15 +130,15 @@ class Table:
             DataError: the column is missing, or a cell is not a finite float32 number.
         """
         self.require([column])
-        series = self.frame[column]
+        series = self.column(column)
         if series.dtype.kind not in "iuf":
             series = pd.Series(self.cells(column), dtype=object)
             series = series.where(~series.str.lower().isin(EMPTY_CELLS), None)
             if self.decimal != ".":
                 series = series.str.replace(self.decimal, ".")
-        values: npt.NDArray[np.float64] = pd.to_numeric(series, errors="coerce").to_numpy(
-            dtype=np.float64, na_value=np.nan
-        )
+        is_exact = series.dtype == np.float64
+        numeric = series if is_exact else pd.to_numeric(series, errors="coerce")
+        values: npt.NDArray[np.float64] = numeric.to_numpy(dtype=np.float64, na_value=np.nan)
         largest, smallest = values.max(initial=0), values.min(initial=0)
         if smallest >= -LARGEST and largest <= LARGEST:  # neither of them is NaN
             return values
@@ -155,11 +168,20 @@ class Table:
 
     def _words(self, column: str) -> Words:
         self.require([column])
-        codes, cells = pd.factorize(self.frame[column])
-        names = list(map(plain, cells.tolist()))
+        codes, cells = pd.factorize(self.column(column))
+        names = all_plain(cells.tolist())
         if (codes < 0).any():
             codes, names = np.where(codes < 0, len(names), codes), [*names, ""]
         return Words(codes, names)
+
+
+def all_plain(cells: list[Any]) -> list[str]:
+    """Return cells as text, each as `plain` does."""
+    if all(type(cell) is str for cell in cells):
+        text = " ".join(cells)
+        if text.isascii() and text.split() == cells:  # none has blanks
+            return cells
+    return [*map(plain, cells)]
 
 
 def plain(cell: object) -> str:

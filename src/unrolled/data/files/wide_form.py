@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from unrolled.data.files.annotations import Annotations, as_list
+from unrolled.data.files.annotations import Annotations
 from unrolled.data.files.recordings import Numbered, Recordings, has_nan
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.tabular import Table
 from unrolled.data.files.wide_names import further_steps, steps_of
 from unrolled.errors import DataError
+
+NUM_VALUES = 2**15  # arranged at once; they fit the cache
 
 
 def step_columns(schema: Schema, table: Table) -> list[str]:
@@ -49,11 +51,7 @@ def from_wide_rows(
     if ids is not None and len(set(names)) < len(names):
         _refuse_repeated(table, ids)
     features = steps_of(columns, path=table.path)
-    num_steps = len(next(iter(features.values())))
-    x = np.empty((len(table), num_steps, len(features)))
-    for feature, steps in enumerate(features.values()):
-        for step, name in enumerate(steps):
-            x[:, step, feature] = table.numbers(name)
+    x = _steps(table, [*zip(*features.values(), strict=True)])
     lengths = _lengths(x)
     if not lengths.all():
         row = int((lengths == 0).argmax())
@@ -71,12 +69,28 @@ def from_wide_rows(
         ids=names,
         steps=_real_steps(x, lengths),
         lengths=lengths,
-        labels=as_list(annotations.labels),
+        labels=annotations.labels,
         feature_names=list(features),
-        groups=as_list(annotations.groups),
+        groups=annotations.groups,
         spans=None,
-        splits=as_list(annotations.splits),
+        splits=annotations.splits,
     )
+
+
+def _steps(table: Table, names: Sequence[Sequence[str]]) -> npt.NDArray[np.float64]:
+    """Return the values of all steps, (n, t, d).
+
+    names: columns of the features of each step, (t, d).
+    """
+    columns = [[table.numbers(name) for name in step] for step in names]
+    x = np.empty((len(table), len(names), len(names[0])))
+    at_once = max(1, NUM_VALUES // (len(names) * len(names[0])))
+    for start in range(0, len(x), at_once):
+        rows = slice(start, start + at_once)
+        for step, cells in enumerate(columns):
+            for feature, column in enumerate(cells):
+                x[rows, step, feature] = column[rows]
+    return x
 
 
 def _refuse_repeated(table: Table, ids: Sequence[str]) -> None:
