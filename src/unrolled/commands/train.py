@@ -13,6 +13,7 @@ from unrolled.commands.arguments import quote_names, take
 from unrolled.config.checks import check_config
 from unrolled.config.composition import CONFIG_NAME, compose_job, hydra_in_conf, without_hydra
 from unrolled.config.compound import is_compound, part_configs
+from unrolled.config.effects import check_effects
 from unrolled.config.values import register_resolvers
 from unrolled.data.files.paths import require_data_paths
 from unrolled.errors import ConfigError, RunInterruptedError, SweepError, UnrolledError
@@ -104,6 +105,7 @@ def _train_single(overrides: list[str], *, config_dir: str | None) -> Path:
     config.hydra.mode = RunMode.RUN
     plain = without_hydra(config)
     check_config(plain)  # before torch is imported and a folder is made
+    check_effects(plain, overrides)
     if is_compound(plain):
         part_configs(plain, overrides=overrides)  # models that `ensemble` names must exist
     if is_helper():

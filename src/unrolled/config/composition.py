@@ -110,7 +110,7 @@ class _CheckedHydra(Hydra):
             from_shell=from_shell,
             validate_sweep_overrides=validate_sweep_overrides,
         )
-        check_hydra(config.hydra)
+        check_hydra(config.hydra, job_minutes=OmegaConf.select(config, "sweep.job_minutes"))
         if with_log_configuration:
             configure_log(config.hydra.hydra_logging, config.hydra.verbose)
         return config
