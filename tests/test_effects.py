@@ -1,8 +1,10 @@
 """A typed setting that would have no effect is refused, with what it needs."""
 
 import pytest
+import yaml
+from omegaconf import DictConfig, OmegaConf, open_dict
 
-from conftest import compose
+from conftest import compose, with_option
 from unrolled.cli import run
 from unrolled.config.effects import UNUSED, check_effects
 from unrolled.errors import ConfigError
@@ -39,6 +41,19 @@ CASES = {
 }
 
 
+def config_of(words: list[str]) -> DictConfig:
+    """Return what `compose(*words)` returns, in a tenth of the time."""
+    config = compose()
+    for word in words:
+        key, _, value = word.partition("=")
+        with open_dict(config):
+            if "." in key:
+                OmegaConf.update(config, key, yaml.safe_load(value))
+            else:
+                config[key] = with_option(key, value)[key]
+    return config
+
+
 def test_every_rule_has_a_case() -> None:
     assert UNUSED.keys() <= CASES.keys()
 
@@ -46,10 +61,10 @@ def test_every_rule_has_a_case() -> None:
 @pytest.mark.parametrize(("without", "needed"), CASES.values(), ids=CASES)
 def test_a_setting_without_effect_is_refused(without: list[str], needed: list[str]) -> None:
     with pytest.raises(ConfigError) as refusal:
-        check_effects(compose(*without), without)
+        check_effects(config_of(without), without)
     assert str(refusal.value).startswith(without[0])
 
-    check_effects(compose(*without, *needed), [*without, *needed])
+    check_effects(config_of([*without, *needed]), [*without, *needed])
 
 
 @pytest.mark.parametrize("word", ["sweep.keep=best", "hydra.sweep.dir=x", "hydra/launcher=basic"])
