@@ -93,6 +93,17 @@ def test_a_recipe_with_a_budget_of_steps_takes_one_device_by_number() -> None:
     check_config(compose("data=files", "data.path=x.csv", "trainer.devices=[0]"))
 
 
+def test_several_tasks_of_slurm_need_srun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    trainer = compose().trainer
+    message = r"SLURM_NTASKS=2: .* without srun; type srun before it"
+    with pytest.raises(ConfigError, match=message), processes.with_helpers([], trainer):
+        pass
+    monkeypatch.setenv("SLURM_STEP_ID", "0")
+    with processes.with_helpers([], trainer):
+        pass
+
+
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [

@@ -4,10 +4,13 @@ A command imports torch only when its work starts, so that help, completion and 
 typing errors appear within half a second.
 """
 
+import atexit
 import gc
 import importlib
+import logging
 import os
 import sys
+import threading
 import traceback
 
 from unrolled import __version__
@@ -16,6 +19,8 @@ from unrolled.config.classes import allowing
 from unrolled.errors import ConfigError, RunInterruptedError, UnrolledError, did_you_mean
 from unrolled.output import echo, guard_logging
 from unrolled.processes import is_helper
+
+SECONDS_FOR_THREADS = 10.0  # that still run when a command has ended
 
 COMMANDS = {
     "train": "train and test one run, or start a sweep with -m",
@@ -54,7 +59,25 @@ def main() -> None:
     # Libraries and configs are about a million objects that are never freed. Searching them for
     # garbage after every 700 new objects, Python's default, takes a sixth of the loading time.
     gc.set_threshold(50_000)
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    _limit_the_end(code)
+    sys.exit(code)
+
+
+def _limit_the_end(code: int) -> None:
+    """End the process after a while if threads of libraries or users never end."""
+    alarm = threading.Timer(SECONDS_FOR_THREADS, _end_without_threads, [code])
+    alarm.daemon = True
+    alarm.start()
+    atexit.register(alarm.cancel)  # is called when all threads have ended
+
+
+def _end_without_threads(code: int) -> None:
+    names = [thread.name for thread in threading.enumerate() if not thread.daemon]
+    print(f"ends without waiting for the threads {', '.join(names[1:])}", file=sys.stderr)
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def run(arguments: list[str]) -> int:

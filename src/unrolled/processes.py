@@ -62,8 +62,14 @@ def with_helpers(arguments: Sequence[str], trainer: DictConfig) -> Iterator[None
     arguments: the command line of this process, for example ["train", "trainer.devices=2"].
 
     Raises:
-        ConfigError: the run needs several machines, and was started on one.
+        ConfigError: the run needs several machines, and was started on one. SLURM has several tasks
+            for it, and it was started without srun.
     """
+    if not was_launched() and (num_tasks := _number("SLURM_NTASKS", 1)) > 1:
+        raise ConfigError(
+            f"SLURM_NTASKS={num_tasks}: SLURM has {num_tasks} tasks for this job, but the command "
+            "was started once, without srun; type srun before it, or use sbatch --ntasks=1"
+        )
     num = num_processes(trainer)
     if was_launched() or num * trainer.num_nodes == 1:
         yield

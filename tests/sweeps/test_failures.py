@@ -1,6 +1,7 @@
 """One job's death never takes another with it, and nothing done is done again."""
 
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -8,7 +9,11 @@ import time
 
 import pytest
 
+from conftest import compose
 from resume.conftest import WAITING, wait_until
+from unrolled.errors import ConfigError
+from unrolled.runs.run_folder import RunFolder
+from unrolled.sweeps.forked_launcher import ForkedLauncher, Job
 
 DEATHS = {
     2: ("fail", 1, "ValueError: a planted error"),
@@ -147,3 +152,36 @@ def test_a_thousand_jobs_of_which_five_die(new_sweep):
     assert sweep.go() == 0
     assert sum("done before" in line for line in sweep.lines) == 995
     assert num_steps + 5 * 4 <= len(sweep.steps) <= num_steps + 5 * 7
+
+
+def test_a_job_that_takes_too_long_is_ended_and_the_others_go_on(tmp_path):
+    launcher = ForkedLauncher(jobs_at_once=2, gpu_gigabytes=4.0)
+    launcher.config = compose("sweep.job_minutes=0.5")
+    late, other = (started(number, tmp_path / str(number)) for number in range(2))
+    late.deadline = 0.0  # in the past
+    launcher._running = [late, other]
+    try:
+        while late not in (ended := launcher._ended()):
+            pass
+        outcome = launcher._close(late)
+    finally:
+        other.process.kill()
+
+    assert ended == [late]
+    assert (outcome.state, outcome.error) == ("failed", "killed after sweep.job_minutes=0.5")
+    assert RunFolder(tmp_path / "0").result().exit_code == 128 + signal.SIGKILL
+    other.process.join()
+
+
+def started(number, folder):
+    """Return a job that never ends."""
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(target=signal.pause)
+    process.start()
+    theirs.close()
+    return Job(number, [], number, process, ours, folder=RunFolder(folder))
+
+
+def test_a_limit_on_jobs_needs_a_launcher_that_obeys_it():
+    with pytest.raises(ConfigError, match=r"sweep\.job_minutes=5: it needs hydra/launcher=forked"):
+        compose("sweep.job_minutes=5", "hydra/launcher=basic")

@@ -2,6 +2,8 @@
 
 import faulthandler
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
@@ -55,5 +57,23 @@ class Watchdog(Callback):
 
     def _set(self) -> None:
         self._set_at = monotonic()
-        if sys.__stderr__ is not None:
-            faulthandler.dump_traceback_later(self.seconds, repeat=True, file=sys.__stderr__)
+        _start(self.seconds)
+
+
+@contextmanager
+def watching(minutes: float | None) -> Iterator[None]:
+    """Watch what happens before there are batches, such as the loading of data.
+
+    minutes: time until the report, or None for no report.
+    """
+    if minutes is not None:
+        _start(60 * minutes)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _start(seconds: float) -> None:
+    if sys.__stderr__ is not None:
+        faulthandler.dump_traceback_later(seconds, repeat=True, file=sys.__stderr__)

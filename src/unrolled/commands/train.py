@@ -27,6 +27,7 @@ from unrolled.config.composition import (
     without_hydra,
 )
 from unrolled.config.compound import is_compound, part_configs
+from unrolled.config.effects import check_effects
 from unrolled.data.files.paths import require_data_paths
 from unrolled.errors import ConfigError, RunInterruptedError, SweepError, UnrolledError
 from unrolled.output import echo
@@ -140,6 +141,7 @@ def _train_single(overrides: list[str]) -> Path:
     config.hydra.mode = RunMode.RUN
     plain = without_hydra(config)
     check_config(plain)  # before torch is imported and a folder is made
+    check_effects(plain, overrides)
     if is_compound(plain):
         part_configs(plain, overrides=overrides)  # models that `ensemble` names must exist
     if is_helper():

@@ -133,7 +133,7 @@ class _CheckedHydra(Hydra):
         except (yaml.YAMLError, UnicodeDecodeError) as error:  # in a file of --config-dir
             reason = " ".join(str(error).split())
             raise ConfigError(f"a config file cannot be read: {reason}") from error
-        check_hydra(config.hydra)
+        check_hydra(config.hydra, job_minutes=OmegaConf.select(config, "sweep.job_minutes"))
         working_folder.refuse_hidden_files(config.hydra.runtime.choices)
         if with_log_configuration:
             configure_log(config.hydra.hydra_logging, config.hydra.verbose)

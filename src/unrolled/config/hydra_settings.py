@@ -21,12 +21,13 @@ FORKED_RULES = {
 }
 
 
-def check_hydra(hydra: DictConfig) -> None:
+def check_hydra(hydra: DictConfig, *, job_minutes: float | None) -> None:
     """Refuse classes other than Hydra's plugins and the handlers and formatters of logging.
 
     Copies of environment variables are refused, too.
 
     hydra: Hydra's node of a composed config.
+    job_minutes: the setting sweep.job_minutes, which only the forked launcher obeys.
 
     Raises:
         ConfigError: the message names the key and the class.
@@ -44,6 +45,11 @@ def check_hydra(hydra: DictConfig) -> None:
         for name, rule in FORKED_RULES.items():
             if rule.broken_by(value := settings["launcher"].get(name)):
                 raise ConfigError(f"hydra.launcher.{name}={value}: need {rule}")
+    elif job_minutes is not None:
+        raise ConfigError(
+            f"sweep.job_minutes={job_minutes}: it needs hydra/launcher=forked; SLURM has "
+            "hydra.launcher.timeout_min"
+        )
     for name, callback in (settings["callbacks"] or {}).items():
         _check(f"callbacks.{name}._target_", _field(callback, "_target_"), ())
     for name in ("job_logging", "hydra_logging"):

@@ -52,6 +52,7 @@ RULES = {
     "checkpoint.every_n_steps": _or_null(COUNT),
     "sweep.keep": _words(choices.KEEP),
     "sweep.fail_fast": FLAG,
+    "sweep.job_minutes": _or_null(POSITIVE),
     "sweep.trial": _or_null(NATURAL),
     "sweep.num_trials": COUNT,
     "sweep.seed": SEED,

@@ -7,6 +7,7 @@ nothing and never uses a GPU, so that its children can.
 
 import contextlib
 import logging
+import math
 import multiprocessing
 import os
 import signal
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from time import monotonic
 from types import FrameType
 from typing import Any
 
@@ -39,13 +41,19 @@ SIGNALS = [signal.Signals[name] for name in STOP_SIGNALS]
 
 @dataclass
 class Job:
-    """A running process, and the slot that it occupies."""
+    """A running process, and the slot that it occupies.
+
+    deadline: when it is killed, in seconds of `monotonic`.
+    is_late: whether it was killed at its deadline.
+    """
 
     number: int
     overrides: list[str]
     slot: int
     process: BaseProcess
     connection: Connection
+    deadline: float = math.inf
+    is_late: bool = False
     folder: RunFolder | None = None
     outcome: Outcome | None = None
 
@@ -180,7 +188,9 @@ class ForkedLauncher(Launcher):
         )
         process.start()
         theirs.close()
-        return Job(number, overrides, slot, process, ours)
+        minutes = OmegaConf.select(self.config, "sweep.job_minutes")
+        deadline = math.inf if minutes is None else monotonic() + 60 * minutes
+        return Job(number, overrides, slot, process, ours, deadline)
 
     def _ended(self) -> list[Job]:
         """Wait until a job has ended, and return all jobs that have."""
@@ -188,11 +198,17 @@ class ForkedLauncher(Launcher):
         # messages are read while the job runs: it could not end with a full pipe
         messages = {job.connection: job for job in self._running if not job.connection.closed}
         ended = []
-        for item in wait([*sentinels, *messages]):
+        deadline = min(job.deadline for job in self._running)
+        remaining = None if deadline == math.inf else max(deadline - monotonic(), 0)
+        for item in wait([*sentinels, *messages], remaining):
             if isinstance(item, Connection):
                 _listen(messages[item])
             else:
                 ended.append(sentinels[item])  # type: ignore[index]
+        for job in self._running:
+            if job not in ended and monotonic() >= job.deadline:
+                job.is_late, job.deadline = True, math.inf
+                job.process.kill()  # its end is noticed like the end of any other job
         return ended
 
     def _close(self, job: Job) -> Outcome:
@@ -203,7 +219,8 @@ class ForkedLauncher(Launcher):
             _listen(job)
         code = job.process.exitcode or 0
         job.process.close()
-        return job.outcome or _died(job, code)
+        late = f"killed after sweep.job_minutes={self.config.sweep.get('job_minutes')}"
+        return job.outcome or _died(job, code, reason=late if job.is_late else None)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         self._received = self._received or number
@@ -269,12 +286,16 @@ def _listen(job: Job) -> None:
         job.folder = RunFolder(message)
 
 
-def _died(job: Job, code: int) -> Outcome:
-    """Write the result of a job whose process died."""
+def _died(job: Job, code: int, *, reason: str | None = None) -> Outcome:
+    """Write the result of a job whose process died.
+
+    reason: why, if it is known.
+    """
     if code < 0:
-        reason = f"killed by {signal.Signals(-code).name}"
+        by_signal = f"killed by {signal.Signals(-code).name}"
         if -code == signal.SIGKILL:
-            reason += " (by a user, or by the system because memory ran out)"
+            by_signal += " (by a user, or by the system because memory ran out)"
+        reason = reason or by_signal
         state = "interrupted" if -code in SIGNALS else "failed"
         code = 128 - code
     else:

@@ -9,13 +9,14 @@ from time import perf_counter
 from typing import Any
 
 from lightning import LightningDataModule, LightningModule, Trainer
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from unrolled.building.data import build_data, data_shared, share_source
 from unrolled.building.network import PREFIX, load_weights
 from unrolled.callbacks.exact_resume import KEY as STATE_KEY
 from unrolled.callbacks.exact_resume import first_step
 from unrolled.callbacks.stop_reason import stop_reason
+from unrolled.callbacks.watchdog import watching
 from unrolled.classifier.ensemble import EnsembleClassifier
 from unrolled.classifier.module import SequenceClassifier
 from unrolled.config.changes import refuse_changes
@@ -119,7 +120,8 @@ def _with_folds(config: DictConfig) -> DictConfig:
     if config.data.test_size is not None or not config.test:
         return config
     try:
-        data = share_source(config)
+        with watching(OmegaConf.select(config, "callbacks.watchdog.minutes")):
+            data = share_source(config)
     except (UnrolledError, ValueError):
         return config  # the run reports it
     assert data.loaded is not None

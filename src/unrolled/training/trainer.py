@@ -24,6 +24,7 @@ from unrolled.callbacks.kernel import SameKernel
 from unrolled.callbacks.step_budget import StepBudget
 from unrolled.callbacks.stop_signals import StopSignals
 from unrolled.callbacks.throughput import Throughput
+from unrolled.callbacks.watchdog import watching
 from unrolled.classifier.ensemble import EnsembleClassifier
 from unrolled.classifier.module import SequenceClassifier
 from unrolled.config.values import resolve
@@ -61,7 +62,8 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
         ConfigError: a setting is invalid.
         DataError: the data cannot be loaded, or no classifier can be trained on it.
     """
-    data = load_data(config)
+    with watching(OmegaConf.select(config, "callbacks.watchdog.minutes")):
+        data = load_data(config)
     identity = resolve(config)
     if data.parts.val is None and "monitor" in config.scheduler:
         raise ConfigError(
