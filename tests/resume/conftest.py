@@ -18,27 +18,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from unrolled.runs import checkpoint_file
 
-SMALL = (
-    "callbacks.progress.style=lines",
-    "trainer=cpu",
-    "data=random",
-    "data.source.num_train=52",
-    "data.source.num_val=20",
-    "data.source.num_test=20",
-    "data.source.num_steps=4",
-    "data.source.num_features=3",
-    "data.source.num_classes=3",
-    "data.batch_size=8",  # 7 batches, the last one smaller
-    "model=rnn",
-    "recipe.lr=3e-3",
-    "model.hidden_size=6",
-    "model.num_layers=2",
-    "model.dropout=0.4",
-    "trainer.max_epochs=4",
-    "checkpoint.min_seconds=0",  # epochs take milliseconds
-    "callbacks.early_stopping.patience=20",
-    "~callbacks.tensorboard_views",  # pictures take a third of the time of such a run
-)
+from .small import SMALL
+
 NUM_BATCHES = 7
 WAITING = "SIGTERM: waiting for the next checkpoint"
 FORK_SERVER = Path(__file__).with_name("fork_server.py")

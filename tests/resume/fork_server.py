@@ -33,6 +33,8 @@ from lightning.pytorch.loggers import TensorBoardLogger  # noqa: F401
 with contextlib.suppress(ImportError):  # the tests that need it are skipped
     import optuna.storages._rdb.storage  # noqa: F401
 
+from small import SMALL
+
 from unrolled import cli
 from unrolled.callbacks import tensorboard_views  # noqa: F401
 from unrolled.commands import evaluate, resume, train  # noqa: F401
@@ -43,7 +45,6 @@ from unrolled.reports import terminal  # noqa: F401
 from unrolled.runs import durable, metrics_csv, provenance
 from unrolled.training import experiment, trainer  # noqa: F401
 
-TYPICAL = ["trainer=cpu", "data=random", "model=rnn", "recipe.lr=3e-3", "~callbacks.progress"]
 HANG_SECONDS = 3600  # longer than any test may take
 
 
@@ -202,7 +203,7 @@ def main() -> None:
     """Serve until standard input ends."""
     torch.set_num_threads(1)
     gc.set_threshold(50_000)  # as `unrolled.cli.main` does
-    compose_config(TYPICAL)  # fills caches of the parsers of Hydra and OmegaConf
+    compose_config([*SMALL])  # fills caches of the parsers of Hydra and OmegaConf
     provenance.remember_code()
     gc.collect()
     gc.freeze()  # so that a fork does not copy the pages of all objects to search them
