@@ -74,7 +74,7 @@ def _limit_the_end(code: int) -> None:
 
 def _end_without_threads(code: int) -> None:
     names = [thread.name for thread in threading.enumerate() if not thread.daemon]
-    print(f"ends without waiting for the threads {', '.join(names[1:])}", file=sys.stderr)
+    echo(f"ends without waiting for the threads {', '.join(names[1:])}", is_error=True)
     logging.shutdown()
     sys.stdout.flush()
     os._exit(code)
