@@ -225,7 +225,7 @@ def assert_untrained_loss_is_ln_c(variant: Variant, head: str, data: SequenceDat
         num_classes=data.num_classes,
         class_weights=None,
     ).eval()
-    part = data.parts.train.take(torch.arange(100))
+    part = data.parts.train.take(torch.arange(250))
     contract.untrained_loss_is_ln_c(
         classifier, part.x, part.lengths, part.y, num_classes=data.num_classes
     )
