@@ -17,6 +17,7 @@ from pathlib import Path
 
 from unrolled.commands.arguments import take_all
 from unrolled.errors import ConfigError
+from unrolled.runs.durable import naming_storage
 from unrolled.runs.run_folder import find_run
 
 FORMATS = ("onnx", "safetensors")
@@ -51,6 +52,7 @@ def run(arguments: list[str]) -> None:
         )
     from unrolled.export.folder import export_run
 
-    for line in export_run(folder, output, as_onnx=kind == "onnx"):
-        print(line)
+    with naming_storage():
+        lines = export_run(folder, output, as_onnx=kind == "onnx")
+    print("\n".join(lines))
     print(f"export: {output}", flush=True)
