@@ -216,7 +216,7 @@ def train_ragged(
     ]
     pd.DataFrame(rows, columns=["id", "t", "a", "b", "y"]).to_csv(path, index=False)
     columns = ("data.id=id", "data.time=t", "data.label=y", "data.test_size=6", "data.val_size=0")
-    steps = ("trainer.max_steps=3", "trainer.max_epochs=-1", "logger=none")
+    steps = ("trainer.max_steps=3", "trainer.max_epochs=-1", "recipe.lr=0.05", "logger=none")
     always = ("data=files", f"data.path={path}", *columns, *steps, "data.baselines=false")
 
     @cache

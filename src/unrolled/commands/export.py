@@ -18,6 +18,7 @@ from pathlib import Path
 from unrolled.commands.arguments import take_all
 from unrolled.errors import ConfigError
 from unrolled.output import echo
+from unrolled.runs.durable import naming_storage
 from unrolled.runs.run_folder import find_run
 
 FORMATS = ("onnx", "safetensors")
@@ -52,6 +53,7 @@ def run(arguments: list[str]) -> None:
         )
     from unrolled.export.folder import export_run
 
-    for line in export_run(folder, output, as_onnx=kind == "onnx"):
-        echo(line)
+    with naming_storage():
+        lines = export_run(folder, output, as_onnx=kind == "onnx")
+    echo("\n".join(lines))
     echo(f"export: {output}")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from unrolled import __version__
 from unrolled.config.values import model_name
+from unrolled.data.files.paths import PATHS
 from unrolled.prediction.trained_run import TrainedRun
 from unrolled.runs.run_folder import RunFolder
 
@@ -12,6 +13,9 @@ SCORES = (
     *("test/accuracy", "test/balanced_accuracy", "test/f1", "test/calibration_error"),
     *("test/vote_accuracy", "cv/accuracy", "val/accuracy"),
 )
+
+# Settings that name files and folders of one machine.
+LOCAL = (*(f"data.{key}=" for key in PATHS), "hydra.", "init_from=")
 
 
 def feature_names(run: TrainedRun) -> list[str]:
@@ -83,7 +87,7 @@ def _interface(run: TrainedRun, *, max_steps: int | None, has_graph: bool) -> st
             "the config and the preprocessing of each network, as JSON."
         )
     rows = [
-        ("input `x`", "float64", "(batch, steps, features)", "raw values, not standardised"),
+        ("input `x`", "float64", "(batch, steps, features)", "raw values, not standardized"),
         ("input `lengths`", "int64", "(batch)", "steps of each sequence, at least 1"),
         ("output `probabilities`", "float32", "(batch, classes)", "sums to 1 per sequence"),
     ]
@@ -134,8 +138,9 @@ def _training(run: TrainedRun, folder: RunFolder) -> str:
             for name in SCORES
             if (value := result.scores.get(name)) is not None
         ]
-    if provenance.get("overrides"):
-        lines.append(f"- settings: `{' '.join(map(str, provenance['overrides']))}`")
+    settings = [str(word) for word in provenance.get("overrides", [])]
+    settings = [word for word in settings if not word.startswith(LOCAL)]
+    lines += [f"- settings: `{' '.join(settings)}`"] if settings else []
     commit = (provenance.get("git") or {}).get("commit")
     lines += [f"- source code at commit `{commit}`"] if commit else []
     lines += [f"- trained at {provenance['started_at']}"] if "started_at" in provenance else []

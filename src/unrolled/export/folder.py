@@ -37,16 +37,18 @@ def export_run(folder: RunFolder, output: Path, *, as_onnx: bool) -> list[str]:
     Raises:
         ConfigError: the model cannot be exported, or a package is not installed.
         ExportError: an exported file does not compute what the run computes.
+        StorageError: the output cannot be written.
     """
     require_packages(*(("onnx", "onnxscript", "onnxruntime") if as_onnx else ("safetensors",)))
     predictor = Predictor(folder)
-    output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output, prefix=".") as name:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".export-") as name:
         temporary = Path(name)
         if as_onnx:
             files, lines = _write_graphs(predictor, folder, temporary)
         else:
             files, lines = _write_weights(predictor, folder, temporary)
+        output.mkdir(exist_ok=True)
         for path in sorted(temporary.iterdir()):
             path.replace(output / path.name)
     stale = {"model.onnx", "step.onnx", "start.npz", "predict.py", weights.NAME} - files.keys()

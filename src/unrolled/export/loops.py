@@ -9,6 +9,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan
@@ -31,7 +32,7 @@ WITHOUT_LOOP = (CNN, Identity, MLP, Majority, TCN, Transformer)  # an exporter f
 
 
 def looped(body: Body, start: tuple[Tensor, ...], x: Float[Tensor, "b t d"]) -> Tensor:
-    """Return the outputs of all steps, (b, t, h).
+    """Return the outputs of all steps, (b, t, h). Outside an export, this is a loop of Python.
 
     body: (state, input (b, d)) -> (state, output (b, h)).
     start: the state before the first step.
@@ -41,6 +42,12 @@ def looped(body: Body, start: tuple[Tensor, ...], x: Float[Tensor, "b t d"]) -> 
         after, output = body(state, x_t)
         return tuple(part.clone() for part in after), output.clone()  # a scan takes no aliases
 
+    if not torch.compiler.is_exporting():
+        found, state = [], start
+        for x_t in x.unbind(1):
+            state, output = body(state, x_t)
+            found.append(output)
+        return torch.stack(found, dim=1)
     state = tuple(part.clone() for part in start)
     outputs: Tensor = scan(step, state, x.transpose(0, 1), dim=0)[1]
     return outputs.transpose(0, 1)
