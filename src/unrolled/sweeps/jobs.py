@@ -15,6 +15,7 @@ from unrolled.config.values import config_hash
 from unrolled.errors import CheckpointError, ConfigError, RunInterruptedError, UnrolledError
 from unrolled.masking import mask
 from unrolled.processes import num_processes
+from unrolled.runs import manifest
 from unrolled.runs.provenance import source_hash
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_run
@@ -118,6 +119,7 @@ def _earlier_result(config: DictConfig, folder: RunFolder) -> Result | None:
             folder.make_free()
         return None
     if is_done:
+        manifest.complete(folder)
         return result
     if not folder.can_resume:
         folder.make_free()
