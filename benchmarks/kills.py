@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -116,11 +117,11 @@ def main() -> None:
             try:
                 for kind in kill_and_compare(server, path, draw, draw.choice(references)):
                     counts[kind] += 1
-            except AssertionError as error:
+            except AssertionError:
                 failures += 1
                 kept = Path(tempfile.mkdtemp(prefix="kills-"))
                 shutil.copytree(path, kept / "run")
-                print(f"run {num_runs} failed, see {kept}: {error}", flush=True)
+                print(f"run {num_runs} failed, see {kept}: {traceback.format_exc()}", flush=True)
             shutil.rmtree(path)
             if num_runs % 20 == 0:
                 print(f"{num_runs} runs, {counts}, {failures} failures", flush=True)

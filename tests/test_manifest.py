@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from unrolled.cli import run
 from unrolled.errors import CheckpointError
 from unrolled.prediction.predictor import Predictor
 from unrolled.reports.runs import read_run
@@ -77,3 +78,23 @@ def test_a_longer_run_gets_a_new_manifest(folder: RunFolder) -> None:
 
     assert (folder.path / manifest.NAME).read_text() != before
     Predictor(folder)
+
+
+def test_a_run_that_was_killed_while_its_manifest_was_written_gets_one(folder: RunFolder) -> None:
+    (folder.path / manifest.NAME).rename(folder.path / ".manifest.json.1.tmp")
+
+    assert run(["resume", f"run={folder.path}"]) == 0
+
+    assert not list(folder.path.glob(".*.tmp"))
+    change(folder, "preprocessing.json")
+    with pytest.raises(CheckpointError, match="is not the file that the run wrote"):
+        Predictor(folder)
+
+
+def test_a_changed_file_gets_no_manifest(folder: RunFolder) -> None:
+    manifest.remove(folder)
+    change(folder, "preprocessing.json")
+
+    assert run(["resume", f"run={folder.path}"]) == CheckpointError.exit_code
+
+    assert not (folder.path / manifest.NAME).exists()

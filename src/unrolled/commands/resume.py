@@ -21,6 +21,7 @@ from unrolled.data.files.paths import PATHS
 from unrolled.errors import ConfigError, RunInterruptedError
 from unrolled.output import echo
 from unrolled.processes import is_helper, private_copy, with_helpers
+from unrolled.runs import manifest
 from unrolled.runs.run_folder import RunFolder, find_run, find_runs
 
 
@@ -42,6 +43,7 @@ def run(arguments: list[str]) -> None:
     check_config(config)
     result = folder.result()
     if result is not None and result.state == "done" and not is_longer(before, config):
+        manifest.complete(folder)
         length = "" if result.num_epochs is None else f"{result.num_epochs} epochs, "
         echo(f"already complete: {length}{result.num_steps} steps")
     else:

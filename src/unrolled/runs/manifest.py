@@ -45,6 +45,21 @@ def write(folder: RunFolder) -> None:
     write_json(folder.path / NAME, {"sha256": hashes})
 
 
+def complete(folder: RunFolder) -> None:
+    """Write the manifest of a run that was killed after its result was written.
+
+    Raises:
+        CheckpointError: a file is not the one that the run wrote.
+    """
+    for part in (*folder.folds, *folder.members):
+        complete(part)
+    if not (folder.path / NAME).is_file():
+        with folder.held():
+            if folder.best_checkpoint.is_file():
+                _compare_with_checkpoint(folder)
+            write(folder)
+
+
 def remove(folder: RunFolder) -> None:
     """Remove the manifest of a run that is resumed."""
     (folder.path / NAME).unlink(missing_ok=True)
@@ -63,6 +78,7 @@ def require_unchanged(folder: RunFolder, names: tuple[str, ...] = FOR_PREDICTION
     values = read_json(folder.path / NAME)
     if values is None:
         if "checkpoints/best.ckpt" in names and not folder.members:
+            log.info("%s has no manifest.json, because the run has not ended", folder.path)
             _compare_with_checkpoint(folder)
         return
     hashes: dict[str, Any] = values.get("sha256", {})
@@ -73,7 +89,6 @@ def require_unchanged(folder: RunFolder, names: tuple[str, ...] = FOR_PREDICTION
 
 
 def _compare_with_checkpoint(folder: RunFolder) -> None:
-    log.info("%s has no manifest.json, because the run has not ended", folder.path)
     checkpoint = checkpoint_file.load(folder.best_checkpoint)
     state = checkpoint.get("unrolled")
     if state is not None and not is_same_run(state["identity"], resolve(folder.config())):

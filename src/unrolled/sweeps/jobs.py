@@ -17,6 +17,7 @@ from unrolled.config.values import config_hash
 from unrolled.errors import CheckpointError, ConfigError, RunInterruptedError, UnrolledError
 from unrolled.masking import mask
 from unrolled.processes import num_processes
+from unrolled.runs import manifest
 from unrolled.runs.own_packages import edited_packages
 from unrolled.runs.provenance import source_hash
 from unrolled.runs.result import Result
@@ -121,6 +122,7 @@ def _earlier_result(config: DictConfig, folder: RunFolder) -> Result | None:
             folder.make_free()
         return None
     if is_done:
+        manifest.complete(folder)
         return result
     if not folder.can_resume:
         folder.make_free()
