@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from unrolled.commands.arguments import quote_names, take_all
+from unrolled.commands.data_paths import make_absolute
 from unrolled.commands.new_file import NAMES, NewFile, check_new_file
 from unrolled.config.checks import check_config
 from unrolled.config.composition import override
-from unrolled.data.files.paths import PATHS, require_data_paths
+from unrolled.data.files.paths import require_data_paths
 from unrolled.errors import ConfigError
 from unrolled.runs.durable import write_atomically
 from unrolled.runs.result import Result
@@ -120,11 +121,11 @@ def _rows(predictor: "Predictor", block: "Block") -> "Columns":
 
 def _repeat_test(folder: RunFolder, overrides: list[str]) -> None:
     before = folder.config()
-    _find_paths(before.data, Path(folder.provenance().get("working_folder", "")))
+    make_absolute(before.data, folder)
     config = override(before, quote_names(overrides), groups=("data", "trainer"))
     check_config(config)
     require_data_paths(config.data)
-    _refuse_new_split(before.data, config.data)
+    refuse_new_split(before.data, config.data)
     from unrolled.building.source import prepare_source
 
     prepare_source(config)
@@ -135,29 +136,27 @@ def _repeat_test(folder: RunFolder, overrides: list[str]) -> None:
     show_scores(Result(scores=experiment.evaluate(config, folder)["scores"]))
 
 
-def _find_paths(data: DictConfig, folder: Path) -> None:
-    """Make relative paths absolute if there are such files in the folder of the training command.
-
-    data: of the run's config; changed in place.
-    """
-    for key in PATHS:
-        path = data.get(key)
-        if path is not None and (folder / Path(path).expanduser()).exists():
-            data[key] = str(folder.absolute() / Path(path).expanduser())
-
-
-def _refuse_new_split(before: DictConfig, data: DictConfig) -> None:
+def refuse_new_split(before: DictConfig, data: DictConfig) -> None:
     """Refuse another training file of which only a held-out part would be tested.
 
     Raises:
         ConfigError: the message names input=.
     """
-    path = data.get("path")
-    if path is None or data.get("test_path") is not None or data.get("split_column") is not None:
+    path, test_path = data.get("path"), data.get("test_path")
+    if path is None or data.get("split_column") is not None:
         return
-    known = before.get("path")
-    if known is None or Path(path).expanduser().absolute() != Path(known).expanduser().absolute():
-        raise ConfigError(
-            f"data.path={path}: only a part of this file, split off as a test set, would be "
-            f"tested; to evaluate all sequences of a new file, type input={path}"
-        )
+    if _absolute(path) == _absolute(before.get("path")):
+        return
+    if test_path is None:
+        reason = "only a part of this file, split off as a test set, would be tested"
+    elif _absolute(test_path) == _absolute(before.get("test_path")):
+        reason = f"this file would not be tested, but data.test_path={test_path}"
+    else:
+        return
+    raise ConfigError(
+        f"data.path={path}: {reason}; to evaluate all sequences of a new file, type input={path}"
+    )
+
+
+def _absolute(path: str | None) -> Path | None:
+    return None if path is None else Path(path).expanduser().absolute()

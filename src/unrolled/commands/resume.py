@@ -13,11 +13,11 @@ from hydra.core.utils import configure_log
 from omegaconf import DictConfig, open_dict, read_write
 
 from unrolled.commands.arguments import take
+from unrolled.commands.data_paths import folder_of_data
 from unrolled.config.changes import refuse_changes
 from unrolled.config.checks import check_config
 from unrolled.config.composition import compose_config, override_keys
 from unrolled.config.values import is_longer, resolve
-from unrolled.data.files.paths import PATHS
 from unrolled.errors import ConfigError, RunInterruptedError
 from unrolled.processes import is_helper, private_copy, with_helpers
 from unrolled.runs.run_folder import RunFolder, find_run, find_runs
@@ -51,7 +51,7 @@ def run(arguments: list[str]) -> None:
         words = ["resume", f"run={folder.path}", *rest]
         with (
             folder.held(),
-            chdir(_working_folder(folder, config)),
+            chdir(folder_of_data(folder, config.data)),
             with_helpers(words, config.trainer),
         ):
             _log_into(folder)
@@ -74,16 +74,6 @@ def _resume_as_helper(config: DictConfig, folder: RunFolder, overrides: list[str
 
     with private_copy(folder.path) as path:
         experiment.resume(config, RunFolder(path), overrides=overrides)
-
-
-def _working_folder(folder: RunFolder, config: DictConfig) -> Path:
-    """Return the folder in which the run was started if the data was typed relative to it."""
-    before = Path(folder.provenance().get("working_folder", ""))
-    typed = [config.data.get(key) for key in PATHS]
-    paths = [Path(path).expanduser() for path in typed if path is not None]
-    relative = [path for path in paths if not path.is_absolute()]
-    is_found = bool(relative) and all((before / path).exists() for path in relative)
-    return before if is_found else Path.cwd()
 
 
 def _newest(root: Path) -> RunFolder:
