@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from omegaconf import OmegaConf
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score, log_loss
 
 from unrolled.cli import run
+from unrolled.commands.evaluate import refuse_new_split
+from unrolled.errors import ConfigError
 from unrolled.prediction.predictor import Predictor
 from unrolled.runs.run_folder import RunFolder
 
@@ -155,6 +158,15 @@ def test_a_moved_run_evaluates_without_its_training_file(
     (folder.parent / "train.csv").rename(hidden)
     assert run(["evaluate", f"run={tmp_path / 'run'}", argument]) == 0
     hidden.rename(folder.parent / "train.csv")
+
+
+def test_a_training_file_next_to_the_old_test_file_is_refused() -> None:
+    """Only the old test file would be tested."""
+    before, data = (OmegaConf.create({"path": p, "test_path": "t.csv"}) for p in ("a.csv", "b.csv"))
+    with pytest.raises(ConfigError, match=r"data\.test_path=t\.csv; .* type input=b\.csv"):
+        refuse_new_split(before, data)
+    data.test_path = "u.csv"
+    refuse_new_split(before, data)
 
 
 @pytest.mark.parametrize(

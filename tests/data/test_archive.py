@@ -198,3 +198,54 @@ def test_a_folder_of_several_data_sets_is_refused(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     with pytest.raises(DataError, match="the training files of 'A', 'B'; name one file"):
         training_and_test_file(tmp_path)
+
+
+def write_one_feature(path: Path) -> Path:
+    """Write four sequences of four steps in the format of the name."""
+    values = np.array([[0.5, 1.5, 2.5, 3.5], [4.5, 5.5, 6.5, 7.5]] * 2)
+    lines = [",".join(map(str, row)) for row in values]
+    match path.suffix:
+        case ".ts":
+            steps = (f"{line}:{row % 2}" for row, line in enumerate(lines))
+            path.write_text("\n".join(["@classLabel true 0 1", "@data", *steps]))
+        case ".npz":
+            np.savez(path, x=values, y=[0, 1, 0, 1])
+        case _:
+            steps = (f"{row % 2},{line}".replace(",", "\t") for row, line in enumerate(lines))
+            path.write_text("\n".join(steps))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("a.tsv", "b.ts"),
+        ("a.ts", "b.tsv"),
+        ("a.npz", "b.ts"),
+        ("a.tsv", "b.npz"),
+        ("a.npz", "b.tsv"),
+    ],
+)
+def test_the_sets_may_have_different_formats(train: str, test: str, tmp_path: Path) -> None:
+    schema, first = fit_schema(Schema(), write_one_feature(tmp_path / train))
+    path = write_one_feature(tmp_path / test)
+    second = read_recordings(path, schema=schema, labelled=True)
+    assert second.labels == first.labels == ["0", "1", "0", "1"]
+    np.testing.assert_array_equal(second.steps, first.steps)
+
+
+def test_sets_with_other_features_are_refused(tmp_path: Path) -> None:
+    schema, _ = fit_schema(Schema(), write_one_feature(tmp_path / "a.tsv"))
+    np.savez(tmp_path / "b.npz", x=np.zeros((4, 4, 2)), y=[0, 1, 0, 1])
+    with pytest.raises(DataError, match=r"has the features '0', '1', but .* trained on 'column'"):
+        read_recordings(tmp_path / "b.npz", schema=schema, labelled=True)
+
+
+@pytest.mark.parametrize("name", ["a.ts", "a.npz"])
+@pytest.mark.parametrize("key", ["id", "time", "label", "group", "split_column", "separator"])
+def test_settings_of_columns_are_refused_for_files_without_columns(
+    key: str, name: str, tmp_path: Path
+) -> None:
+    path = write_one_feature(tmp_path / name)
+    with pytest.raises(DataError, match=rf"data\.{key}=k: .*{name} has no named columns"):
+        fit_schema(Schema(**{key: "k"}), path)

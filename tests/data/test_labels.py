@@ -34,13 +34,13 @@ OTHERS: dict[str, tuple[list[str], str]] = {
 
 @pytest.mark.parametrize("labels", CLASSES.values(), ids=CLASSES)
 def test_classes_are_accepted(labels: list[str]) -> None:
-    refuse_other_tasks(labels, "x.csv")
+    refuse_other_tasks(labels, "x.csv", num_labels=len(labels))
 
 
 @pytest.mark.parametrize(("labels", "message"), OTHERS.values(), ids=OTHERS)
 def test_regression_and_several_labels_are_named(labels: list[str], message: str) -> None:
     with pytest.raises(DataError, match=f"x.csv: the label .*{message}"):
-        refuse_other_tasks(labels, "x.csv")
+        refuse_other_tasks(labels, "x.csv", num_labels=len(labels))
 
 
 VALUES = np.arange(16.0).reshape(8, 2)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from unrolled.cli import run
+from unrolled.data.files.opening import open_bytes
 from unrolled.data.files.reader import fit_schema
 from unrolled.data.files.schema import Schema
 from unrolled.errors import DataError
@@ -61,9 +62,40 @@ def test_what_is_typed_is_not_detected(tmp_path: Path, caplog: pytest.LogCapture
     assert caplog.text == ""
 
 
-def test_a_header_that_is_not_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
-    (tmp_path / "x.csv").write_bytes("größe,x_1,label\n1,2,a\n3,4,b\n".encode("latin-1"))
-    with pytest.raises(DataError, match=r"x\.csv, line 1: not UTF-8 text"):
+@pytest.mark.parametrize("first", ["größe", "caf\xe9", "\xe9", "x_0"])
+@pytest.mark.parametrize("suffix", ["csv", "ts"])
+def test_text_in_cp1252_is_read_with_a_notice(
+    first: str, suffix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = f"{first},x_1,label\n1,2,ä\n3,4,“b”\n"
+    if suffix == "ts":
+        text = f"# {first}\n@classLabel true ä “b”\n@data\n1,2:ä\n3,4:“b”\n"
+    path = tmp_path / f"x.{suffix}"
+    path.write_bytes(text.encode("cp1252"))
+    with caplog.at_level(logging.INFO):
+        recordings = fit_schema(Schema(), path)[1]
+    assert recordings.labels == ["ä", "“b”"]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"x.{suffix}: detected text in cp1252"
+    ]
+
+
+@pytest.mark.parametrize("num_bytes", [1, 7, 2**16])
+def test_the_encoding_does_not_depend_on_how_much_is_read_at_once(
+    num_bytes: int, tmp_path: Path
+) -> None:
+    text = "x,label\n1,ä\n2,€\n3,漢\n4,é"
+    for name, encoding in (("u", "utf-8"), ("c", "cp1252"), ("w", "utf-16")):
+        (tmp_path / name).write_bytes(text.replace("漢", "ß").encode(encoding))
+        with open_bytes(tmp_path / name) as file:
+            found = b"".join(iter(lambda file=file: file.read(num_bytes), b""))
+        assert found.decode("utf-8") == text.replace("漢", "ß")
+
+
+def test_damaged_utf8_is_refused_with_its_line(tmp_path: Path) -> None:
+    content = "größe,x_1,label\n1,2,a\n3,4,bü\n".encode().replace(b"\xc3\xbc", b"\xbc")
+    (tmp_path / "x.csv").write_bytes(content)
+    with pytest.raises(DataError, match=r"x\.csv, line 3: not UTF-8 text"):
         fit_schema(Schema(), tmp_path / "x.csv")
 
 

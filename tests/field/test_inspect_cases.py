@@ -49,6 +49,11 @@ CASES: dict[str, tuple[str, int, list[str]]] = {
         ["'column 1' is left out", "features:  2\\n"],
     ),
     "rownumber_unnamed0": ("path=trial.csv", 0, ["'Unnamed: 0' is left out", "80, 8 steps"]),
+    "real_epil": (
+        "path=epil.csv id=subject label=trt time=period",
+        0,
+        ["'column 1' is left out, because it numbers the rows", "features:  6\\n"],
+    ),
     "sep_line_excel": ("path=swings.csv", 0, ["sequences: 60, 8 to 14"]),
     "split_column": ("path=data.csv", 0, ["split_column: 'split'", "features:  1\\n"]),
     "tabular_rows": ("path=flowers.csv", 0, ["read as a sequence of 4 steps of one feature"]),

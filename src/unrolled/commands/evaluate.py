@@ -23,7 +23,7 @@ from unrolled.commands.arguments import quote_names, take_all
 from unrolled.commands.new_file import NAMES, NewFile, check_new_file
 from unrolled.config.checks import check_config
 from unrolled.config.composition import override
-from unrolled.data.files.paths import find_data_paths, require_data_paths
+from unrolled.data.files.paths import make_absolute, require_data_paths
 from unrolled.errors import ConfigError
 from unrolled.output import echo
 from unrolled.runs.durable import write_atomically
@@ -121,12 +121,11 @@ def _rows(predictor: "Predictor", block: "Block") -> "Columns":
 
 def _repeat_test(folder: RunFolder, overrides: list[str]) -> None:
     before = folder.config()
-    started_in = Path(folder.provenance().get("working_folder", ""))
-    find_data_paths(before.data, started_in=started_in)
+    make_absolute(before.data, started_in=folder.started_in)
     config = override(before, quote_names(overrides), groups=("data", "trainer"))
     check_config(config)
     require_data_paths(config.data)
-    _refuse_new_split(before.data, config.data)
+    refuse_new_split(before.data, config.data)
     from unrolled.building.source import prepare_source
 
     prepare_source(config)
@@ -137,18 +136,27 @@ def _repeat_test(folder: RunFolder, overrides: list[str]) -> None:
     show_scores(Result(scores=experiment.evaluate(config, folder)["scores"]))
 
 
-def _refuse_new_split(before: DictConfig, data: DictConfig) -> None:
+def refuse_new_split(before: DictConfig, data: DictConfig) -> None:
     """Refuse another training file of which only a held-out part would be tested.
 
     Raises:
         ConfigError: the message names input=.
     """
-    path = data.get("path")
-    if path is None or data.get("test_path") is not None or data.get("split_column") is not None:
+    path, test_path = data.get("path"), data.get("test_path")
+    if path is None or data.get("split_column") is not None:
         return
-    known = before.get("path")
-    if known is None or Path(path).expanduser().absolute() != Path(known).expanduser().absolute():
-        raise ConfigError(
-            f"data.path={path}: only a part of this file, split off as a test set, would be "
-            f"tested; to evaluate all sequences of a new file, type input={path}"
-        )
+    if _absolute(path) == _absolute(before.get("path")):
+        return
+    if test_path is None:
+        reason = "only a part of this file, split off as a test set, would be tested"
+    elif _absolute(test_path) == _absolute(before.get("test_path")):
+        reason = f"this file would not be tested, but data.test_path={test_path}"
+    else:
+        return
+    raise ConfigError(
+        f"data.path={path}: {reason}; to evaluate all sequences of a new file, type input={path}"
+    )
+
+
+def _absolute(path: str | None) -> Path | None:
+    return None if path is None else Path(path).expanduser().absolute()

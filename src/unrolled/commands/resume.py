@@ -17,7 +17,7 @@ from unrolled.config.changes import refuse_changes
 from unrolled.config.checks import check_config
 from unrolled.config.composition import compose_config, override_keys
 from unrolled.config.values import is_longer, resolve
-from unrolled.data.files.paths import PATHS
+from unrolled.data.files.paths import folder_of_data
 from unrolled.errors import ConfigError, RunInterruptedError
 from unrolled.output import echo
 from unrolled.processes import is_helper, private_copy, with_helpers
@@ -54,7 +54,7 @@ def run(arguments: list[str]) -> None:
         words = ["resume", f"run={folder.path}", *rest]
         with (
             folder.held(),
-            chdir(_working_folder(folder, config)),
+            chdir(folder_of_data(config.data, started_in=folder.started_in)),
             with_helpers(words, config.trainer),
         ):
             _log_into(folder)
@@ -77,16 +77,6 @@ def _resume_as_helper(config: DictConfig, folder: RunFolder, overrides: list[str
 
     with private_copy(folder.path) as path:
         experiment.resume(config, RunFolder(path), overrides=overrides)
-
-
-def _working_folder(folder: RunFolder, config: DictConfig) -> Path:
-    """Return the folder in which the run was started if the data was typed relative to it."""
-    before = Path(folder.provenance().get("working_folder", ""))
-    typed = [config.data.get(key) for key in PATHS]
-    paths = [Path(path).expanduser() for path in typed if path is not None]
-    relative = [path for path in paths if not path.is_absolute()]
-    is_found = bool(relative) and all((before / path).exists() for path in relative)
-    return before if is_found else Path.cwd()
 
 
 def _newest(root: Path) -> RunFolder:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from unrolled.data.files.paths import find_data_paths
+from unrolled.data.files.paths import make_absolute
 from unrolled.errors import ConfigError, DataError, UnrolledError
 from unrolled.export import checks, samples, weights
 from unrolled.export.description import metadata, model_card
@@ -152,8 +152,7 @@ def _sequences(
     """Return sequences to compare with, and a note if they are not those of the data."""
     run, note = predictor.run, ""
     config = folder.config()
-    started_in = Path(folder.provenance().get("working_folder", ""))
-    find_data_paths(config.data, started_in=started_in)
+    make_absolute(config.data, started_in=folder.started_in)
     try:
         found = samples.real_samples(config, max_steps=max_steps)
     except UnrolledError as error:

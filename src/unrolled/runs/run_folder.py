@@ -213,6 +213,11 @@ class RunFolder(LockedFolder):
         """Return the provenance, or an empty dictionary if it was not written."""
         return read_json(self.path / "provenance.json") or {}
 
+    @property
+    def started_in(self) -> Path:
+        """The working folder of the command that started the run."""
+        return Path(self.provenance().get("working_folder", "")).absolute()
+
     def write_evaluation(self, values: dict[str, Any]) -> None:
         """Write the scores of an evaluation, and replace earlier ones."""
         write_json(self.path / "evaluation.json", values)

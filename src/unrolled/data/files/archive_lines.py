@@ -1,14 +1,17 @@
 """Lines and values of the text formats of the UCR/UEA archive, .ts and ARFF."""
 
 import io
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from unrolled.data.files.opening import read_text
+from unrolled.data.files.opening import open_bytes
 from unrolled.errors import DataError
+
+log = logging.getLogger(__name__)
 
 MISSING_VALUES = ("?", "NaN", "nan", "")
 
@@ -21,7 +24,11 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     """
     number = 0
     try:
-        for number, line in enumerate(io.BytesIO(read_text(path)), start=1):
+        with open_bytes(path) as file:
+            content = b"".join(iter(lambda: file.read(2**22), b""))
+        if file.encoding != "UTF-8":
+            log.info("%s: detected text in %s", path.name, file.encoding)
+        for number, line in enumerate(io.BytesIO(content), start=1):
             yield number, line.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise DataError(

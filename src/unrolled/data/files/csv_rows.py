@@ -32,7 +32,7 @@ class Dialect:
     header: whether a line names the columns.
     decimal: `.` or `,`.
     comment: sign with which comment lines begin, or "".
-    encoding: UTF-8 or UTF-16.
+    encoding: UTF-8, UTF-16 or cp1252.
     """
 
     separator: str

@@ -5,6 +5,7 @@ too long, or a quote unclosed, a strict reader finds the line for the message.
 """
 
 import io
+import logging
 import re
 import warnings
 from collections.abc import Collection, Iterator
@@ -18,6 +19,8 @@ from unrolled.data.files.opening import open_bytes
 from unrolled.data.files.packed import as_categories
 from unrolled.data.files.tabular import EMPTY_CELLS, Table
 from unrolled.errors import DataError
+
+log = logging.getLogger(__name__)
 
 BLOCK_BYTES = 2**20
 NO_VALUE = sorted(
@@ -36,7 +39,7 @@ def csv_tables(path: Path, dialect: Dialect, *, text: Collection[str]) -> Iterat
         DataError: the file is damaged. The message names the line.
     """
     first_row = 0
-    for block in _blocks(path, dialect.skip, dialect.comment):
+    for block in _blocks(path, dialect):
         frame = _parsed(path, block, dialect, text)
         if not len(frame):
             continue
@@ -44,11 +47,11 @@ def csv_tables(path: Path, dialect: Dialect, *, text: Collection[str]) -> Iterat
         first_row += len(frame)
 
 
-def _blocks(path: Path, skip: int, comment: str) -> Iterator[bytes]:
-    """Yield the text of a file after some lines, cut at line ends outside of quotes."""
-    rest = b""
+def _blocks(path: Path, dialect: Dialect) -> Iterator[bytes]:
+    """Yield the text of a file after the header, cut at line ends outside of quotes."""
+    rest, comment = b"", dialect.comment
     with open_bytes(path) as file:
-        for _ in range(skip):
+        for _ in range(dialect.skip):
             while b"\n" not in rest and (more := file.read(BLOCK_BYTES)):
                 rest += more
             rest = rest.partition(b"\n")[2]
@@ -60,6 +63,8 @@ def _blocks(path: Path, skip: int, comment: str) -> Iterator[bytes]:
             if end:
                 yield _without_comments(rest[:end], comment)
                 rest = rest[end:]
+        if file.encoding != dialect.encoding:  # the first lines are ASCII
+            log.info("%s: detected text in %s", path.name, file.encoding)
     if rest:
         yield _without_comments(rest, comment)
 

@@ -1,4 +1,7 @@
-"""A date and a time of day in two columns, which `data.time='date time'` joins."""
+"""A date and a time of day in two columns, which `data.time='date time'` joins.
+
+The time of day may be an hour, 0 to 23.
+"""
 
 import re
 
@@ -8,6 +11,7 @@ from unrolled.data.files.tabular import Table
 
 DATE = r"\d{4}-\d{2}-\d{2}|(1[5-9]|20)\d{6}"
 TIME_OF_DAY = r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?"
+HOUR = r"[01]?\d|2[0-3]"
 NUM_CELLS = 1000  # looked at
 
 
@@ -27,7 +31,7 @@ def join_time(table: Table, time: str | None) -> None:
         return
     for date, clock in parts_of(time):
         if date in table.columns and clock in table.columns:
-            cells = zip(table.text(date), table.text(clock), strict=True)
+            cells = zip(table.text(date), map(_clock, table.text(clock)), strict=True)
             table.frame[time] = [f"{day} {moment}" for day, moment in cells]
             del table.frame[date], table.frame[clock]
             return
@@ -40,7 +44,17 @@ def guess_joined(table: Table, names: list[str]) -> str | None:
     """
     dates = [name for name in names if _all_match(table.frame[name], DATE)]
     clocks = [name for name in names if _all_match(table.frame[name], TIME_OF_DAY)]
+    clocks = clocks or [name for name in names if _is_hour(table.frame[name], name)]
     return f"{dates[0]} {clocks[0]}" if len(dates) == len(clocks) == 1 else None
+
+
+def _clock(cell: str) -> str:
+    """Return a time of day; a whole number is an hour."""
+    return f"{int(cell):02}:00" if re.fullmatch(HOUR, cell) else cell
+
+
+def _is_hour(column: pd.Series, name: str) -> bool:
+    return re.fullmatch("h|hr|hours?", name, re.IGNORECASE) is not None and _all_match(column, HOUR)
 
 
 def is_time_of_day(cell: str) -> bool:

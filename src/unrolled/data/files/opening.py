@@ -1,4 +1,4 @@
-"""Opens files as UTF-8 text, whatever their compression, and recognises their format."""
+"""Opens files as UTF-8 text, whatever their compression and encoding; recognises their format."""
 
 import bz2
 import codecs
@@ -136,14 +136,21 @@ def _read(file: Any, path: Path, num: int) -> bytes:
 class Text:
     """The bytes of a text file in UTF-8, without a byte order mark.
 
+    Text that is neither UTF-16 nor UTF-8 is read as cp1252 (Western European Windows), of which
+    Latin-1 is a part. A file that has valid UTF-8 letters before the wrong byte is damaged UTF-8
+    and is not recoded.
+
     path: for messages.
-    encoding: of the file itself, UTF-8 or UTF-16.
+    encoding: of the file itself as far as it has been read: UTF-8, UTF-16 or cp1252.
     """
 
     def __init__(self, path: Path, file: Any) -> None:
         self._path = path
         self._file = file
         self._decoder: codecs.IncrementalDecoder | None = None
+        self._held = b""
+        self._has_letters = False  # that are not ASCII, in UTF-8
+        self._is_damaged = False
         first = _read(file, path, 4)
         self.encoding = "UTF-8"
         if first[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
@@ -152,7 +159,7 @@ class Text:
             self._decoder = codecs.getincrementaldecoder(encoding)()
             self._first = self._recoded(first[2:])
         else:
-            self._first = first.removeprefix(codecs.BOM_UTF8)
+            self._first = self._checked(first.removeprefix(codecs.BOM_UTF8))
 
     def read(self, num: int) -> bytes:
         """Return at least one further byte and about num of them, or b"" at the end.
@@ -161,10 +168,38 @@ class Text:
             DataError: the file is damaged.
         """
         first, self._first = self._first, b""
-        content = _read(self._file, self._path, num)
-        if self._decoder is not None:
-            content = self._recoded(content)
-        return first + content
+        while content := _read(self._file, self._path, num):
+            change = self._checked if self._decoder is None else self._recoded
+            if recoded := first + change(content):
+                return recoded
+        return first + (self._checked(b"") if self._decoder is None else self._recoded(b""))
+
+    def _checked(self, content: bytes) -> bytes:
+        """Return the next bytes, recoded if one of them shows that they are cp1252.
+
+        The first bytes of a letter that is cut in two are held back.
+        """
+        if self.encoding == "cp1252":
+            return _from_cp1252(content) or content
+        if self._is_damaged:
+            return content
+        content, is_last = self._held + content, not content
+        self._held = b""
+        if content.isascii():
+            return content
+        try:
+            text, num_read = codecs.utf_8_decode(content, "strict", is_last)
+        except UnicodeDecodeError as error:
+            is_mixed = self._has_letters or not content[: error.start].isascii()
+            recoded = None if is_mixed else _from_cp1252(content)
+            if recoded is None:
+                self._is_damaged = True  # the line is found when it is parsed
+                return content
+            self.encoding = "cp1252"
+            return recoded
+        self._has_letters = self._has_letters or not text.isascii()
+        self._held = content[num_read:]
+        return content[:num_read]
 
     def _recoded(self, content: bytes) -> bytes:
         assert self._decoder is not None
@@ -180,6 +215,16 @@ class Text:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+
+def _from_cp1252(content: bytes) -> bytes | None:
+    """Return cp1252 text in UTF-8, or None if it is no text."""
+    if re.search(rb"[\0-\x08\x0e-\x1f]", content):
+        return None
+    try:
+        return content.decode("cp1252").encode("utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
 def open_bytes(path: Path) -> Text:

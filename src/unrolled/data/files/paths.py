@@ -26,15 +26,26 @@ def require_data_paths(data: Mapping[str, Any]) -> None:
                 )
 
 
-def find_data_paths(data: MutableMapping[Any, Any], *, started_in: Path) -> None:
-    """Make relative paths absolute if there are such files in the folder of the training command.
+def folder_of_data(data: Mapping[Any, Any], *, started_in: Path) -> Path:
+    """Return the folder to which relative paths of a run's data refer.
 
-    data: of the run's config; changed in place.
+    It is the folder in which the run was started if one of the files is there, else the current
+    folder.
     """
-    for key in PATHS:
-        path = data.get(key)
-        if path is not None and (started_in / Path(path).expanduser()).exists():
-            data[key] = str(started_in.absolute() / Path(path).expanduser())
+    relative = [path for path in _paths(data).values() if not path.is_absolute()]
+    return started_in if any((started_in / path).exists() for path in relative) else Path.cwd()
+
+
+def make_absolute(data: MutableMapping[Any, Any], *, started_in: Path) -> None:
+    """Make the paths of a run's data absolute, in the config itself; see `folder_of_data`."""
+    start = folder_of_data(data, started_in=started_in)
+    for key, path in _paths(data).items():
+        data[key] = str(start / path)
+
+
+def _paths(data: Mapping[Any, Any]) -> dict[str, Path]:
+    """Return the files that the data config names, by key."""
+    return {key: Path(data[key]).expanduser() for key in PATHS if data.get(key) is not None}
 
 
 def require_path(key: str, value: str) -> Path:

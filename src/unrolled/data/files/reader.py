@@ -27,6 +27,11 @@ from unrolled.errors import DataError
 
 log = logging.getLogger(__name__)
 
+COLUMN_SETTINGS = (  # of tables
+    *("form", "id", "time", "time_feature", "resample", "label", "group", "split_column"),
+    *("features", "categorical", "separator", "header", "decimal"),
+)
+
 
 def fit_schema(
     schema: Schema, path: Path, *, labels_may_change: bool = False
@@ -78,6 +83,8 @@ def _read(
         if not schema.is_fitted and (notice := detected(table, schema)):
             log.info("%s: detected %s", path.name, notice)
         return read_table(table, schema, labelled=labelled, labels_may_change=labels_may_change)
+    if not schema.is_fitted:
+        _refuse_columns(schema, path)
     if schema.resample is not None or schema.split_column is not None:
         raise DataError(f"{path} has no columns for data.resample or data.split_column")
     if kind in ("ts", "arff"):
@@ -87,6 +94,21 @@ def _read(
     if schema.missing == "refuse":
         recordings.refuse_missing(path, first_step=0)
     return schema, recordings
+
+
+def _refuse_columns(schema: Schema, path: Path) -> None:
+    """Refuse settings that have no effect on a training file without named columns.
+
+    Raises:
+        DataError: names the key.
+    """
+    for key in COLUMN_SETTINGS:
+        value = getattr(schema, key)
+        if value not in (None, (), False):
+            raise DataError(
+                f"data.{key}={value}: {path} has no named columns, so this has no effect; "
+                f"leave it out"
+            )
 
 
 def read_arrays(path: Path, *, labelled: bool) -> Recordings:
@@ -150,7 +172,9 @@ def read_table(
             f"{shown(table.columns)}; `unrolled inspect path={table.path}` guesses"
         )
     was_fitted = schema.is_fitted
-    if was_fitted:
+    if was_fitted and labelled and schema.features is None:  # fitted on arrays
+        schema = with_columns(schema, table)
+    elif was_fitted:
         schema.require_named_columns(table.path)
     else:
         schema = with_columns(schema, table)

@@ -114,9 +114,14 @@ class Schema:
     def require_features(self, names: Sequence[str], path: Path) -> None:
         """Check that a file has the features of the training file in the same order.
 
+        Formats without names number the features, each in its own way. Then as many are needed.
+
         Raises:
             DataError: names differ. The message lists both.
         """
+        are_numbered = _are_numbers(names) and _are_numbers(self.feature_names)
+        if are_numbered and len(names) == len(self.feature_names):
+            return
         if list(names) != list(self.feature_names):
             raise DataError(
                 f"{path} has the features {shown(names)}, but the run was trained on "
@@ -201,6 +206,13 @@ class Schema:
                 table.such(unknown),
             )
         return [np.where(missing, np.nan, (cells == word).astype(np.float64)) for word in known]
+
+
+def _are_numbers(names: Sequence[str]) -> bool:
+    """Return whether features have no names of their own, as in .ts, NPZ and UCR files."""
+    numbers = range(len(names))
+    arrays, archive = [*map(str, numbers)], [f"dim_{number}" for number in numbers]
+    return list(names) in (["value"], ["column"], arrays, archive)  # the first two of tables
 
 
 def is_missing_word(cell: str) -> bool:

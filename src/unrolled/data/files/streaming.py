@@ -50,6 +50,8 @@ def pieces_of(
         return _arrays(schema, path, labelled=labelled)
     if kind in ("ts", "arff"):
         return _archive(schema, path, kind, labelled=labelled)
+    if labelled and schema.features is None:
+        raise OutOfOrderError(f"{path}: the run was trained on a file without named columns")
     schema = prepared(schema, path, kind)
     tables = tables_of(path, schema, labelled=labelled)
     if schema.form == "wide":
