@@ -17,7 +17,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from unrolled.config.classes import allow_words
+from unrolled.config.classes import allow_words, own_folders
 from unrolled.errors import ConfigError
 
 SECONDS_TO_END = 60  # for a further process, after the first one is done
@@ -86,10 +86,12 @@ def with_helpers(arguments: Sequence[str], trainer: DictConfig) -> Iterator[None
         "NODE_RANK": "0",
         "WORLD_SIZE": str(num),
     }
+    path = os.pathsep.join([*own_folders(), *filter(None, [os.environ.get("PYTHONPATH")])])
+    own = {"PYTHONPATH": path} if own_folders() else {}
     helpers = [
         subprocess.Popen(  # noqa: S603 - this program
             command,
-            env={**os.environ, **shared, "LOCAL_RANK": str(rank)},
+            env={**os.environ, **own, **shared, "LOCAL_RANK": str(rank)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )

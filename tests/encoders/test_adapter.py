@@ -70,6 +70,10 @@ def test_a_module_becomes_an_encoder(
         contract.chunks_equal_the_whole(adapter, probe)
         contract.steps_equal_the_whole(adapter, probe)
         contract.states_are_those_after_the_last_real_step(adapter, probe)
+        start = adapter.start(probe.x[:, 0])
+        probe.require_same(
+            adapter.read(probe.x, None, start)[0], adapter.read(probe.x, None, None)[0], "start"
+        )
 
 
 def test_a_module_without_a_state_cannot_run_step_by_step() -> None:

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from unrolled.commands.arguments import quote_names, take
 from unrolled.config.checks import check_config
-from unrolled.config.classes import allowed_packages, allowing
+from unrolled.config.classes import allowed_packages, allowing, own_folders
 from unrolled.config.composition import (
     CONFIG_NAME,
     compose_job,
@@ -80,7 +80,7 @@ def _sweep_or_report(args: Namespace, parser: ArgumentParser) -> None:
                 sweep_job,
                 allow=allowed_packages(),
                 config_dir=options_folder(),
-                path=[entry for entry in sys.path if Path(entry) == Path.cwd()],
+                path=own_folders(),
             )
             hydra.multirun(CONFIG_NAME, job, [*args.overrides, "hydra.mode=MULTIRUN"])
 

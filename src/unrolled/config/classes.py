@@ -79,6 +79,7 @@ KINDS = {
     ),
 }
 
+_own_folders: list[str] = []
 _allowed_packages: ContextVar[tuple[str, ...]] = ContextVar("allowed packages", default=())
 
 
@@ -125,6 +126,12 @@ def _find(package: str) -> None:
             f"folder {here}"
         )
     sys.path.append(here)
+    _own_folders.append(here)
+
+
+def own_folders() -> list[str]:
+    """Return the folders that `allowing` has added to the path, for other processes."""
+    return [folder for folder in _own_folders if folder in sys.path]
 
 
 def check_classes(config: dict[Any, Any]) -> None:

@@ -81,6 +81,23 @@ class Adapter(Encoder):
         hidden, after = output
         return hidden, (self._turned(after),)
 
+    def start(self, x_t: Float[Tensor, "b d"]) -> State:
+        """Return the state before the first step: zeros in the shape of a later state.
+
+        x_t: a step of the sequences.
+
+        Raises:
+            ValueError: reading from zeros is not the same as reading from no state.
+        """
+        hidden, after = self.step(x_t, None)
+        zeros: State = _each(torch.zeros_like, after)
+        if not torch.equal(self.step(x_t, zeros)[0], hidden):
+            raise ValueError(
+                f"{type(self.module).__name__}: a state of zeros differs from no state, so the "
+                "state before the first step is unknown"
+            )
+        return zeros
+
     def _read_each(self, x: Tensor, lengths: Tensor, state: State | None) -> tuple[Tensor, State]:
         hidden, states = x.new_zeros(*x.shape[:2], self.output_size), []
         for row, length in enumerate(lengths.tolist()):
