@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from unrolled.runs.result import Result
 
@@ -10,6 +11,7 @@ class FinishedRun(os.PathLike[str]):
     """A run folder that works as a path, and has each score as an attribute.
 
     For example, `run.test_accuracy` is the score test/accuracy, and `run / "config.yaml"` a file.
+    It also has the attributes of a Path, such as `run.name`.
 
     path: the run folder.
     result: the content of its result.json.
@@ -24,15 +26,15 @@ class FinishedRun(os.PathLike[str]):
         """All scores by name, for example test/accuracy."""
         return dict(self.result.scores)
 
-    def __getattr__(self, name: str) -> float | None:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or "result" not in self.__dict__:  # also while it is unpickled
             raise AttributeError(name)
         named = {key.replace("/", "_"): value for key, value in self.result.scores.items()}
-        if name not in named:
-            raise AttributeError(
-                f"the run has no score {name!r}; it has {', '.join(sorted(named))}"
-            )
-        return named[name]
+        if name in named:
+            return named[name]
+        if hasattr(self.path, name):
+            return getattr(self.path, name)
+        raise AttributeError(f"the run has no score {name!r}; it has {', '.join(sorted(named))}")
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *(key.replace("/", "_") for key in self.result.scores)]

@@ -123,7 +123,9 @@ def _sequence(part: Any, *, name: str, row: int) -> Values:
     """Return a sequence as a float64 array (t, d); a vector has one feature."""
     try:
         array = np.asarray(as_numpy(part))
-        values = array.astype(np.float64, casting="unsafe" if array.dtype == object else "same_kind")
+        values = array.astype(
+            np.float64, casting="unsafe" if array.dtype == object else "same_kind"
+        )
     except (TypeError, ValueError) as error:
         raise DataError(
             f"{name}, sequence {row} is not an array of numbers, (t, d) or (t,): {error}"
