@@ -2,37 +2,95 @@
 
 import unrolled
 
-folder = unrolled.train(["model=gru", "seed=2"])
-unrolled.load(folder).predict(x)
+run = unrolled.train(["model=gru", "seed=2"])
+unrolled.load(run).predict(x)
+
+run = unrolled.train(["model=gru"], data=(x, y))  # your own arrays
+unrolled.RecurrentClassifier().fit(x, y)  # in scikit-learn
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from unrolled.api.estimator import RecurrentClassifier as RecurrentClassifier
+    from unrolled.api.finished_run import FinishedRun
     from unrolled.prediction.predictor import Predictor
 
 __version__ = "0.1.0"
 
 
-def train(overrides: list[str], *, allow: Sequence[str] = ()) -> Path:
-    """Train and test one run, as `unrolled train` does, and return its run folder.
+def train(
+    overrides: Sequence[str],
+    *,
+    data: Any = None,
+    lengths: Any = None,
+    groups: Any = None,
+    val: Any = None,
+    test: Any = None,
+    allow: Sequence[str] = (),
+) -> "FinishedRun":
+    """Train and test one run, as `unrolled train` does, and return its run folder with its scores.
 
     overrides: the arguments of the command line, such as ["model=gru", "seed=2"].
+    data: your own sequences, or None for the data that the overrides choose. (x, y), where x is an
+        array (n, t, d) or (n, t) or a list of sequences (t_i, d), and y has n labels. Or a
+        DataFrame in long form, with data.id=COLUMN and data.label=COLUMN in the overrides. Or a
+        Dataset of pairs (sequence, label).
+    lengths: real steps of each sequence of a padded array.
+    groups: group of each sequence; a group stays in one set.
+    val, test: validation and test set in the same forms, or None to split them off.
     allow: your own packages whose classes the config can name, such as ["my_package"].
 
     Raises:
         UnrolledError: the run failed. Each subclass in `unrolled.errors` is one kind of cause.
     """
-    from unrolled.commands.train import train_here
-    from unrolled.config.classes import allowing
+    from unrolled.api import training
 
-    with allowing(allow):
-        return train_here(overrides)
+    return training.train(
+        overrides, data=data, lengths=lengths, groups=groups, val=val, test=test, allow=allow
+    )
 
 
-def load(run: Path | str, *, allow: Sequence[str] = ()) -> "Predictor":
+def resume(
+    run: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    *,
+    data: Any = None,
+    lengths: Any = None,
+    groups: Any = None,
+    val: Any = None,
+    test: Any = None,
+    allow: Sequence[str] = (),
+) -> "FinishedRun":
+    """Continue a run in its own folder, as `unrolled resume` does.
+
+    run: a run folder, or "latest" for the newest run under ./outputs.
+    overrides: settings that can change, such as ["trainer.max_epochs=40"].
+    data, lengths, groups, val, test: the arrays of a run that was trained on arrays; see `train`.
+        The run folder has their fingerprint only.
+    allow: your own packages whose classes the run's config can name.
+
+    Raises:
+        CheckpointError: there is no such run, it has no checkpoint, or the data is not the same.
+    """
+    from unrolled.api import training
+
+    return training.resume(
+        run,
+        overrides,
+        data=data,
+        lengths=lengths,
+        groups=groups,
+        val=val,
+        test=test,
+        allow=allow,
+    )
+
+
+def load(run: str | os.PathLike[str], *, allow: Sequence[str] = ()) -> "Predictor":
     """Return a predictor with the best weights of a run, on the CPU.
 
     run: a run folder, or "latest" for the newest run under ./outputs.
@@ -45,7 +103,16 @@ def load(run: Path | str, *, allow: Sequence[str] = ()) -> "Predictor":
     from unrolled.prediction import Predictor
     from unrolled.runs.run_folder import find_run
 
-    folder = find_run(str(run), root=Path("outputs"))
+    folder = find_run(os.fspath(run), root=Path("outputs"))
     folder.require_best_checkpoint()
     with allowing(allow):
         return Predictor(folder)
+
+
+def __getattr__(name: str) -> Any:
+    """Import the estimator when it is first used, because scikit-learn takes long to import."""
+    if name == "RecurrentClassifier":
+        from unrolled.api.estimator import RecurrentClassifier
+
+        return RecurrentClassifier
+    raise AttributeError(f"module 'unrolled' has no attribute {name!r}")

@@ -24,6 +24,10 @@ class UnrolledError(Exception):
 
     exit_code: int = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython and Jupyter print in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class ConfigError(UnrolledError, ValueError):
     """A setting is wrong or does not fit the others."""

@@ -9,9 +9,9 @@ from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
+from unrolled.callbacks.bars import Bar, in_notebook, new_bar
 from unrolled.callbacks.throughput import Throughput
 from unrolled.config.choices import PROGRESS_STYLES
 from unrolled.lightning_internals import num_batches_done
@@ -24,7 +24,8 @@ SECONDS_BETWEEN_UPDATES = 0.2  # of the bar; each update reads a loss from the d
 class RunProgress(ProgressBar):
     """Shows epoch, loss, validation accuracy, sequences per second and the time left.
 
-    style: bar, lines (one per epoch, also in train.log) or auto (a bar on a terminal, else lines).
+    style: bar, lines (one per epoch, also in train.log) or auto (a bar on a terminal and in a
+        notebook, else lines).
     max_lines: of the run, >= 1. If it has more epochs, every second, third, ... one has a line.
     """
 
@@ -33,9 +34,11 @@ class RunProgress(ProgressBar):
         if style not in PROGRESS_STYLES:
             raise ValueError(f"need callbacks.progress.style auto, bar or lines, got {style!r}")
         self.max_lines = max_lines
-        self.uses_bar = style == "bar" or (style == "auto" and sys.stdout.isatty())
+        self.uses_bar = style == "bar" or (
+            style == "auto" and (sys.stdout.isatty() or in_notebook())
+        )
         self._is_shown = True
-        self._bar: Progress | None = None
+        self._bar: Bar | None = None
         self._started_at = 0.0
         self._updated_at = 0.0
         self._num_done_at_start = 0.0
@@ -50,16 +53,7 @@ class RunProgress(ProgressBar):
         self._num_done_at_start = num_batches_done(trainer)
         if not self.uses_bar or not self._is_shown:
             return
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TextColumn("{task.fields[scores]}", markup=False),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-        )
-        total = _num_batches(trainer)
-        self._bar.add_task("epoch", total=total if math.isfinite(total) else None, scores="")
-        self._bar.start()
+        self._bar = new_bar(total=_num_batches(trainer))
 
     def on_train_batch_end(
         self,
@@ -111,7 +105,6 @@ class RunProgress(ProgressBar):
         num_epochs = _num_epochs(trainer)
         of_all = "" if num_epochs is None else f"/{num_epochs}"
         self._bar.update(
-            self._bar.task_ids[0],
             completed=num_batches_done(trainer),
             description=f"epoch {trainer.current_epoch + 1}{of_all}",
             scores=f"loss {loss:.4f}{self._scores(trainer)}",

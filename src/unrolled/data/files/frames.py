@@ -30,7 +30,7 @@ def read_frames(x: Any, schema: Schema) -> list[Values]:
     """
     if isinstance(x, list):
         return [_sequence(part, schema, row=row) for row, part in enumerate(x)]
-    table = _table(x, "the DataFrame")
+    table = table_of(x, "the DataFrame")
     if schema.features is None:
         raise DataError(
             "the run was trained on sequences without column names; pass a list with a DataFrame "
@@ -50,7 +50,7 @@ def _sequence(part: Any, schema: Schema, *, row: int) -> Values:
     """Return the features of a sequence, in order of time if there is a time column."""
     if not hasattr(part, "columns"):
         raise DataError(f"sequence {row} is not a DataFrame, but others are")
-    table = _table(part, f"sequence {row}")
+    table = table_of(part, f"sequence {row}")
     if schema.features is None or schema.form == "wide":
         table.require(schema.feature_names)
         columns = [table.numbers(name) for name in schema.feature_names]
@@ -66,7 +66,7 @@ def _sequence(part: Any, schema: Schema, *, row: int) -> Values:
     return read_table(table, schema, labelled=False, labels_may_change=False)[1].values[0]
 
 
-def _table(frame: Any, name: str) -> Table:
+def table_of(frame: Any, name: str) -> Table:
     """Return a table with its own columns, so that the caller's DataFrame is not changed."""
     if not isinstance(frame, pd.DataFrame):
         frame = frame.to_pandas()

@@ -44,13 +44,21 @@ def fit_schema(
         DataError: the file cannot be read. The message names file, line and column.
     """
     schema, recordings = _read(path, schema, labelled=True, labels_may_change=labels_may_change)
+    return fitted(schema, recordings, path=path), recordings
+
+
+def fitted(schema: Schema, recordings: Recordings, *, path: Path) -> Schema:
+    """Return the schema with the classes and features of the training recordings.
+
+    path: of their file, for messages.
+
+    Raises:
+        DataError: the labels are no classes, or there are fewer than two classes.
+    """
     labels = recordings.labels or ()
     refuse_other_tasks(labels, path, num_labels=len(labels))
     names = class_names_of(recordings.every_label(), path=str(path))
-    schema = replace(
-        schema, class_names=tuple(names), feature_names=tuple(recordings.feature_names)
-    )
-    return schema, recordings
+    return replace(schema, class_names=tuple(names), feature_names=tuple(recordings.feature_names))
 
 
 def read_recordings(

@@ -1,0 +1,1 @@
+"""The Python functions and classes that `unrolled` offers; see docs/python.md."""

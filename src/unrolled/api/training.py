@@ -1,0 +1,90 @@
+"""Trains and resumes runs on files or arrays, as the command line does."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from unrolled.api.finished_run import FinishedRun
+from unrolled.api.restored import restored
+from unrolled.config.classes import allowing
+from unrolled.data.arrays.held import Given, given, holding
+from unrolled.errors import ConfigError
+from unrolled.runs.run_folder import RunFolder, find_run
+
+
+def train(
+    overrides: Sequence[str],
+    *,
+    data: Any = None,
+    lengths: Any = None,
+    groups: Any = None,
+    val: Any = None,
+    test: Any = None,
+    allow: Sequence[str] = (),
+) -> FinishedRun:
+    """Train and test one run; see `unrolled.train`."""
+    from unrolled.commands.train import train_here
+
+    if isinstance(overrides, str):
+        raise ConfigError(f'train needs a list of settings, for example ["{overrides}"]')
+    words = list(overrides)
+    splits = _splits(data, lengths=lengths, groups=groups, val=val, test=test)
+    if splits:
+        typed = [word for word in words if word.lstrip("+").startswith("data=")]
+        if typed:
+            raise ConfigError(f"{typed[0]}: the argument data= already is the data; leave one out")
+        words.insert(0, "data=arrays")
+        if groups is not None and not any(word.startswith("data.split=") for word in words):
+            words.append("data.split=group")
+    with _passing(splits, allow):
+        path = train_here(words)
+    return _finished(path)
+
+
+def resume(
+    run: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    *,
+    data: Any = None,
+    lengths: Any = None,
+    groups: Any = None,
+    val: Any = None,
+    test: Any = None,
+    allow: Sequence[str] = (),
+) -> FinishedRun:
+    """Continue a run; see `unrolled.resume`."""
+    from unrolled.commands import resume as command
+
+    splits = _splits(data, lengths=lengths, groups=groups, val=val, test=test)
+    path = find_run(os.fspath(run), root=Path("outputs")).path
+    with _passing(splits, allow):
+        command.run([f"run={path}", *overrides])
+    return _finished(path)
+
+
+def _splits(data: Any, *, lengths: Any, groups: Any, val: Any, test: Any) -> dict[str, Given]:
+    """Return the sets that are given, by split; none without `data`."""
+    if data is None:
+        others = {"lengths": lengths, "groups": groups, "val": val, "test": test}
+        if found := [name for name, value in others.items() if value is not None]:
+            raise ConfigError(f"{found[0]}= needs data=, for example data=(x, y)")
+        return {}
+    splits = {"train": given(data, name="data", lengths=lengths, groups=groups)}
+    for name, part in (("val", val), ("test", test)):
+        if part is not None:
+            splits[name] = given(part, name=name)
+    return splits
+
+
+@contextmanager
+def _passing(splits: dict[str, Given], allow: Sequence[str]) -> Iterator[None]:
+    with restored(), allowing(allow), holding(splits) if splits else nullcontext():
+        yield
+
+
+def _finished(path: Path) -> FinishedRun:
+    result = RunFolder(path).result()
+    assert result is not None
+    return FinishedRun(path, result=result)

@@ -1,0 +1,92 @@
+"""`unrolled.train` and `unrolled.resume` on arrays in one process."""
+
+import logging
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import unrolled
+from unrolled.errors import CheckpointError, ConfigError, DataError
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(24, 6, 2))
+Y = np.array(["a", "b"] * 12)
+TEST = (X[:6] + 1, Y[:6])
+SHORT = ["recipe=own", "model.hidden_size=4", "logger=none", "data.baselines=false"]
+SHORT += ["trainer.max_epochs=1", "callbacks.progress.style=lines"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_run_on_arrays_stores_no_array_and_resumes_with_the_same_ones(folder: Path) -> None:
+    run = unrolled.train(SHORT, data=(X, Y), test=TEST)
+
+    assert run.test_accuracy == run.scores["test/accuracy"]
+    assert run.result.data_fingerprint
+    assert os.fspath(run) == str(run.path)
+    assert (run / "config.yaml").is_file()
+    assert str(pickle.loads(pickle.dumps(run))) == str(run)
+    value = X[0, 0].astype(np.float32).tobytes()
+    files = [path for path in run.path.rglob("*") if path.is_file()]
+    assert not [path for path in files if value in path.read_bytes()]
+
+    with pytest.raises(DataError, match=r"unrolled\.resume\(run, data=\(x, y\)\)"):
+        unrolled.resume(run, ["trainer.max_epochs=2"])
+    with pytest.raises(CheckpointError, match="data_fingerprint"):
+        unrolled.resume(run, ["trainer.max_epochs=2"], data=(X + 1, Y), test=TEST)
+    longer = unrolled.resume(run, ["trainer.max_epochs=2"], data=(X, Y), test=TEST)
+
+    assert longer.result.num_epochs == 2
+    whole = unrolled.train([*SHORT, "trainer.max_epochs=2"], data=(X, Y), test=TEST)
+    assert whole.test_loss == longer.test_loss
+    assert unrolled.load(whole).predict(X).labels == unrolled.load(longer).predict(X).labels
+
+
+def test_a_run_leaves_the_process_as_it_was(folder: Path) -> None:
+    handler, threads = logging.NullHandler(), torch.get_num_threads()
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        before, level = list(root.handlers), root.level
+        unrolled.train([*SHORT, "data=parity", "data.source.num_train=8"])
+        assert (root.handlers, root.level) == (before, level)
+    finally:
+        root.removeHandler(handler)
+    assert torch.get_num_threads() == threads
+
+
+def test_a_group_of_arrays_stays_in_one_set(folder: Path) -> None:
+    groups = [f"patient {row // 4}" for row in range(24)]
+
+    run = unrolled.train([*SHORT, "test=false"], data=(X, Y), groups=groups)
+
+    train, val = (set(run.result.groups[name]) for name in ("train", "val"))
+    assert train
+    assert val
+    assert not train & val
+
+
+def test_arguments_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(ConfigError, match="data=digits: the argument data= already"):
+        unrolled.train(["data=digits"], data=(X, Y))
+    with pytest.raises(ConfigError, match="val= needs data="):
+        unrolled.train([], val=(X, Y))
+    with pytest.raises(ConfigError, match="need"):
+        unrolled.train([], data=(X, Y), allow=["not a package"])
+
+
+def test_an_error_in_a_notebook_is_one_line() -> None:
+    with pytest.raises(ConfigError) as caught:
+        unrolled.train(["model=grru"])
+
+    lines = caught.value._render_traceback_()
+    assert len(lines) == 1
+    assert lines[0].startswith("ConfigError: model=grru: no such option")
