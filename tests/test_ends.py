@@ -1,6 +1,7 @@
-"""A command ends even if a source or a thread of the user's never does."""
+"""A command ends, without a traceback, whatever is going on when it should."""
 
 import faulthandler
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from conftest import compose
+from unrolled import cli
 from unrolled.data.sources.digits import Digits
 from unrolled.errors import DataError
 from unrolled.runs.run_folder import RunFolder
@@ -47,3 +49,20 @@ def test_a_thread_that_never_ends_does_not_keep_the_process_alive() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "ends without waiting for the threads mine" in done.stderr
+
+
+def test_an_interrupt_during_imports_leaves_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib, "import_module", interrupted)
+    assert cli.run(["train"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_the_command_line_itself_imports_almost_nothing() -> None:
+    slow = "{'omegaconf', 'hydra', 'yaml', 'torch'}"
+    code = f"import sys, unrolled.cli; sys.exit(bool({slow} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

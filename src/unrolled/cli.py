@@ -14,11 +14,8 @@ import threading
 import traceback
 
 from unrolled import __version__
-from unrolled.commands.arguments import take
-from unrolled.config.classes import allowing
 from unrolled.errors import ConfigError, RunInterruptedError, UnrolledError, did_you_mean
 from unrolled.output import echo, guard_logging
-from unrolled.processes import is_helper
 
 SECONDS_FOR_THREADS = 10.0  # that still run when a command has ended
 
@@ -93,7 +90,10 @@ def run(arguments: list[str]) -> int:
         return _without_command(arguments)
     rest = list(arguments)
     rest.remove(name)
-    try:
+    try:  # imports too, so that Ctrl-C during them leaves no traceback
+        from unrolled.commands.arguments import take
+        from unrolled.config.classes import allowing
+
         command = importlib.import_module(f"unrolled.commands.{name}")
         if name != "train" and {"--help", "-h"} & set(rest):
             echo(f"{command.__doc__}".strip())
@@ -104,6 +104,8 @@ def run(arguments: list[str]) -> int:
     except RunInterruptedError as error:  # the run itself has logged how to resume it
         return error.exit_code
     except UnrolledError as error:
+        from unrolled.processes import is_helper
+
         if not is_helper():  # the first process prints the same
             echo(f"error: {error}", is_error=True)
         return error.exit_code

@@ -69,11 +69,12 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
         raise ConfigError(
             "scheduler.monitor: the data has no validation set; hold one out with data.val_size=0.1"
         )
-    if "/vote_" in config.monitor.metric and not data.averages_windows:
-        raise ConfigError(
-            f"monitor.metric={config.monitor.metric} averages the windows of a recording, but "
-            "the data has none; set data.window.size=STEPS, with one label per recording"
-        )
+    for key, metric in _monitors(config).items():
+        if "/vote_" in metric and not data.averages_windows:
+            raise ConfigError(
+                f"{key}={metric} averages the windows of a recording, but the data has none; set "
+                "data.window.size=STEPS, with one label per recording"
+            )
     config = with_length(config, data)
     seed_everything(config.seed)
     classifier = build_classifier(
@@ -114,6 +115,16 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
         loggers=_loggers(config, folder, first_step=first_step),
     )
     return Experiment(data, classifier, trainer, checkpoint, throughput, resume, kernel)
+
+
+def _monitors(config: DictConfig) -> dict[str, str]:
+    """Return the scores that decide something in a run, by key."""
+    nodes = {f"callbacks.{name}": node for name, node in (config.callbacks or {}).items() if node}
+    nodes["scheduler"] = config.scheduler
+    found = {
+        f"{key}.monitor": str(node.monitor) for key, node in nodes.items() if "monitor" in node
+    }
+    return {"monitor.metric": config.monitor.metric, **found}
 
 
 def build_classifier(
