@@ -36,6 +36,7 @@ def test_each_class_is_derived_from_a_base_of_some_node_of_its_groups(key: str) 
 HOSTILE: dict[str, Any] = {
     "a function of a library": ("data.source._target_", "torch.load"),
     "a function of ours": ("model._target_", "unrolled.runs.durable.write_text"),
+    "a list": ("data.source._target_", [1, "a"]),
     "a class of another kind": ("optimizer._target_", "torch.nn.Linear"),
     "in a list": ("model.hidden_size", [{"_target_": "shutil.copy"}]),
     "in an argument": ("data.window", {"_target_": "torch.hub._load_local"}),
@@ -117,6 +118,8 @@ def test_a_callback_of_hydra_that_is_no_node_is_refused() -> None:
 FILES = {
     "another package": ("# @package _global_\ndefaults: [files]\n", "@package _global_"),
     "another group": ("defaults: [files, {override /model: gru}]\n", "override /model"),
+    "no YAML": ("path: a.csv\nlabel: kind: b\n", "mine.yaml cannot be read"),
+    "no text": ("path: \0\n", "mine.yaml cannot be read"),
     "an absolute option": ("defaults: [/hydra/launcher/ray]\n", "/hydra/launcher/ray"),
 }
 

@@ -159,7 +159,7 @@ def check_class(key: str, target: object) -> Kind:
     if kind is None:
         raise ConfigError(f"{key}._target_={target}: this setting cannot name a class")
     known = classes_of(kind)
-    if target in known or is_allowed(target):
+    if str(target) in known or is_allowed(target):
         return kind
     raise ConfigError(
         f"{key}._target_={target}: need allow={_package_of(target)} for a class of your own "
