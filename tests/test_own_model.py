@@ -74,7 +74,11 @@ def test_a_model_of_the_working_folder_trains_predicts_and_is_recorded(
     long = np.zeros((5000, 8))  # in chunks, with the state of the module
     assert predictor.run.runs_in_chunks
     assert len(predictor.predict([long, long[:3]]).labels) == 2
+    assert "has been edited" not in "".join(capsys.readouterr())
+    (place / "own_cells.py").write_text(f"{CELL}# edited")
+    own_packages.hash_of.cache_clear()  # as in a new process
     assert run(["evaluate", f"run={path}", "allow=own_cells"]) == 0
+    assert "own_cells has been edited since the run was started" in "".join(capsys.readouterr())
     assert run(["resume", f"run={path}", "allow=own_cells"]) == 0
     capsys.readouterr()
     for command in ("evaluate", "resume"):

@@ -316,6 +316,7 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
     """
     prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
     manifest.require_unchanged(folder)
+    warn_if_edited(folder.provenance())
     with readable_errors():
         inputs = [
             _as_in_training(config, preprocessing, has_folds=bool(folder.folds))
