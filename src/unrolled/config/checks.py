@@ -96,7 +96,10 @@ def _check_nodes(config: dict[Any, Any]) -> None:
     for name in NODES:
         if "." not in name and name not in config:
             raise ConfigError(f"{name}=null: need {_example(name)}")
+    own = own_nodes(config)
     for key, value in _nodes_and_values(config, ""):
+        if key.startswith(own):
+            continue
         if isinstance(value, dict):
             if key in RULES and key not in NODES:
                 raise ConfigError(f"{key}={value}: need {RULES[key]}")

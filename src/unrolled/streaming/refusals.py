@@ -73,4 +73,6 @@ def _of_networks(ensemble: Ensemble) -> list[str]:
                 "model.bidirectional=true reads from right to left; train with "
                 "model.bidirectional=false"
             )
+        elif not member.encoder.has_steps:
+            reasons["steps"] = "the model cannot continue a sequence: its forward takes no `state`"
     return list(reasons.values())
