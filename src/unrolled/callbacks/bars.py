@@ -72,7 +72,8 @@ class NotebookBar(Bar):
         self.total = total
         self.started_at = perf_counter()
         self.first: float | None = None
-        self.handle: Any = display(self._content(0, "epoch", ""), raw=True, display_id=True)
+        show: Any = display  # IPython has no types
+        self.handle = show(self._content(0, "epoch", ""), raw=True, display_id=True)
 
     def update(self, *, completed: float, description: str, scores: str) -> None:
         """Show how many batches are done."""
