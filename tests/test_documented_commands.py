@@ -217,6 +217,35 @@ def test_the_commands_about_streams_run(workplace: Path) -> None:
     assert Path("steps.csv").read_text().startswith("id,step,predicted,p_fast,p_slow\n")
 
 
+def journeys() -> dict[str, list[str]]:
+    """Return the commands of each journey, by its title."""
+    sections = PAGES["journeys.md"].split("\n## ")[1:]
+    blocks = {
+        text.split(":")[0]: re.findall(r"```bash\n(.*?)```", text, re.DOTALL) for text in sections
+    }
+    return {title: "".join(found).splitlines() for title, found in blocks.items()}
+
+
+@pytest.mark.parametrize("title", journeys())
+def test_a_journey_has_at_most_ten_commands_that_run(title: str, workplace: Path) -> None:
+    write_swings()
+    commands = journeys()[title]
+
+    assert 0 < len(commands) <= 10
+    for command in commands:
+        carry_out(command)
+
+
+def test_the_examples_in_python_run(workplace: Path) -> None:
+    examples = re.findall(r"```python\n(.*?)```", PAGES["python.md"], re.DOTALL)
+    names: dict[str, object] = {}
+
+    for example in examples:
+        short = example.replace('"model=gru"', f'"model=gru", *{SHORT}')
+        short = short.replace("max_steps=50", "max_steps=1")
+        exec(compile(short, "python.md", "exec"), names)
+
+
 def test_the_commands_about_resuming_run(workplace: Path) -> None:
     carry_out("unrolled train")
 
@@ -258,7 +287,7 @@ def test_every_option_in_a_command_exists() -> None:
 
 def test_every_command_of_a_block_is_run_or_known_not_to_run() -> None:
     tested = {"README.md", "own-data.md", "resume.md", "reference.md", "sweeps.md", "tutorial.md"}
-    tested |= {"tried.md", *RECORDS, "testing.md", "deploy.md"}
+    tested |= {"tried.md", *RECORDS, "testing.md", "deploy.md", "python.md", "journeys.md"}
     tested |= {"your-own-model.md"}  # test_packaging.py
     assert set(PAGES) == tested
     for page in PAGES:

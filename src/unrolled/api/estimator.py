@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,7 +66,7 @@ class RecurrentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 - the name in scikit-learn
+    def fit(self, X: Any, y: Any) -> "RecurrentClassifier":  # noqa: N803 - the name in scikit-learn
         """Train on sequences.
 
         X: array (n, t, d), table (n, t), or a list of n sequences (t_i, d).

@@ -3,19 +3,22 @@
 import html
 import math
 import sys
+from abc import ABC, abstractmethod
 from datetime import timedelta
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 
-class Bar(Protocol):
+class Bar(ABC):
     """A bar that is shown from its creation on."""
 
+    @abstractmethod
     def update(self, *, completed: float, description: str, scores: str) -> None:
         """Show how many batches are done."""
 
+    @abstractmethod
     def stop(self) -> None:
         """Leave the bar as it is."""
 
@@ -35,7 +38,7 @@ def new_bar(*, total: float) -> Bar:
     return NotebookBar(total=total) if in_notebook() else TerminalBar(total=total)
 
 
-class TerminalBar:
+class TerminalBar(Bar):
     """A bar of rich."""
 
     def __init__(self, *, total: float) -> None:
@@ -60,7 +63,7 @@ class TerminalBar:
         self.progress.stop()
 
 
-class NotebookBar:
+class NotebookBar(Bar):
     """A bar in HTML. It needs no widgets, which many notebooks lack, and is saved with the cell."""
 
     def __init__(self, *, total: float) -> None:
@@ -69,7 +72,8 @@ class NotebookBar:
         self.total = total
         self.started_at = perf_counter()
         self.first: float | None = None
-        self.handle: Any = display(self._content(0, "epoch", ""), raw=True, display_id=True)
+        show: Any = display  # IPython has no types
+        self.handle = show(self._content(0, "epoch", ""), raw=True, display_id=True)
 
     def update(self, *, completed: float, description: str, scores: str) -> None:
         """Show how many batches are done."""
