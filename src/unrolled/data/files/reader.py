@@ -108,15 +108,18 @@ def _refuse_columns(schema: Schema, path: Path) -> None:
     """Refuse settings that have no effect on a training file without named columns.
 
     Raises:
-        DataError: names the key.
+        DataError: names the keys.
     """
-    for key in COLUMN_SETTINGS:
-        value = getattr(schema, key)
-        if value not in (None, (), False):
-            raise DataError(
-                f"data.{key}={value}: {path} has no named columns, so this has no effect; "
-                f"leave it out"
-            )
+    values = {key: getattr(schema, key) for key in COLUMN_SETTINGS}
+    typed = [
+        f"data.{key}={value}"
+        for key, value in values.items()
+        if value or (key == "header" and value is False)
+    ]
+    if typed:
+        raise DataError(
+            f"{' '.join(typed)}: {path} has no named columns, so this has no effect; leave it out"
+        )
 
 
 def read_arrays(path: Path, *, labelled: bool) -> Recordings:
