@@ -136,6 +136,7 @@ RULES = {
     "model.learn_initial_state": FLAG,
     "model.initialization": _words(("torch", "orthogonal", "identity", "irnn")),
     "model.layer.nonlinearity": _words(("tanh", "relu")),
+    "model.kernel": _words(("auto", "torch", "native")),
     "model.chrono_steps": Rule((int,), low=3, optional=True),
     "model.layer.forget_bias": Rule(NUMBER, optional=True),
     "model.residual": FLAG,
