@@ -1,7 +1,8 @@
 """Builds the network that a config describes as a plain torch module, without Lightning."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from unrolled.baselines.minirocket import MiniRocket
 from unrolled.building.instantiation import make
+from unrolled.building.word_vectors import WordVectors
 from unrolled.config.values import is_fitted
 from unrolled.encoders.blocks.encoder import Encoder, Sizes, decay_groups
 from unrolled.errors import ConfigError
@@ -23,15 +25,19 @@ UNITS = {"k": 1_000, "M": 1_000_000}
 
 
 class Network(nn.Module):
-    """A stem, an encoder and a head: logits = head(encoder(stem(x))).
+    """A stem, an encoder and a head: logits = head(encoder(stem(words(x)))).
 
+    words: replaces codes of words by their vectors, or None if all features are numbers.
     stem: returns shorter sequences, and optionally a summary of each for the head.
     encoder: returns a hidden state per step.
     head: returns logits from the hidden states.
     """
 
-    def __init__(self, *, stem: Stem, encoder: Encoder, head: Head) -> None:
+    def __init__(
+        self, *, words: WordVectors | None, stem: Stem, encoder: Encoder, head: Head
+    ) -> None:
         super().__init__()
+        self.words = words
         self.stem = stem
         self.encoder = encoder
         self.head = head
@@ -40,6 +46,19 @@ class Network(nn.Module):
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b c"]:
         """Return the logits of prepared sequences."""
+        return self.classify(self.embed(x), lengths)
+
+    def embed(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d2"]:
+        """Return prepared sequences with the vectors of their words in place of the codes."""
+        if self.words is None:
+            return x
+        embedded: Tensor = self.words(x)
+        return embedded
+
+    def classify(
+        self, x: Float[Tensor, "b t d2"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b c"]:
+        """Return the logits of sequences that `embed` has returned."""
         x, lengths, summary = self.stem(x, lengths)
         logits: Tensor = self.head(self.encoder(x, lengths), lengths, summary)
         return logits
@@ -50,6 +69,7 @@ class Network(nn.Module):
             *self.encoder.parameter_groups(),
             *decay_groups(list(self.head.parameters())),
             *self.stem.parameter_groups(),
+            *([] if self.words is None else self.words.parameter_groups()),
         ]
 
 
@@ -57,11 +77,17 @@ Model = Network | MiniRocket  # returns logits from prepared sequences and their
 
 
 def build_network(
-    config: DictConfig, *, num_features: int, num_steps: int, num_classes: int
+    config: DictConfig,
+    *,
+    num_features: int,
+    num_words: Sequence[int],
+    num_steps: int,
+    num_classes: int,
 ) -> Network:
     """Return the network with fresh weights.
 
-    num_features: features per step (d).
+    num_features: features per step (d), the codes of words included.
+    num_words: known words of each of the last features that are codes; see `SourceData`.
     num_steps: steps of the longest sequence, for encoders whose weights or windows depend on it.
     num_classes: classes (c).
 
@@ -71,12 +97,17 @@ def build_network(
     """
     sizes = Sizes(input_size=num_features, num_steps=num_steps)
     if config.model.get("parameter_budget") is not None:
-        config = _within_budget(config, sizes, num_classes)
-    return _network(config, sizes, num_classes)
+        config = _within_budget(config, sizes, num_words, num_classes)
+    return _network(config, sizes, num_words, num_classes)
 
 
 def build_model(
-    config: DictConfig, *, num_features: int, num_steps: int, num_classes: int
+    config: DictConfig,
+    *,
+    num_features: int,
+    num_words: Sequence[int],
+    num_steps: int,
+    num_classes: int,
 ) -> Model:
     """Return a network with fresh weights, or a model that is fitted without a training loop.
 
@@ -87,7 +118,11 @@ def build_model(
         model: MiniRocket = make(config, "model", seed=config.seed)
         return model
     return build_network(
-        config, num_features=num_features, num_steps=num_steps, num_classes=num_classes
+        config,
+        num_features=num_features,
+        num_words=num_words,
+        num_steps=num_steps,
+        num_classes=num_classes,
     )
 
 
@@ -101,6 +136,7 @@ def trained_model(
     model = build_model(
         config,
         num_features=preprocessing["num_features"],
+        num_words=preprocessing.get("num_words", []),
         num_steps=preprocessing["num_steps"],
         num_classes=len(preprocessing["class_names"]),
     )
@@ -114,7 +150,14 @@ def load_weights(network: nn.Module, state_dict: dict[str, Tensor]) -> None:
     network.load_state_dict({name.removeprefix(prefix): t for name, t in state_dict.items()})
 
 
-def _network(config: DictConfig, sizes: Sizes, num_classes: int) -> Network:
+def _network(
+    config: DictConfig, sizes: Sizes, num_words: Sequence[int], num_classes: int
+) -> Network:
+    words = None
+    if num_words:
+        words = WordVectors(num_words=num_words, size=config.data.embedding)
+        added = len(num_words) * (words.size - 1)  # a vector replaces a code
+        sizes = replace(sizes, input_size=sizes.input_size + added)
     stem: Stem = make(config, "stem", sizes=sizes)
     encoder: Encoder = make(config, "model", sizes=stem.output)
     head: Head = make(
@@ -125,10 +168,12 @@ def _network(config: DictConfig, sizes: Sizes, num_classes: int) -> Network:
         summary_size=stem.summary_size,
         num_classes=num_classes,
     )
-    return Network(stem=stem, encoder=encoder, head=head)
+    return Network(words=words, stem=stem, encoder=encoder, head=head)
 
 
-def _within_budget(config: DictConfig, sizes: Sizes, num_classes: int) -> DictConfig:
+def _within_budget(
+    config: DictConfig, sizes: Sizes, num_words: Sequence[int], num_classes: int
+) -> DictConfig:
     """Return the config with the largest model.hidden_size that model.parameter_budget allows."""
     config = config.copy()
     budget = parse_budget(config.model.parameter_budget)
@@ -136,7 +181,7 @@ def _within_budget(config: DictConfig, sizes: Sizes, num_classes: int) -> DictCo
     def count(hidden_size: int) -> int:
         config.model.hidden_size = hidden_size
         with torch.device("meta"):  # shapes only: uses no memory and draws no random number
-            network = _network(config, sizes, num_classes)
+            network = _network(config, sizes, num_words, num_classes)
         return sum(parameter.numel() for parameter in network.parameters())
 
     heads = OmegaConf.select(config.model.get("layer", config.model), "num_heads", default=1)

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from unrolled.config.changes import CHANGEABLE
 from unrolled.config.checks import CHANNELS
 from unrolled.config.composition import compose_config
-from unrolled.config.values import is_fitted
+from unrolled.config.values import class_name, is_fitted
 from unrolled.errors import ConfigError
 
 ALL_FOLDS = "all"  # as data.test_fold
@@ -78,6 +78,7 @@ def part_configs(config: DictConfig, *, overrides: list[str]) -> dict[str, DictC
             with open_dict(member):
                 member.model = chosen.model
                 if is_fitted(chosen):
+                    _refuse_words(member)
                     member.stem = chosen.stem
                     member.init_from = None
                     member.data.update(dict.fromkeys(CHANNELS, False))
@@ -120,6 +121,14 @@ def _member_configs(config: DictConfig, overrides: list[str]) -> list[DictConfig
         networks = [name for name, one in configs.items() if not is_fitted(one)]
         configs |= {name: compose_config([f"model={name}", *settings]) for name in networks}
     return [configs[name] for name in names]
+
+
+def _refuse_words(member: DictConfig) -> None:
+    if (embedding := member.data.get("embedding")) is not None:
+        raise ConfigError(
+            f"data.embedding={embedding}: {class_name(member.model)} reads numbers, not vectors of "
+            f"words; remove it from `ensemble`, or use data.embedding=null"
+        )
 
 
 def _require_one_device(config: DictConfig) -> None:

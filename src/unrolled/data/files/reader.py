@@ -78,6 +78,7 @@ def _read(
         if not schema.is_fitted and (notice := detected(table, schema)):
             log.info("%s: detected %s", path.name, notice)
         return read_table(table, schema, labelled=labelled, labels_may_change=labels_may_change)
+    schema.require_words(path, kind)
     if schema.resample is not None or schema.split_column is not None:
         raise DataError(f"{path} has no columns for data.resample or data.split_column")
     if kind in ("ts", "arff"):

@@ -36,7 +36,7 @@ class Files(Source):
         training and the test set. The data module splits other sets off the training file.
     val_path, test_path: files, or None.
     form, id, time, time_feature, resample, label, group, split_column, features, categorical,
-        separator, header, decimal: see Schema.
+        embedding, separator, header, decimal: see Schema.
     missing: `refuse`, `forward`, `mean` or `mask` (see Filling).
     """
 
@@ -56,6 +56,7 @@ class Files(Source):
         split_column: str | None,
         features: Sequence[str] | None,
         categorical: Sequence[str],
+        embedding: int | None,
         separator: str | None,
         header: bool | None,
         decimal: str | None,
@@ -94,6 +95,7 @@ class Files(Source):
             split_column=_name(split_column),
             features=None if features is None else tuple(map(plain, features)),
             categorical=tuple(map(plain, categorical)),
+            embedding=embedding,
             separator=separator,
             header=header,
             decimal=decimal,
@@ -146,6 +148,7 @@ class Files(Source):
             spans=None if train.spans is None else torch.tensor(train.spans, dtype=torch.float64),
             names=train.ids,
             features=features_of(self.schema),
+            num_words=self.schema.num_words,
         )
         if is_fitted or not self.schema.categories:
             return data
