@@ -80,9 +80,9 @@ def build_network(
     config: DictConfig,
     *,
     num_features: int,
-    num_words: Sequence[int],
     num_steps: int,
     num_classes: int,
+    num_words: Sequence[int] = (),
 ) -> Network:
     """Return the network with fresh weights.
 
@@ -105,9 +105,9 @@ def build_model(
     config: DictConfig,
     *,
     num_features: int,
-    num_words: Sequence[int],
     num_steps: int,
     num_classes: int,
+    num_words: Sequence[int] = (),
 ) -> Model:
     """Return a network with fresh weights, or a model that is fitted without a training loop.
 

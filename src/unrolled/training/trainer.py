@@ -116,10 +116,10 @@ def build_classifier(
     config: DictConfig,
     *,
     num_features: int,
-    num_words: Sequence[int],
     num_steps: int,
     num_classes: int,
     class_weights: Tensor | None,
+    num_words: Sequence[int] = (),
 ) -> SequenceClassifier:
     """Return the classifier with fresh weights; for the arguments see `build_network`.
 
