@@ -9,8 +9,10 @@ import pytest
 import torch
 
 import unrolled
+from conftest import compose
 from unrolled.cli import run
 from unrolled.errors import DataError
+from unrolled.reports.baselines import LINEAR, fit_baselines
 from unrolled.runs.run_folder import RunFolder
 
 TINY = (
@@ -75,6 +77,7 @@ def test_evaluate_reads_a_file_with_new_words(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = pd.read_csv(folder / "log.csv").replace({"event": {"a": "never"}})
+    log["id"] = "n" + log["id"]
     log.to_csv(tmp_path / "new.csv", index=False)
     assert run(["evaluate", f"run={folder / 'run'}", f"input={tmp_path / 'new.csv'}"]) == 0
     assert "32 sequences" in capsys.readouterr().out
@@ -119,3 +122,14 @@ def test_a_long_log_is_read_in_chunks(folder: Path, tmp_path: Path) -> None:
     predictor.run.runs_in_chunks = False
     whole = predictor.predict_file(tmp_path / "long.csv")[1].probabilities
     np.testing.assert_allclose(in_chunks, whole, atol=1e-5)
+
+
+def test_the_linear_baseline_reads_the_share_of_each_word(tmp_path: Path) -> None:
+    rows = [
+        f"s{n:02},{word},{'ab'[n % 2]}"
+        for n in range(40)
+        for word in ("start", ["left", "right"][n % 2], "end")
+    ]
+    (tmp_path / "log.csv").write_text("\n".join(["id,event,y", *rows]))
+    scores = fit_baselines(compose(*TINY, f"data.path={tmp_path / 'log.csv'}"))
+    assert scores[LINEAR]["test/accuracy"] == 1.0
