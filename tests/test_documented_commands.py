@@ -196,6 +196,9 @@ def test_the_commands_about_your_own_data_run(workplace: Path) -> None:
     write_swings()
     Path("GunPoint").mkdir()
     write_archive("GunPoint/GunPoint")
+    events = re.search(r"`events.csv`:\n\n```text\n(.*?)```", PAGES["own-data.md"], re.DOTALL)
+    assert events is not None
+    Path("events.csv").write_text(events[1])
 
     for command in filter(is_run, in_blocks("own-data.md")):
         carry_out(command, for_train=("data.baselines=false",))  # README.md fits them

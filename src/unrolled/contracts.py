@@ -118,6 +118,8 @@ class SourceData:
         time, or None.
     names: of the training sequences, n words, or None if they have none.
     features: (d,), or None if the source has no columns that could be left out.
+    num_words: known words of each of the last features, (k,), if these are codes of words: 1 to the
+        number of words, or 0 for any other word. Empty if all features are numbers.
     fit_features: returns the data with the features that it has if only the given rows of `train`
         are training sequences; None if the features do not depend on the sequences.
     baselines: test accuracy of simple solutions, by name.
@@ -136,6 +138,7 @@ class SourceData:
     spans: Float[Tensor, "n 2"] | None = None
     names: Sequence[str] | None = None
     features: Sequence[Feature] | None = None
+    num_words: Sequence[int] = ()
     fit_features: "Callable[[Int[Tensor, ' m']], SourceData] | None" = None
     baselines: Mapping[str, float] = field(default_factory=dict)
     redraw: Callable[[int], Sequences] | None = None

@@ -123,7 +123,7 @@ def network_of(kind: type[Good]) -> Network:
         dropout=0.0,
         initialization="small",
     )
-    return Network(stem=NoStem(sizes), encoder=kind(sizes), head=head)
+    return Network(words=None, stem=NoStem(sizes), encoder=kind(sizes), head=head)
 
 
 def failures(network: Network) -> dict[str, str]:

@@ -206,9 +206,30 @@ def test_windows_are_suggested_for_very_long_sequences(
     assert "data.window" not in capsys.readouterr().out
 
 
+EVENTS = "id,event,y\n" + "".join(f"{n % 20},e{n % 63},{'ab'[n % 2]}\n" for n in range(200))
+
+
+def test_a_column_of_many_words_is_read_if_you_ask_for_vectors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert inspect(EVENTS) == 3
+    assert "every feature column has more than 50 words" in capsys.readouterr().err
+    assert (
+        inspect(EVENTS.replace(",y\n", ",y,v\n").replace("a\n", "a,1\n").replace("b\n", "b,2\n"))
+        == 0
+    )
+    assert "column 'event' is left out: it has 63 words" in capsys.readouterr().out
+    assert inspect(EVENTS, "embedding=16", "output=mine.yaml") == 0
+    assert "event: 63 words" in capsys.readouterr().out
+    written = OmegaConf.load("mine.yaml")
+    assert (written["categorical"], written["embedding"]) == (["event"], 16)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
+        (["path=x.csv", "embedding=0"], 2, "need a whole number >= 1"),
         ([], 2, "inspect takes path=FILE"),
         (["path=x.csv", "what=1"], 2, "inspect takes path=FILE"),
         (["path=x.csv"], 3, "there is no such file"),

@@ -14,7 +14,7 @@ MEAN = [3.0, 3.0]
 
 def fitted(x: torch.Tensor, lengths: torch.Tensor, *, mode: str) -> Filling:
     blocks = [row[:length] for row, length in zip(x, lengths, strict=True)]
-    return Filling.fit(blocks, mode=mode, num_features=x.shape[2])
+    return Filling.fit(blocks, mode=mode, num_features=x.shape[2], num_codes=0)
 
 
 def fill(mode: str) -> torch.Tensor:

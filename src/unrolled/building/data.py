@@ -61,12 +61,15 @@ def fit_baselines(config: DictConfig, data: SequenceDataModule) -> dict[str, Sco
     """Return the test accuracy of 1-NN and MiniRocket by name, if config.data.baselines is true.
 
     They are fitted once per process and data. There are none if the data has no test set or is too
-    large, or if the class changes within recordings; the reason is logged.
+    large, has words as codes, or if the class changes within recordings; the reason is logged.
 
     data: after `setup`. The baselines read prepared sequences or windows, without the channels that
         are added for the network.
     """
     if not config.data.baselines or data.parts.test is None:
+        return {}
+    if data.num_words:
+        log.info("1-NN and MiniRocket skipped: they read numbers, not words (data.embedding)")
         return {}
     if data.preparation.window.size is not None and not data.averages_windows:
         log.info("1-NN and MiniRocket skipped: the class changes within recordings")

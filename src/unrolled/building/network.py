@@ -2,7 +2,8 @@
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from unrolled.baselines.minirocket import MiniRocket
 from unrolled.building.instantiation import get_class, make
+from unrolled.building.word_vectors import WordVectors
 from unrolled.checking.at_building import check_encoder
 from unrolled.config.classes import is_built_in
 from unrolled.config.values import is_fitted
@@ -30,15 +32,19 @@ UNITS = {"k": 1_000, "M": 1_000_000}
 
 
 class Network(nn.Module):
-    """A stem, an encoder and a head: logits = head(encoder(stem(x))).
+    """A stem, an encoder and a head: logits = head(encoder(stem(words(x)))).
 
+    words: replaces codes of words by their vectors, or None if all features are numbers.
     stem: returns shorter sequences, and optionally a summary of each for the head.
     encoder: returns a hidden state per step.
     head: returns logits from the hidden states.
     """
 
-    def __init__(self, *, stem: Stem, encoder: Encoder, head: Head) -> None:
+    def __init__(
+        self, *, words: WordVectors | None, stem: Stem, encoder: Encoder, head: Head
+    ) -> None:
         super().__init__()
+        self.words = words
         self.stem = stem
         self.encoder = encoder
         self.head = head
@@ -47,6 +53,19 @@ class Network(nn.Module):
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
     ) -> Float[Tensor, "b c"]:
         """Return the logits of prepared sequences."""
+        return self.classify(self.embed(x), lengths)
+
+    def embed(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d2"]:
+        """Return prepared sequences with the vectors of their words in place of the codes."""
+        if self.words is None:
+            return x
+        embedded: Tensor = self.words(x)
+        return embedded
+
+    def classify(
+        self, x: Float[Tensor, "b t d2"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b c"]:
+        """Return the logits of sequences that `embed` has returned."""
         x, lengths, summary = self.stem(x, lengths)
         logits: Tensor = self.head(self.encoder(x, lengths), lengths, summary)
         return logits
@@ -57,6 +76,7 @@ class Network(nn.Module):
             *self.encoder.parameter_groups(),
             *decay_groups(list(self.head.parameters())),
             *self.stem.parameter_groups(),
+            *([] if self.words is None else self.words.parameter_groups()),
         ]
 
 
@@ -64,11 +84,17 @@ Model = Network | MiniRocket  # returns logits from prepared sequences and their
 
 
 def build_network(
-    config: DictConfig, *, num_features: int, num_steps: int, num_classes: int
+    config: DictConfig,
+    *,
+    num_features: int,
+    num_steps: int,
+    num_classes: int,
+    num_words: Sequence[int] = (),
 ) -> Network:
     """Return the network with fresh weights.
 
-    num_features: features per step (d).
+    num_features: features per step (d), the codes of words included.
+    num_words: known words of each of the last features that are codes; see `SourceData`.
     num_steps: steps of the longest sequence, for encoders whose weights or windows depend on it.
     num_classes: classes (c).
 
@@ -77,7 +103,11 @@ def build_network(
             model.parameter_budget.
     """
     network = unchecked_network(
-        config, num_features=num_features, num_steps=num_steps, num_classes=num_classes
+        config,
+        num_features=num_features,
+        num_steps=num_steps,
+        num_classes=num_classes,
+        num_words=num_words,
     )
     if not is_built_in(config.model):
         try:
@@ -90,35 +120,47 @@ def build_network(
 
 
 def unchecked_network(
-    config: DictConfig, *, num_features: int, num_steps: int, num_classes: int
+    config: DictConfig,
+    *,
+    num_features: int,
+    num_steps: int,
+    num_classes: int,
+    num_words: Sequence[int] = (),
 ) -> Network:
     """Return the network as `build_network` does, without a check of a class of your own."""
     sizes = Sizes(input_size=num_features, num_steps=num_steps)
     if config.model.get("parameter_budget") is not None:
-        config = _within_budget(config, sizes, num_classes)
+        config = _within_budget(config, sizes, num_words, num_classes)
     smaller = "use a smaller model.hidden_size, or model.parameter_budget=1M"
     with memory_for("the weights of the network", remedy=smaller):
-        num_parameters = _num_parameters(config, sizes, num_classes)
+        num_parameters = _num_parameters(config, sizes, num_words, num_classes)
         require_memory(
             VALUES_PER_WEIGHT * 4 * num_parameters,
             what=f"the {num_parameters:,} weights of the network, their gradients and the state "
             "of the optimizer",
             remedy=smaller,
         )
-        return _network(config, sizes, num_classes)
+        return _network(config, sizes, num_words, num_classes)
 
 
-def _num_parameters(config: DictConfig, sizes: Sizes, num_classes: int) -> int:
+def _num_parameters(
+    config: DictConfig, sizes: Sizes, num_words: Sequence[int], num_classes: int
+) -> int:
     """Return the number of parameters of a network that is not built."""
     # meta: shapes only, which uses no memory. A module of your own may need values.
     device = "meta" if is_built_in(config.model) else "cpu"
     with torch.device(device), torch.random.fork_rng(devices=[]):
-        network = _network(config, sizes, num_classes)
+        network = _network(config, sizes, num_words, num_classes)
     return sum(parameter.numel() for parameter in network.parameters())
 
 
 def build_model(
-    config: DictConfig, *, num_features: int, num_steps: int, num_classes: int
+    config: DictConfig,
+    *,
+    num_features: int,
+    num_steps: int,
+    num_classes: int,
+    num_words: Sequence[int] = (),
 ) -> Model:
     """Return a network with fresh weights, or a model that is fitted without a training loop.
 
@@ -129,7 +171,11 @@ def build_model(
         model: MiniRocket = make(config, "model", seed=config.seed)
         return model
     return build_network(
-        config, num_features=num_features, num_steps=num_steps, num_classes=num_classes
+        config,
+        num_features=num_features,
+        num_words=num_words,
+        num_steps=num_steps,
+        num_classes=num_classes,
     )
 
 
@@ -143,6 +189,7 @@ def trained_model(
     model = build_model(
         config,
         num_features=preprocessing["num_features"],
+        num_words=preprocessing.get("num_words", []),
         num_steps=preprocessing["num_steps"],
         num_classes=len(preprocessing["class_names"]),
     )
@@ -155,7 +202,14 @@ def load_weights(network: nn.Module, state_dict: dict[str, Tensor]) -> None:
     network.load_state_dict({name.removeprefix(PREFIX): t for name, t in state_dict.items()})
 
 
-def _network(config: DictConfig, sizes: Sizes, num_classes: int) -> Network:
+def _network(
+    config: DictConfig, sizes: Sizes, num_words: Sequence[int], num_classes: int
+) -> Network:
+    words = None
+    if num_words:
+        words = WordVectors(num_words=num_words, size=config.data.embedding)
+        added = len(num_words) * (words.size - 1)  # a vector replaces a code
+        sizes = replace(sizes, input_size=sizes.input_size + added)
     stem: Stem = make(config, "stem", sizes=sizes)
     encoder = _encoder(config, stem.output)
     head: Head = make(
@@ -166,7 +220,7 @@ def _network(config: DictConfig, sizes: Sizes, num_classes: int) -> Network:
         summary_size=stem.summary_size,
         num_classes=num_classes,
     )
-    return Network(stem=stem, encoder=encoder, head=head)
+    return Network(words=words, stem=stem, encoder=encoder, head=head)
 
 
 def _encoder(config: DictConfig, sizes: Sizes) -> Encoder:
@@ -210,7 +264,9 @@ def given_arguments(config: DictConfig) -> set[str]:
     return {"input_size", *({"num_steps"} & parameters.keys())}
 
 
-def _within_budget(config: DictConfig, sizes: Sizes, num_classes: int) -> DictConfig:
+def _within_budget(
+    config: DictConfig, sizes: Sizes, num_words: Sequence[int], num_classes: int
+) -> DictConfig:
     """Return the config with the largest model.hidden_size that model.parameter_budget allows."""
     config = config.copy()
     budget = parse_budget(config.model.parameter_budget)
@@ -223,7 +279,7 @@ def _within_budget(config: DictConfig, sizes: Sizes, num_classes: int) -> DictCo
 
     def count(hidden_size: int) -> int:
         config.model.hidden_size = hidden_size
-        return _num_parameters(config, sizes, num_classes)
+        return _num_parameters(config, sizes, num_words, num_classes)
 
     heads = OmegaConf.select(config.model.get("layer", config.model), "num_heads", default=1)
     config.model.hidden_size = largest_size(count, budget=budget, multiple_of=heads)

@@ -86,8 +86,9 @@ class SequenceClassifier(LightningModule):
         if batch_idx == 0:  # not in on_train_epoch_start, which a resumed run skips
             self.training_sums = TrainingSums.zero(batch.x.device)
         if self.mixup > 0:
-            mixed = mix_up(batch, alpha=self.mixup)
-            logits, y = self(mixed.x, mixed.lengths), mixed.dominant_y
+            x = self.network.embed(batch.x)  # vectors of words are mixed, not their codes
+            mixed = mix_up(Batch(x, batch.lengths, batch.y, batch.ids), alpha=self.mixup)
+            logits, y = self.network.classify(mixed.x, mixed.lengths), mixed.dominant_y
             loss = mixed.share * self._loss(logits, mixed.y)
             loss = loss + (1 - mixed.share) * self._loss(logits, mixed.other_y)
         else:

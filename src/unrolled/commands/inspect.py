@@ -1,9 +1,10 @@
-"""`unrolled inspect path=FILE [id=COLUMN time=COLUMN label=COLUMN]`: describes a data set.
+"""`unrolled inspect path=FILE [id=COLUMN time=COLUMN label=COLUMN embedding=N]`: describes data.
 
 Writes my_data.yaml, a config for training on it, and my_data.png, a plot. Choose another name with
 output=NAME.yaml.
 """
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,11 +34,12 @@ def run(arguments: list[str]) -> None:
     known: dict[str, str | None] = {}
     for column in COLUMNS:
         known[column], rest = take(rest, column)
+    embedding, rest = take(rest, "embedding")
     output, rest = take(rest, "output")
     if name is None or rest:
         raise ConfigError(
-            "inspect takes path=FILE and, optionally, id=COLUMN, time=COLUMN, label=COLUMN and "
-            f"output=NAME.yaml; got {' '.join(arguments) or 'no arguments'}"
+            "inspect takes path=FILE and, optionally, id=COLUMN, time=COLUMN, label=COLUMN, "
+            f"embedding=N and output=NAME.yaml; got {' '.join(arguments) or 'no arguments'}"
         )
     target = Path(output or "my_data.yaml")
     if target.suffix != ".yaml" or target.name != str(target):
@@ -49,10 +51,15 @@ def run(arguments: list[str]) -> None:
             f"output={target}: data={target.stem} is a built-in option, so a file of this name "
             f"would be ignored; choose another name"
         )
-    _inspect(require_path("path", name), known, target)
+    if embedding is not None and not re.fullmatch(r"[1-9]\d*", embedding):
+        raise ConfigError(f"embedding={embedding}: need a whole number >= 1, for example 16")
+    size = None if embedding is None else int(embedding)
+    _inspect(require_path("path", name), known, target, embedding=size)
 
 
-def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
+def _inspect(
+    path: Path, known: dict[str, str | None], target: Path, *, embedding: int | None
+) -> None:
     from unrolled.data.files.archive_folder import training_and_test_file
     from unrolled.data.files.description import describe, draw, warn, window_overrides
     from unrolled.data.files.features import features_of
@@ -65,7 +72,11 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     readable = regular(path)
     train, test = training_and_test_file(readable)
     echo(f"file:      {path if test is None else train}")
-    settings = _guess_columns(train, known)
+    settings = _guess_columns(train, known, embedding)
+    if embedding is not None and "embedding" not in settings:
+        raise ConfigError(
+            f"embedding={embedding}: {train} has no feature column of words; leave it out"
+        )
     read = {name: value for name, value in settings.items() if name != "split"}
     schema = Schema(**{**read, "missing": "mean"})
     schema, recordings = fit_schema(schema, train, labels_may_change=True)
@@ -76,7 +87,7 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
         warnings.append(
             f"{num_missing} values are missing; the config fills them with missing=forward"
         )
-    echo("\n".join(describe(recordings)))
+    echo("\n".join(describe(recordings, words=schema.categories)))
     if test is not None:
         held_out = read_recordings(test, schema=schema, labelled=True)
         echo(f"test set:  {test}, {len(held_out):,} sequences")
@@ -99,7 +110,9 @@ def _inspect(path: Path, known: dict[str, str | None], target: Path) -> None:
     echo(f"to train:  {' '.join(words)}")
 
 
-def _guess_columns(path: Path, known: dict[str, str | None]) -> dict[str, Any]:
+def _guess_columns(
+    path: Path, known: dict[str, str | None], embedding: int | None
+) -> dict[str, Any]:
     """Print and return the guessed settings of a table; none for arrays."""
     from unrolled.data.files.description import describe_times
     from unrolled.data.files.folders import FILE
@@ -119,12 +132,14 @@ def _guess_columns(path: Path, known: dict[str, str | None]) -> dict[str, Any]:
     table = whole_table(path, schema, labelled=True)
     if notice := detected(table, schema):
         echo(f"detected:  {notice}")
-    found = guess(table, known=known)
+    found = guess(table, known=known, embedding=embedding)
     settings = {name: getattr(found, name) for name in SETTINGS}
     for name in ("group", "split_column"):
         if getattr(found, name) is not None:
             settings[name] = getattr(found, name)
             echo(f"{name}: {getattr(found, name)!r}")
+    if embedding is not None and found.categorical:
+        settings["embedding"] = embedding
     if found.group is not None:
         settings["split"] = "group"
     rows = "a row per step" if found.form == "long" else "a row per sequence"

@@ -46,6 +46,9 @@ OWN_ARGUMENTS = {
     "model_registry": "it cannot be set",
 }
 
+MIXED_PRECISIONS = ("bf16-mixed", "16-mixed")  # the input stays in single precision
+HALF_PRECISIONS = ("16-true", "bf16-true", "transformer-engine", "transformer-engine-float16")
+
 GPU_DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so")
 
 
@@ -71,6 +74,7 @@ def check_config(config: DictConfig) -> None:
     _check_curriculum(config.data)
     _check_accelerator(config.trainer.accelerator)
     _check_fitted(config)
+    _check_embedding(config)
 
 
 def check_value(key: str, value: Any) -> None:
@@ -198,6 +202,31 @@ def _check_fitted(config: DictConfig) -> None:
         raise ConfigError(
             f"init_from={config.init_from}: {name} is fitted without initial weights; "
             "use init_from=null"
+        )
+
+
+def _check_embedding(config: DictConfig) -> None:
+    """Refuse settings that would change the codes of words, and models that read numbers only."""
+    data = config.data
+    if data.get("embedding") is None:
+        return
+    typed = f"data.embedding={data.embedding}"
+    if data.layout != "rows" or data.noise_steps:
+        wrong = f"data.layout={data.layout}" if data.layout != "rows" else "data.noise_steps"
+        raise ConfigError(
+            f"{typed} {wrong}: words are neither pixels nor noise; use data.layout=rows "
+            f"data.noise_steps=0"
+        )
+    if str(config.trainer.precision) in HALF_PRECISIONS:
+        raise ConfigError(
+            f"{typed} trainer.precision={config.trainer.precision}: half precision cannot hold "
+            f"the codes of words; use trainer.precision={MIXED_PRECISIONS[0]} or "
+            f"{MIXED_PRECISIONS[1]}"
+        )
+    if is_fitted(config) and not OmegaConf.is_list(config.ensemble):
+        raise ConfigError(
+            f"{typed}: {class_name(config.model)} reads numbers, not vectors of words; use another "
+            f"model, or data.embedding=null"
         )
 
 

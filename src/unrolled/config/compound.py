@@ -14,7 +14,7 @@ from unrolled.config.changes import CHANGEABLE
 from unrolled.config.checks import CHANNELS
 from unrolled.config.composition import compose_config
 from unrolled.config.conf_folder import CONF
-from unrolled.config.values import is_fitted
+from unrolled.config.values import class_name, is_fitted
 from unrolled.errors import ConfigError
 
 ALL_FOLDS = "all"  # as data.test_fold
@@ -80,6 +80,7 @@ def part_configs(config: DictConfig, *, overrides: list[str]) -> dict[str, DictC
             with open_dict(member):
                 member.model = chosen.model
                 if is_fitted(chosen):
+                    _refuse_words(member)
                     member.stem = chosen.stem
                     member.init_from = None
                     member.data.update(dict.fromkeys(CHANNELS, False))
@@ -133,6 +134,14 @@ def _composed(*overrides: str) -> DictConfig:
 @lru_cache(maxsize=100)
 def _composed_at(changed_at: tuple[int, ...], overrides: tuple[str, ...]) -> DictConfig:
     return compose_config(list(overrides))
+
+
+def _refuse_words(member: DictConfig) -> None:
+    if (embedding := member.data.get("embedding")) is not None:
+        raise ConfigError(
+            f"data.embedding={embedding}: {class_name(member.model)} reads numbers, not vectors of "
+            f"words; remove it from `ensemble`, or use data.embedding=null"
+        )
 
 
 def _require_one_device(config: DictConfig) -> None:

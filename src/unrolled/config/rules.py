@@ -108,6 +108,7 @@ RULES = {
     "data.resample": _or_null(POSITIVE)._replace(
         pattern=r"(\d+(\.\d+)?\s*[A-Za-z]+\s*)+", noun="an interval such as 10s"
     ),
+    "data.embedding": _or_null(COUNT),
     "data.header": _or_null(FLAG),
     "data.decimal": _or_null(_words(choices.DECIMAL_SIGNS)),
     "data.missing": _words(choices.MISSING_MODES),

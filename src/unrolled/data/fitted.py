@@ -23,6 +23,7 @@ class Fitted:
     ranges: smallest and largest value of the features, or None for a run that does not store them.
     background: name of the class of windows in which nothing happens, or None; see `Windows`.
     channels: which channels are added to the standardised features, or None for none.
+    num_words: known words of each of the last features that are codes, (k,); see `SourceData`.
     """
 
     class_names: list[str]
@@ -32,6 +33,7 @@ class Fitted:
     ranges: Ranges | None
     background: str | None
     channels: Channels | None
+    num_words: list[int]
 
     def to_plain(self) -> dict[str, Any]:
         """Return plain values for preprocessing.json."""
@@ -43,6 +45,7 @@ class Fitted:
             "standardization": self.standardization.to_plain(),
             "ranges": None if self.ranges is None else self.ranges.to_plain(),
             "channels": None if self.channels is None else self.channels.to_plain(),
+            "num_words": self.num_words,
         }
 
     @classmethod
@@ -58,8 +61,9 @@ class Fitted:
             channels=None
             if values["channels"] is None
             else Channels.from_plain(values["channels"]),
+            num_words=values.get("num_words", []),
         )
 
     def scale(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d2"]:
-        """Return x filled and standardised; d2 is 2 d if masks are added, else d."""
+        """Return x filled and standardised; d2 is d, plus a mask per number if there are masks."""
         return self.standardization(self.filling(x))

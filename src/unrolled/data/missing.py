@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -19,21 +20,29 @@ class Filling:
         forward: the previous value of the sequence, or the mean if there is none.
         mean: the mean of the feature.
         mask: the mean, and for each feature another one that is 1 where a value was missing,
-            else 0.
+            else 0. Codes of words stay the last features and have no mask.
     mean: mean of each feature over the values that are present in the training set, or 0 if there
-        are none, (d,).
+        are none, (d,). 0, the code of an unknown word, for codes of words.
+    num_codes: how many features, the last ones, are codes of words, >= 0.
     """
 
     mode: str
     mean: Float[Tensor, " d"]
+    num_codes: int
 
     @classmethod
     def fit(
-        cls, blocks: Iterable[Float[Tensor, "_ d"]], *, mode: str, num_features: int
+        cls,
+        blocks: Iterable[Float[Tensor, "_ d"]],
+        *,
+        mode: str,
+        num_features: int,
+        num_codes: int,
     ) -> "Filling":
         """Return the means of the real steps in all blocks.
 
         num_features: d.
+        num_codes: how many of them, the last ones, are codes of words.
         """
         assert mode in MISSING_MODES
         sums = torch.zeros(num_features, dtype=torch.float64)
@@ -42,10 +51,12 @@ class Filling:
             for block in blocks:
                 sums += block.nansum(dim=0, dtype=torch.float64)
                 counts += (~block.isnan()).sum(dim=0)
-        return cls(mode, sums / counts.clamp(min=1))
+        mean = sums / counts.clamp(min=1)
+        mean[num_features - num_codes :] = 0.0
+        return cls(mode, mean, num_codes)
 
     def __call__(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d2"]:
-        """Return x without NaN; d2 is 2 d for mask, else d."""
+        """Return x without NaN; d2 is d, plus a mask per number for mask."""
         if self.mode == "refuse":
             return x
         missing = x.isnan()
@@ -55,7 +66,11 @@ class Filling:
             filled = x.gather(1, newest.clamp(min=0))
             return torch.where(newest < 0, self.mean, filled)
         filled = torch.where(missing, self.mean, x)
-        return torch.cat([filled, missing.to(x.dtype)], dim=2) if self.mode == "mask" else filled
+        if self.mode != "mask":
+            return filled
+        num_numbers = x.shape[2] - self.num_codes
+        masks = missing[:, :, :num_numbers].to(x.dtype)
+        return torch.cat([filled[:, :, :num_numbers], masks, filled[:, :, num_numbers:]], dim=2)
 
     def start(self, num: int) -> Float[Tensor, "n d"]:
         """Return the values with which the first steps of n streams are filled."""
@@ -73,11 +88,12 @@ class Filling:
             return newest, newest
         return x_t if self.mode == "refuse" else self(x_t[:, None])[:, 0], newest
 
-    def to_plain(self) -> dict[str, str | list[float]]:
+    def to_plain(self) -> dict[str, Any]:
         """Return plain values for a JSON file."""
-        return {"mode": self.mode, "mean": self.mean.tolist()}
+        return {"mode": self.mode, "mean": self.mean.tolist(), "num_codes": self.num_codes}
 
     @classmethod
-    def from_plain(cls, values: dict[str, str | list[float]]) -> "Filling":
+    def from_plain(cls, values: dict[str, Any]) -> "Filling":
         """Return the object from which `to_plain` made these values."""
-        return cls(str(values["mode"]), torch.tensor(values["mean"], dtype=torch.float64))
+        mean = torch.tensor(values["mean"], dtype=torch.float64)
+        return cls(values["mode"], mean, values.get("num_codes", 0))

@@ -185,6 +185,12 @@ class SequenceDataModule(LightningDataModule):
         return self.parts.train.x.shape[2]
 
     @property
+    def num_words(self) -> list[int]:
+        """Known words of each of the last features that are codes of words."""
+        assert self.fitted is not None, "setup comes first"
+        return self.fitted.num_words
+
+    @property
     def num_steps(self) -> int:
         """Steps of the longest training sequence (t)."""
         return int(self.parts.train.lengths.max())

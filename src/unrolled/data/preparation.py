@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from unrolled.contracts import Sequences, SourceData, real_steps
@@ -81,28 +81,38 @@ class Preparation:
         data: the source's data, with class names, schema and the mode of filling.
         """
         class_names = list(data.class_names)
-        num_features = next(self._laid_out(train)).x.shape[2]
+        num_codes = len(data.num_words)
+        num_features = next(self._laid_out(train)).x.shape[2] - num_codes
         filling = Filling.fit(
-            map(_real, self._laid_out(train)), mode=data.missing, num_features=num_features
+            map(_real, self._laid_out(train)),
+            mode=data.missing,
+            num_features=num_features + num_codes,
+            num_codes=num_codes,
         )
-        moments = Moments.of(_real(block, filling) for block in self._laid_out(train))
+        moments = Moments.of(
+            without_codes(_real(block, filling), num_codes) for block in self._laid_out(train)
+        )
         names = self._feature_names(data, num_features, has_masks=filling.mode == "mask")
-        standardization = Standardization.fit(moments, mode=self.standardize, names=names)
+        mode = self.standardize if num_features else "none"
+        standardization = Standardization.fit(moments, mode=mode, names=names)
         fitted = Fitted(
             class_names=class_names,
             schema=data.schema,
             filling=filling,
-            standardization=standardization,
+            standardization=standardization.with_codes(num_numbers=len(names), num_codes=num_codes)
+            if num_codes
+            else standardization,
             ranges=Ranges(moments.low[:num_features], moments.high[:num_features]),
             background=self.window.background_of(self._laid_out(train), class_names),
             channels=None,
+            num_words=list(data.num_words),
         )
-        if not self.channels.adds_any:  # channels are standardised once more
+        if not self.channels.adds_any or not num_features:  # channels are standardised once more
             self._warn_of_lost_differences(standardization, moments, names)
             return fitted
         cut = (self._scale_and_cut(block, fitted) for block in self._laid_out(train))
         channels = Channels.fit(
-            ((block.x, block.lengths) for block in cut),
+            ((without_codes(block.x, num_codes), block.lengths) for block in cut),
             settings=self.channels,
             num_features=len(names),
             num_masks=len(names) - num_features,
@@ -186,7 +196,11 @@ class Preparation:
         cut = self.window.cut(scaled, background=background)
         if fitted.channels is None:
             return cut
-        return replace(cut, x=fitted.channels(cut.x, cut.lengths))
+        num_codes = len(fitted.num_words)
+        numbers = without_codes(cut.x, num_codes)
+        channels = fitted.channels(numbers, cut.lengths)
+        codes = cut.x[:, :, numbers.shape[2] :]
+        return replace(cut, x=torch.cat([channels, codes], dim=2) if num_codes else channels)
 
     def _noisy(self, part: Sequences, *, number: int) -> Sequences:
         generator = torch.Generator().manual_seed(mix(self.noise_seed, number))
@@ -196,7 +210,7 @@ class Preparation:
         """Return names for messages: of the file if it has some, else numbers."""
         named = None if data.schema is None else data.schema.get("feature_names")
         if named and self.layout == "rows":
-            names = list(map(str, named))
+            names = list(map(str, named))[:num_features]
         else:
             names = list(map(str, range(num_features)))
         return names + [f"{name} is missing" for name in names] if has_masks else names
@@ -219,6 +233,11 @@ class Preparation:
             float(moments.deviation[index]),
             float(moments.mean[index]),
         )
+
+
+def without_codes(x: Shaped[Tensor, "*n d"], num_codes: int) -> Shaped[Tensor, "*n d2"]:
+    """Return the features of x except the last ones, which are codes of words."""
+    return x[..., : x.shape[-1] - num_codes]
 
 
 def _real(block: Sequences, filling: Filling | None = None) -> Float[Tensor, "s d"]:

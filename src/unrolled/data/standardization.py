@@ -55,6 +55,15 @@ class Standardization:
             )
         return cls(mean=moments.mean, scale=torch.where(constant, 1.0, moments.deviation))
 
+    def with_codes(self, *, num_numbers: int, num_codes: int) -> "Standardization":
+        """Return the statistics with codes of words as further features, which are not changed.
+
+        num_numbers: features before them.
+        """
+        mean = torch.cat([self.mean.expand(num_numbers), torch.zeros(num_codes)])
+        scale = torch.cat([self.scale.expand(num_numbers), torch.ones(num_codes)])
+        return Standardization(mean, scale)
+
     def lost_features(self, moments: Moments) -> list[int]:
         """Return which features vary so little that float32 loses the differences, standardised.
 

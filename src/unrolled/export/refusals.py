@@ -21,6 +21,11 @@ def require_exportable(ensemble: Ensemble) -> None:
                 f"model={name} cannot be exported to ONNX; {exportable()}. format=safetensors "
                 "writes the weights of any model"
             )
+        if member.words is not None:
+            raise ConfigError(
+                "data.embedding: a graph reads numbers, and this model reads words; train with "
+                "data.embedding=null. format=safetensors writes the weights of any model"
+            )
 
 
 def exportable() -> str:

@@ -37,6 +37,7 @@ class Reader:
     """A network that has read part of a sequence; only states of encoder and head are kept."""
 
     def __init__(self, network: Network) -> None:
+        self.embed = network.embed
         self.encoder = network.encoder
         self.head = network.head
         self.state: State | None = None
@@ -44,7 +45,7 @@ class Reader:
 
     def read(self, x: Float[Tensor, "1 t d"]) -> None:
         """Read further prepared steps."""
-        hidden, self.state = self.encoder.read(x, None, self.state)
+        hidden, self.state = self.encoder.read(self.embed(x), None, self.state)
         self.memory = self.head.fold(hidden, self.memory)
 
     def logits(self) -> Float[Tensor, "1 c"]:

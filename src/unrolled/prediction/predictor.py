@@ -13,6 +13,7 @@ from unrolled.errors import DataError
 from unrolled.prediction.long_sequences import Incoming, in_blocks
 from unrolled.prediction.range_check import RangeCheck
 from unrolled.prediction.trained_run import Block, TrainedRun
+from unrolled.prediction.word_check import WordCheck
 from unrolled.runs.run_folder import RunFolder
 from unrolled.streaming.stream import Stream
 
@@ -67,6 +68,11 @@ class Predictor:
             from unrolled.data.files.frames import read_frames
 
             sequences = read_frames(sequences, self._schema())
+        elif self.run.words:
+            raise DataError(
+                f"the run reads the words of {', '.join(map(repr, self.run.words))}, which an "
+                f"array does not have; pass DataFrames with the columns of the training file"
+            )
         parts = [np.asarray(part, dtype=np.float64) for part in sequences]
         self._check_shapes(parts)
         pieces = (Piece(str(row), part, begins=True) for row, part in enumerate(parts))
@@ -196,11 +202,18 @@ class Predictor:
         )
 
     def _watched(self, pieces: Iterator[Piece], *, source: str, strict: bool) -> Iterator[Piece]:
-        """Yield the pieces and check their range, if the run stores the one of its training set."""
-        fitted, num_features = self.run.fitted, self.run.num_features
+        """Yield the pieces and check their words and the range of their numbers.
+
+        A run without the ranges of its training set has only its words checked.
+        """
+        fitted, words = self.run.fitted, self.run.words
+        num_features = self.run.num_features - len(words)
+        if words:
+            pieces = WordCheck(words, source=source).watch(pieces)
         if fitted.ranges is None:
             return pieces
         names = [] if fitted.schema is None else fitted.schema["feature_names"]
+        names = names[: len(names) - len(words)]
         if len(names) != num_features:  # a layout has other features than the file
             names = [str(feature) for feature in range(num_features)]
         return RangeCheck(fitted.ranges, names, source=source).watch(pieces, strict=strict)

@@ -20,7 +20,7 @@ class RangeCheck:
     """Counts values far outside the training range; see `Ranges.limits`.
 
     ranges: of the training set.
-    names: of the features, (d,).
+    names: of the features, (d,). Further features of a sequence are codes of words.
     source: what is read, for the message.
     """
 
@@ -59,7 +59,7 @@ class RangeCheck:
     def _count(self) -> None:
         if not self._waiting:
             return
-        values = np.concatenate(self._waiting)
+        values = np.concatenate(self._waiting)[:, : len(self.names)]
         self._waiting, self._num_waiting = [], 0
         self._num_steps += len(values)
         # fmin and fmax skip NaN, which marks missing values

@@ -78,11 +78,13 @@ class TrainedRun:
         self.fitted = self.fitted_inputs[0]
         self.class_names = fitted.class_names
         channels = fitted.channels
-        self.num_features: int = (
-            preprocessing["num_features"] if channels is None else channels.num_features
+        num_codes = len(fitted.num_words)
+        num_numbers: int = (
+            preprocessing["num_features"] - num_codes if channels is None else channels.num_features
         )
         if fitted.filling.mode == "mask":
-            self.num_features //= 2  # the network also reads a mask per feature
+            num_numbers //= 2  # the network also reads a mask per number
+        self.num_features = num_numbers + num_codes
         models = [
             trained_model(part.config(), part.preprocessing(), part.best_state_dict())
             for part in folder.networks
@@ -95,6 +97,12 @@ class TrainedRun:
             and len(self.networks) == len(models)
             and all(map(can_run_in_chunks, self.networks))
         )
+
+    @property
+    def words(self) -> list[str]:
+        """Columns whose words are codes: the last features."""
+        schema, num = self.fitted.schema, len(self.fitted.num_words)
+        return [] if schema is None or not num else list(schema["feature_names"][-num:])
 
     @property
     def cuts_windows(self) -> bool:

@@ -47,17 +47,18 @@ def fit_baselines(config: DictConfig) -> Scores:
     data = load_data(config)
     train = data.parts.train
     majority = int(train.y.bincount().argmax())
+    num_words = data.num_words
     linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=MAX_ITERATIONS))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # close enough for a baseline
-        linear.fit(_features(train), train.y.numpy())
+        linear.fit(_features(train, num_words), train.y.numpy())
     parts = {"val": data.parts.val, "test": data.parts.test if config.test else None}
     scores: Scores = {MAJORITY: {}, LINEAR: {}}
     for name, part in parts.items():
         if part is not None:
             scores[MAJORITY][f"{name}/accuracy"] = float((part.y == majority).double().mean())
             scores[LINEAR][f"{name}/accuracy"] = float(
-                linear.score(_features(part), part.y.numpy())
+                linear.score(_features(part, num_words), part.y.numpy())
             )
     return scores
 
@@ -97,7 +98,19 @@ def mean_over_folds(
     }
 
 
-def _features(part: "Sequences") -> "np.ndarray":
+def _features(part: "Sequences", num_words: Sequence[int]) -> "np.ndarray":
+    """Return statistics of the numbers, and the share of each word in the steps of a sequence."""
+    import torch
+
+    from unrolled.contracts import real_steps
     from unrolled.encoders.summary import summary_features
 
-    return summary_features(part.x, part.lengths).double().numpy()
+    num_numbers = part.x.shape[2] - len(num_words)
+    features = []
+    if num_numbers:
+        features.append(summary_features(part.x[:, :, :num_numbers], part.lengths).double())
+    weights = real_steps(part.lengths, part.x.shape[1]) / part.lengths[:, None].double()
+    for number, num in enumerate(num_words, start=num_numbers):
+        shares = torch.zeros(len(part), num + 1, dtype=torch.float64)
+        features.append(shares.scatter_add_(1, part.x[:, :, number].long(), weights))
+    return torch.cat(features, dim=1).numpy()

@@ -36,6 +36,11 @@ def _of_preparation(preparation: Preparation, fitted_inputs: Sequence[Fitted]) -
             f"data.resample={resample} interpolates between a step and the next one; resample the "
             "file yourself, and train with data.resample=null"
         )
+    if fitted_inputs[0].num_words:
+        reasons.append(
+            "a step of a stream is numbers, and data.embedding reads words; train with "
+            "data.embedding=null"
+        )
     if preparation.max_length is not None and preparation.truncate == "head":
         reasons.append(
             f"data.truncate=head keeps the last {preparation.max_length} steps; train with "

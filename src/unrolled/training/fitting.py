@@ -43,6 +43,7 @@ def fit_and_test(config: DictConfig, folder: RunFolder, result: Result) -> None:
         model = build_model(
             config,
             num_features=data.num_features,
+            num_words=data.num_words,
             num_steps=data.num_steps,
             num_classes=data.num_classes,
         )

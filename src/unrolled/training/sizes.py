@@ -30,14 +30,15 @@ def log_sizes(config: DictConfig, data: SequenceDataModule, network: Network) ->
         data.num_classes,
     )
     parts = (
-        (config.stem, network.stem),
-        (config.model, network.encoder),
-        (config.head, network.head),
+        ("WordVectors", network.words),
+        (class_name(config.stem), network.stem),
+        (class_name(config.model), network.encoder),
+        (class_name(config.head), network.head),
     )
     counts = [
-        (class_name(node), sum(p.numel() for p in part.parameters()))
-        for node, part in parts
-        if not isinstance(part, NoStem)
+        (name, sum(p.numel() for p in part.parameters()))
+        for name, part in parts
+        if part is not None and not isinstance(part, NoStem)
     ]
     num_parameters = sum(count for _, count in counts)
     terms = " + ".join(f"{name} {count:,}" for name, count in counts)

@@ -1,6 +1,7 @@
 """Builds the classifier, the callbacks, the loggers and the Trainer that a config describes."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +81,7 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
     classifier = build_classifier(
         config,
         num_features=data.num_features,
+        num_words=data.num_words,
         num_steps=data.num_steps,
         num_classes=data.num_classes,
         class_weights=_class_weights(config.loss.class_weights, data),
@@ -134,6 +136,7 @@ def build_classifier(
     num_steps: int,
     num_classes: int,
     class_weights: Tensor | None,
+    num_words: Sequence[int] = (),
 ) -> SequenceClassifier:
     """Return the classifier with fresh weights; for the arguments see `build_network`.
 
@@ -143,7 +146,11 @@ def build_classifier(
         ConfigError: a setting is invalid, or no network fits model.parameter_budget.
     """
     network = build_network(
-        config, num_features=num_features, num_steps=num_steps, num_classes=num_classes
+        config,
+        num_features=num_features,
+        num_words=num_words,
+        num_steps=num_steps,
+        num_classes=num_classes,
     )
     return SequenceClassifier(
         network=network,
@@ -214,6 +221,7 @@ def load_classifier(config: DictConfig, folder: RunFolder) -> SequenceClassifier
     classifier = build_classifier(
         config,
         num_features=preprocessing["num_features"],
+        num_words=preprocessing.get("num_words", []),
         num_steps=preprocessing["num_steps"],
         num_classes=len(preprocessing["class_names"]),
         class_weights=None,

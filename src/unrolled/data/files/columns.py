@@ -7,7 +7,7 @@ import numpy as np
 
 from unrolled.data.files.bookkeeping import bookkeeping
 from unrolled.data.files.given_splits import splits_of
-from unrolled.data.files.schema import Schema, is_missing_word
+from unrolled.data.files.schema import MOST_WORDS, Schema, is_missing_word
 from unrolled.data.files.tabular import Table, shown
 from unrolled.errors import DataError, did_you_mean
 
@@ -82,7 +82,7 @@ def _detect_form(table: Table, column: str | None) -> str:
 
 def _refuse_long_settings(schema: Schema, table: Table) -> None:
     """Refuse settings that have no effect on a table in wide form."""
-    for key in ("resample", "time_feature", "categorical"):
+    for key in ("resample", "time_feature", "categorical", "embedding"):
         if getattr(schema, key):
             raise DataError(
                 f"{table.path}: data.{key} needs long form (a row per step), but this table is in "
@@ -93,6 +93,11 @@ def _refuse_long_settings(schema: Schema, table: Table) -> None:
 def _categories(schema: Schema, table: Table) -> dict[str, list[str]]:
     """Return the words of each categorical feature."""
     features = schema.features or ()
+    if schema.embedding is not None and not schema.categorical:
+        raise DataError(
+            f"data.embedding={schema.embedding} needs columns of words; name them with "
+            f"data.categorical=[COLUMN], some of {shown(features)}, or type data.embedding=null"
+        )
     for name in schema.categorical:
         if name not in features:
             raise DataError(
@@ -106,4 +111,11 @@ def _categories(schema: Schema, table: Table) -> dict[str, list[str]]:
     for name in schema.categorical:
         cells = np.asarray(table.cells(name), dtype=object)[train]
         categories[name] = sorted(word for word in set(cells) if not is_missing_word(word))
+        if schema.embedding is None and len(categories[name]) > MOST_WORDS:
+            log.warning(
+                "column %r has %d words, which become a feature each; data.embedding=16 learns a "
+                "vector for each word instead",
+                name,
+                len(categories[name]),
+            )
     return categories

@@ -1,7 +1,7 @@
 """Describes and plots a data set before training."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,11 @@ WINDOW = 200  # steps of the suggested window
 RARE = 5  # a class with fewer sequences gets a warning
 
 
-def describe(recordings: Recordings) -> Iterator[str]:
-    """Yield lines on the number of sequences, their lengths, classes and features."""
+def describe(recordings: Recordings, *, words: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield lines on the number of sequences, their lengths, classes and features.
+
+    words: of the features that are codes of words; other columns are ignored.
+    """
     lengths = recordings.lengths
     spread = f"{lengths.min()} to {lengths.max()} steps (median {np.median(lengths):g})"
     if lengths.min() == lengths.max():
@@ -41,6 +44,9 @@ def describe(recordings: Recordings) -> Iterator[str]:
         missing = f", {len(column) - len(there)} missing" if len(there) < len(column) else ""
         if not len(there):
             yield f"  {name}: all values are missing"
+            continue
+        if name in words:
+            yield f"  {name}: {len(words[name])} words{missing}"
             continue
         digits = _num_digits(there)
         yield (

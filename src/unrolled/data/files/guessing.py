@@ -11,6 +11,7 @@ from unrolled.data.files.bookkeeping import OWNER_NAMES, SPLIT_NAMES, bookkeepin
 from unrolled.data.files.given_splits import SPLIT_OF_WORD
 from unrolled.data.files.joined_time import guess_joined, join_time
 from unrolled.data.files.labels import refuse_other_tasks
+from unrolled.data.files.schema import MOST_WORDS
 from unrolled.data.files.tabular import EMPTY_CELLS, Table, is_plain, shown
 from unrolled.data.files.wide_names import parse_names
 from unrolled.errors import DataError
@@ -27,7 +28,6 @@ TIMES = (
     r"t|step|minute|second|hour|day|frame|index|.*_(step|index)|sample.*|.*_(ms|ns|us|s)|month|year",
 )
 MOST_CLASSES = 100
-MOST_WORDS = 50  # different words of a categorical feature
 MOSTLY = 0.8  # with this share of numbers, a column is numeric and other cells are mistakes
 
 
@@ -50,13 +50,15 @@ class Guess:
     warnings: list[str] = field(default_factory=list)
 
 
-def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
+def guess(table: Table, *, known: dict[str, str | None], embedding: int | None = None) -> Guess:
     """Return the guessed meaning of the columns.
 
     known: columns that the user has typed, or None, by id, time and label.
+    embedding: see Schema. If it is set, columns with many words are features too.
 
     Raises:
-        DataError: no column looks like a label, or a column in known is missing.
+        DataError: no column looks like a label, a column in known is missing, or there is no
+            feature without embedding.
     """
     join_time(table, known["time"])
     table.require(known.values())
@@ -101,8 +103,18 @@ def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
     spelled = [name for name in words if _is_spelled_otherwise(frame[name])]
     warnings += [f"column {name!r} holds numbers in another spelling" for name in spelled]
     words = [name for name in words if name not in spelled]
-    left_out = [name for name in words if frame[name].nunique() > MOST_WORDS or not is_long]
-    warnings += [f"column {name!r} is left out: too many words" for name in left_out]
+    num_words = {name: int(frame[name].nunique()) for name in words}
+    most = MOST_WORDS if embedding is None else len(frame)
+    left_out = [name for name in words if num_words[name] > most or not is_long]
+    warnings += [
+        f"column {name!r} is left out: {_reason(num_words[name], is_long=is_long)}"
+        for name in left_out
+    ]
+    if is_long and left_out == others:
+        raise DataError(
+            f"{table.path}: every feature column has more than {MOST_WORDS} words: "
+            f"{shown(left_out)}; to learn a vector for each word, type embedding=16"
+        )
     features = [name for name in others if name not in left_out]
     if not is_long and parse_names(features).moments is None:
         warnings.append(
@@ -121,6 +133,12 @@ def guess(table: Table, *, known: dict[str, str | None]) -> Guess:
         categorical=tuple(name for name in words if name not in left_out),
         warnings=warnings,
     )
+
+
+def _reason(num_words: int, *, is_long: bool) -> str:
+    if not is_long:
+        return "words need a row per step (long form)"
+    return f"it has {num_words} words; to learn a vector for each word, type embedding=16"
 
 
 def guess_label(table: Table) -> str | None:

@@ -93,8 +93,10 @@ def from_long_rows(
         held = np.isin(feature_names, schema.category_features)
         steps = _resampled(steps, interval=interval, held=held)
     if schema.time_feature:
-        steps = _with_time_feature(steps)
-        feature_names = [*feature_names, TIME_FEATURE]
+        values, feature_names = schema.with_feature(
+            steps.values, feature_names, name=TIME_FEATURE, column=_since_previous(steps)
+        )
+        steps = replace(steps, values=values)
     step_labels = None
     if has_step_labels:
         assert annotations.labels is not None
@@ -201,9 +203,9 @@ def _resampled(steps: Steps, *, interval: float, held: npt.NDArray[np.bool_]) ->
     return Steps(rows, np.array([len(part[0]) for part in parts]), values, times)
 
 
-def _with_time_feature(steps: Steps) -> Steps:
-    """Append the time since the previous step, 0 at the first."""
+def _since_previous(steps: Steps) -> Values:
+    """Return the time since the previous step, (s,), 0 at the first."""
     assert steps.times is not None
     since = np.diff(steps.times, prepend=0.0)
     since[steps.starts] = 0.0
-    return replace(steps, values=np.hstack([steps.values, since[:, None]]))
+    return since

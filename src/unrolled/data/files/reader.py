@@ -91,6 +91,7 @@ def _read(
         if not schema.is_fitted and (notice := detected(table, schema)):
             log.info("%s: detected %s", path.name, notice)
         return read_table(table, schema, labelled=labelled, labels_may_change=labels_may_change)
+    schema.require_words(path, kind)
     if not schema.is_fitted:
         _refuse_columns(schema, path)
     if schema.resample is not None or schema.split_column is not None:

@@ -78,6 +78,7 @@ class RecordedSource(Source):
             spans=None if train.spans is None else torch.from_numpy(train.spans),
             names=train.ids,
             features=features_of(self.schema),
+            num_words=self.schema.num_words,
         )
         if is_fitted or not self.schema.categories:
             return data

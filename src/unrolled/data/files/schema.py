@@ -16,6 +16,7 @@ from unrolled.errors import DataError
 
 log = logging.getLogger(__name__)
 
+MOST_WORDS = 50  # of a column whose words become a feature each
 MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "?"})
 
 
@@ -35,6 +36,8 @@ class Schema:
     resample: time between steps, or None to keep the steps of the file.
     features: column names in order, or None for all columns that have no other meaning.
     categorical: features that hold words. Each word becomes a feature that is 0 or 1.
+    embedding: numbers of the vector that the network learns for each word, or None. If it is set,
+        a categorical feature is one feature instead, the code of the word; see `encode`.
     separator, header, decimal: how CSV files are written: the character between cells, whether a
         line names the columns, and the sign before decimals. None detects them from the file.
     missing: `refuse`, or how missing values are filled later (`unrolled.data.missing`).
@@ -57,6 +60,7 @@ class Schema:
     resample: float | str | None = None
     features: tuple[str, ...] | None = None
     categorical: tuple[str, ...] = ()
+    embedding: int | None = None
     separator: str | None = None
     header: bool | None = None
     decimal: str | None = None
@@ -96,8 +100,32 @@ class Schema:
 
     @property
     def category_features(self) -> list[str]:
-        """Names of the features that are 0 or 1, one per word of a categorical feature."""
-        return [f"{name}={word}" for name, words in self.categories.items() for word in words]
+        """Names of the features that hold words: their codes, or one per word that is 0 or 1."""
+        return self.code_columns or [
+            f"{name}={word}" for name, words in self.categories.items() for word in words
+        ]
+
+    @property
+    def code_columns(self) -> list[str]:
+        """Columns whose words are codes. They are the last features."""
+        if self.embedding is None:
+            return []
+        return [name for name in self.features or () if name in self.categories]
+
+    @property
+    def num_words(self) -> list[int]:
+        """Number of known words of each code column."""
+        return [len(self.categories[name]) for name in self.code_columns]
+
+    @property
+    def column_words(self) -> list[tuple[str, str | None]]:
+        """The column of each feature that `encode` returns, and its word if it is 0 or 1."""
+        codes = self.code_columns
+        pairs: list[tuple[str, str | None]] = []
+        for column in self.features or ():
+            if column not in codes:
+                pairs += [(column, word) for word in self.categories.get(column, [None])]
+        return [*pairs, *((column, None) for column in codes)]
 
     def require_named_columns(self, path: Path) -> None:
         """Check that the training file had named columns, so that a table can be read.
@@ -109,6 +137,18 @@ class Schema:
             raise DataError(
                 f"{path}: the run was trained on arrays or a .ts or ARFF file, which has no column "
                 f"names; save this data in the same format"
+            )
+
+    def require_words(self, path: Path, kind: str) -> None:
+        """Check that a file can hold words if the network reads vectors of words.
+
+        Raises:
+            DataError: it cannot.
+        """
+        if self.embedding is not None and kind not in ("csv", "parquet", "folder"):
+            raise DataError(
+                f"{path}: data.embedding={self.embedding} needs a table with columns of words, "
+                f"such as CSV or Parquet"
             )
 
     def require_features(self, names: Sequence[str], path: Path) -> None:
@@ -154,21 +194,38 @@ class Schema:
     def encode(self, table: Table) -> tuple[Float64[npt.NDArray[np.float64], "rows d"], list[str]]:
         """Return the features of every row and their names.
 
+        The code of a word is its position in the known words, counted from 1. A word that is not
+        known has the code 0.
+
         Raises:
-            DataError: a cell is not a number, a value is missing but missing values are refused, or
-                a word does not occur in the training file.
+            DataError: a cell is not a number, or a value is missing but missing values are refused.
         """
         assert self.features is not None
+        codes = self.code_columns
         columns: list[npt.NDArray[np.float64]] = []
-        names: list[str] = []
         for name in self.features:
+            if name in codes:
+                continue
             if name in self.categories:
                 columns += self._one_hot(table, name)
-                names += [f"{name}={word}" for word in self.categories[name]]
             else:
                 columns.append(self._numeric(table, name))
-                names.append(name)
-        return np.stack(columns, axis=1), names
+        columns += [self._codes(table, name) for name in codes]
+        names = [name if word is None else f"{name}={word}" for name, word in self.column_words]
+        values = np.stack(columns, axis=1) if columns else np.empty((len(table), 0))
+        return values, names
+
+    def with_feature(
+        self,
+        values: Float64[npt.NDArray[np.float64], "rows d"],
+        names: list[str],
+        *,
+        name: str,
+        column: Float64[npt.NDArray[np.float64], " rows"],
+    ) -> tuple[Float64[npt.NDArray[np.float64], "rows d2"], list[str]]:
+        """Return features and names with another numeric feature, which comes before the codes."""
+        at = len(names) - len(self.code_columns)
+        return np.insert(values, at, column, axis=1), [*names[:at], name, *names[at:]]
 
     def _numeric(self, table: Table, name: str) -> npt.NDArray[np.float64]:
         numbers = table.numbers(name)
@@ -189,11 +246,7 @@ class Schema:
         known = self.categories[name]
         cells = np.asarray(table.cells(name), dtype=object)
         missing = np.array([is_missing_word(cell) for cell in cells])
-        if missing.any() and self.missing == "refuse":
-            raise DataError(
-                f"{table.place(int(missing.argmax()), name)}: the value is missing "
-                f"({table.such(missing)}); to fill missing words, type data.missing=forward"
-            )
+        self._refuse_missing_words(table, name, missing)
         unknown = ~np.isin(cells, np.asarray(known, dtype=object)) & ~missing
         if unknown.any():
             row = int(unknown.argmax())
@@ -206,6 +259,24 @@ class Schema:
                 table.such(unknown),
             )
         return [np.where(missing, np.nan, (cells == word).astype(np.float64)) for word in known]
+
+    def _codes(self, table: Table, name: str) -> npt.NDArray[np.float64]:
+        """Return the code of the word in every row, NaN where the word is missing."""
+        cells = table.words(name)
+        known = {word: code for code, word in enumerate(self.categories[name], start=1)}
+        codes = [np.nan if is_missing_word(word) else known.get(word, 0) for word in cells.names]
+        values = np.array(codes, dtype=np.float64)[cells.codes]
+        self._refuse_missing_words(table, name, np.isnan(values))
+        return values
+
+    def _refuse_missing_words(
+        self, table: Table, name: str, missing: npt.NDArray[np.bool_]
+    ) -> None:
+        if missing.any() and self.missing == "refuse":
+            raise DataError(
+                f"{table.place(int(missing.argmax()), name)}: the value is missing "
+                f"({table.such(missing)}); to fill missing words, type data.missing=forward"
+            )
 
 
 def _are_numbers(names: Sequence[str]) -> bool:

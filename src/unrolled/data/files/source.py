@@ -22,7 +22,7 @@ class Files(RecordedSource):
         training and the test set. The data module splits other sets off the training file.
     val_path, test_path: files, or None.
     form, id, time, time_feature, resample, label, group, split_column, features, categorical,
-        separator, header, decimal: see Schema.
+        embedding, separator, header, decimal: see Schema.
     missing: `refuse`, `forward`, `mean` or `mask` (see Filling).
     """
 
@@ -42,6 +42,7 @@ class Files(RecordedSource):
         split_column: Name | None,
         features: Sequence[Name] | None,
         categorical: Sequence[Name],
+        embedding: int | None,
         separator: str | None,
         header: bool | None,
         decimal: str | None,
@@ -69,7 +70,15 @@ class Files(RecordedSource):
             for name, file in zip(KEYS, (path, val_path, test_path), strict=True)
             if file is not None
         }
-        super().__init__(replace(schema, separator=separator, header=header, decimal=decimal))
+        super().__init__(
+            replace(
+                schema,
+                embedding=embedding,
+                separator=separator,
+                header=header,
+                decimal=decimal,
+            )
+        )
 
     def prepare(self) -> None:
         """Check that the files exist.

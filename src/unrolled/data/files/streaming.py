@@ -46,6 +46,7 @@ def pieces_of(
     """
     assert schema.is_fitted
     kind = format_of(path)
+    schema.require_words(path, kind)
     if kind in ("npz", "npy"):
         return _arrays(schema, path, labelled=labelled)
     if kind in ("ts", "arff"):
@@ -97,8 +98,9 @@ def _long(
             if (since[~begins] <= 0).any():
                 raise OutOfOrderError(f"{path}: rows are not in the order of {schema.time!r}")
             if schema.time_feature:
-                column = np.where(begins, 0.0, since)[:, None]
-                values, names = np.hstack([values, column]), [*names, TIME_FEATURE]
+                values, names = schema.with_feature(
+                    values, names, name=TIME_FEATURE, column=np.where(begins, 0.0, since)
+                )
             time = float(times[-1])
         if label is not None:
             labels = table.labels(label)

@@ -108,7 +108,7 @@ class Table:
         Raises:
             DataError: the column is missing, or a cell is empty.
         """
-        words = self._words(column)
+        words = self.words(column)
         if "" in words.names:
             row = int((words.codes == words.names.index("")).argmax())
             raise DataError(f"{self.place(row, column)}: the cell is empty")
@@ -164,9 +164,14 @@ class Table:
         Raises:
             DataError: the column is missing.
         """
-        return self._words(column).tolist()
+        return self.words(column).tolist()
 
-    def _words(self, column: str) -> Words:
+    def words(self, column: str) -> Words:
+        """Return the cells of a column as words, "" for an empty cell.
+
+        Raises:
+            DataError: the column is missing.
+        """
         self.require([column])
         codes, cells = pd.factorize(self.column(column))
         names = all_plain(cells.tolist())
@@ -221,8 +226,8 @@ def remedy_for(cell: str) -> str:
     if is_plain(re.sub(r"\s*[%°€$£a-zA-Zµ/²³]+$", "", digits).lstrip("€$£")):
         return "; write numbers without a unit or %"
     return (
-        "; for a column of words, type data.categorical=[COLUMN], or list the other columns in "
-        "data.features"
+        "; for a column of words, type data.categorical=[COLUMN] (and data.embedding=16 if there "
+        "are many different words), or list the other columns in data.features"
     )
 
 
