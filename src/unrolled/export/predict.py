@@ -27,9 +27,8 @@ def predict(model, sequences):
 
 def step(model, x, state=None):
     """Return probabilities after one more step, (streams, features), and the state for the next."""
-    if state is None:
-        start = np.load(FOLDER / "start.npz")
-        state = {name: start[name].repeat(len(x), axis=0) for name in start.files}
+    start = np.load(FOLDER / "start.npz") if state is None else {}
+    state = state or {name: start[name].repeat(len(x), axis=0) for name in start}
     probabilities, *after = model.run(None, {"x": np.asarray(x, dtype=np.float64), **state})
     return probabilities, dict(zip(state, after, strict=True))
 
