@@ -291,6 +291,7 @@ def test_every_option_in_a_command_exists() -> None:
 def test_every_command_of_a_block_is_run_or_known_not_to_run() -> None:
     tested = {"README.md", "own-data.md", "resume.md", "reference.md", "sweeps.md", "tutorial.md"}
     tested |= {"tried.md", *RECORDS, "testing.md", "deploy.md", "python.md", "journeys.md"}
+    tested |= {"reliability.md"}
     tested |= {"your-own-model.md"}  # test_packaging.py
     assert set(PAGES) == tested
     for page in PAGES:

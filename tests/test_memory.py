@@ -62,7 +62,7 @@ def test_a_network_that_is_too_large_is_refused_before_it_is_built(size: int) ->
 def test_counting_the_weights_of_a_network_changes_no_random_number(model: str) -> None:
     config = compose(f"model={model}")
     before = torch.random.get_rng_state()
-    network._num_parameters(config, Sizes(input_size=3, num_steps=8), 2)
+    network._num_parameters(config, Sizes(input_size=3, num_steps=8), (), 2)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 

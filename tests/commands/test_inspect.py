@@ -206,7 +206,7 @@ def test_windows_are_suggested_for_very_long_sequences(
     assert "data.window" not in capsys.readouterr().out
 
 
-EVENTS = "id,event,y\n" + "".join(f"{n % 20},e{n % 63},{'ab'[n % 2]}\n" for n in range(200))
+EVENTS = "id,event,y\n" + "".join(f"{n // 10},e{n % 63},{'ab'[n // 10 % 2]}\n" for n in range(200))
 
 
 def test_a_column_of_many_words_is_read_if_you_ask_for_vectors(

@@ -322,8 +322,9 @@ def test_a_missing_column_is_reported_with_the_existing_columns(key: str, good: 
 @pytest.mark.parametrize("content", [b"", b"not what it says", b"PK\x03\x04 cut"])
 def test_a_damaged_binary_file_is_refused(name: str, content: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
+    columns = LONG if name == "x.parquet" else {}
     with pytest.raises(DataError, match=f"{name} cannot be read"):
-        load(tmp_path / name, **LONG)
+        load(tmp_path / name, **columns)
 
 
 BAD_ARRAYS: dict[str, tuple[dict[str, Any], str]] = {

@@ -18,6 +18,5 @@ SMALL = (
     "model.dropout=0.4",
     "trainer.max_epochs=4",
     "checkpoint.min_seconds=0",  # epochs take milliseconds
-    "callbacks.early_stopping.patience=20",
     "~callbacks.tensorboard_views",  # pictures take a third of the time of such a run
 )

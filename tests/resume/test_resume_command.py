@@ -133,7 +133,7 @@ def test_a_longer_run_without_a_schedule_equals_a_run_of_that_length(new_run, un
     ],
 )
 def test_early_stopping_is_restored(new_run, uninterrupted, kill):
-    settings = ("callbacks.early_stopping.patience=2", "trainer.max_epochs=12", "optimizer.lr=1e-9")
+    settings = ("callbacks.early_stopping.patience=2", "trainer.max_epochs=12", "recipe.lr=1e-9")
     reference = uninterrupted(*settings)
     assert reference.result["num_epochs"] == 3
     run = new_run(*settings)
@@ -147,7 +147,7 @@ def test_early_stopping_is_restored(new_run, uninterrupted, kill):
 
 def test_init_from_loads_the_best_weights_only(new_run, uninterrupted):
     other = uninterrupted()
-    run = new_run(f"init_from={other.folder}", "optimizer.lr=1e-30", "trainer.max_epochs=1")
+    run = new_run(f"init_from={other.folder}", "recipe.lr=1e-30", "trainer.max_epochs=1")
     assert run.train() == 0, run.output
     weights = other.checkpoint("best")["state_dict"]
     found = run.checkpoint("last")["state_dict"]
@@ -159,7 +159,7 @@ def test_init_from_loads_the_best_weights_only(new_run, uninterrupted):
 
 def test_init_from_a_run_with_other_classes_gets_a_new_head(new_run, uninterrupted):
     other = uninterrupted()
-    run = new_run(f"init_from={other.folder}", "optimizer.lr=1e-30", "trainer.max_epochs=1")
+    run = new_run(f"init_from={other.folder}", "recipe.lr=1e-30", "trainer.max_epochs=1")
     assert run.train("data.source.num_classes=5") == 0, run.output
     weights = other.checkpoint("best")["state_dict"]
     found = run.checkpoint("last")["state_dict"]

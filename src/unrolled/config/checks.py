@@ -14,7 +14,7 @@ from unrolled.config.conf_folder import CONF
 from unrolled.config.keys import similar_key
 from unrolled.config.rule import is_too_large
 from unrolled.config.rules import RULES
-from unrolled.config.values import class_name, is_fitted
+from unrolled.config.values import class_name, is_fitted, leaves
 from unrolled.errors import ConfigError, did_you_mean
 
 CHANNELS = ("per_sequence", "differences", "level_and_scale")  # keys of config.data
@@ -63,10 +63,12 @@ def check_config(config: DictConfig) -> None:
     plain = OmegaConf.to_container(config)
     assert isinstance(plain, dict)
     _check_nodes(plain)
-    leaves = dict(_leaves(config))
+    resolved = dict(_leaves(config))
     check_classes(plain)
     own = own_nodes(plain)
-    for key, value in leaves.items():
+    references = {key for key, value in leaves(plain) if "${" in str(value)}
+    # A value comes before references to it, so that the message names the key that was typed.
+    for key, value in sorted(resolved.items(), key=lambda item: item[0] in references):
         if not key.startswith(own) or key.startswith(OF_EVERY_MODEL):
             check_value(key, value)
     _check_trainer(config.trainer)

@@ -6,13 +6,15 @@ once per fold of a cross-validation, and then a final network (or ensemble) on a
 
 import hashlib
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from unrolled.config.changes import CHANGEABLE
 from unrolled.config.checks import CHANNELS
-from unrolled.config.composition import compose_config
+from unrolled.config.classes import allowed_packages
+from unrolled.config.composition import compose_config, options_folder
 from unrolled.config.conf_folder import CONF
 from unrolled.config.values import class_name, is_fitted
 from unrolled.errors import ConfigError
@@ -127,12 +129,17 @@ def _member_configs(config: DictConfig, overrides: list[str]) -> list[DictConfig
 
 def _composed(*overrides: str) -> DictConfig:
     """Return a config that is only read. Each fold of a run with `ensemble` needs it again."""
-    changed_at = tuple(path.stat().st_mtime_ns for path in sorted(CONF.rglob("*.yaml")))
-    return _composed_at(changed_at, overrides)
+    options = options_folder()
+    files = [*CONF.rglob("*.yaml"), *Path.cwd().glob("*.yaml")]
+    files += [] if options is None else Path(options).rglob("*.yaml")
+    changed_at = tuple((path, path.stat().st_mtime_ns) for path in sorted(files))
+    return _composed_at(changed_at, allowed_packages(), overrides)
 
 
 @lru_cache(maxsize=100)
-def _composed_at(changed_at: tuple[int, ...], overrides: tuple[str, ...]) -> DictConfig:
+def _composed_at(
+    changed_at: tuple[tuple[Path, int], ...], allowed: tuple[str, ...], overrides: tuple[str, ...]
+) -> DictConfig:
     return compose_config(list(overrides))
 
 

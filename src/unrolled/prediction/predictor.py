@@ -53,8 +53,9 @@ class Predictor:
         """Return class and probabilities of each sequence.
 
         x: raw features, with the layout in time of the run's config: an array (n, t, d), or a list
-            of n arrays (t_i, d) of any lengths. Or a list of n DataFrames with a row per step, or
-            one DataFrame with the columns of a file. Columns are found by name, as in a file:
+            of n arrays (t_i, d) of any lengths. With one feature, (n, t) and (t_i,) too. Or a list
+            of n DataFrames with a row per step, or one DataFrame with the columns of a file.
+            Columns are found by name, as in a file:
             their order has no effect, and other columns are ignored. The rows of one DataFrame are
             sequences in the order in which their ids first occur.
 
@@ -74,6 +75,8 @@ class Predictor:
                 f"array does not have; pass DataFrames with the columns of the training file"
             )
         parts = [np.asarray(part, dtype=np.float64) for part in sequences]
+        if self.run.num_features == 1:
+            parts = [part[:, None] if part.ndim == 1 else part for part in parts]
         self._check_shapes(parts)
         pieces = (Piece(str(row), part, begins=True) for row, part in enumerate(parts))
         watched = self._watched(pieces, source="input", strict=False)

@@ -89,7 +89,11 @@ def _suffix_by_content(path: Path) -> str:
     """Return the suffix of the format that the first bytes of a file show, else an empty string."""
     require_file(path)
     with path.open("rb") as file:
-        if file.read(4) == b"PK\x03\x04":
+        start = file.read(HEAD_BYTES)
+        for magic, suffix in MAGIC:  # before the bytes are taken for text
+            if start.startswith(magic):
+                return suffix
+        if start[:4] == b"PK\x03\x04":
             try:
                 names = zipfile.ZipFile(path).namelist()
             except zipfile.BadZipFile:

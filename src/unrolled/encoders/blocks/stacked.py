@@ -264,7 +264,8 @@ class Stacked(Encoder):
         state: Tensor | tuple[Tensor, ...] | None,
     ) -> Tensor:
         """Return the outputs of a torch module. Those in the padding have no meaning."""
-        library = native_library(self.kernel, _cell(layer), x)
+        is_torchs = isinstance(layer, nn.RNNBase)  # an export replaces it
+        library = native_library(self.kernel, _cell(layer), x) if is_torchs else None
         if library is None:
             outputs: Tensor = layer(x, state)[0]
             return outputs
