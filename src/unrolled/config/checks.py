@@ -60,7 +60,7 @@ def check_config(config: DictConfig) -> None:
     Raises:
         ConfigError: the message names the key, the value and what is expected.
     """
-    plain = OmegaConf.to_container(config)
+    plain: Any = OmegaConf.to_container(config)
     assert isinstance(plain, dict)
     _check_nodes(plain)
     resolved = dict(_leaves(config))
