@@ -204,7 +204,7 @@ RUNS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 @pytest.mark.parametrize("settings", RUNS.values(), ids=RUNS)
 def test_a_run_is_exported_with_its_preparation(settings: tuple[str, ...], export: Export) -> None:
     folder, printed = export(*settings)
@@ -213,7 +213,7 @@ def test_a_run_is_exported_with_its_preparation(settings: tuple[str, ...], expor
     assert (folder / "step.onnx").exists() == ("step.onnx was not written" not in printed)
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 @pytest.mark.parametrize("model", encoders())
 def test_every_encoder_is_exported(model: str, export: Export) -> None:
     size = ("model.hidden_size=8",) if "hidden_size" in with_option("model", model).model else ()
@@ -224,7 +224,7 @@ def test_every_encoder_is_exported(model: str, export: Export) -> None:
     assert [path.name for path in sorted(folder.glob("*.onnx"))] == ["model.onnx", *steps], printed
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 @pytest.mark.parametrize("head", options("head"))
 def test_every_head_is_exported(head: str, export: Export) -> None:
     folder, printed = export("recipe=own", "data.missing=mean", "model=rnn", f"head={head}")
