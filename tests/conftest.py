@@ -1,6 +1,7 @@
 """What all tests share: checked shapes, listed options, composed configs, one finished run."""
 
 import gc
+import logging
 import os
 import pickle
 import sys
@@ -152,8 +153,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _untouched_global_state() -> Any:
     """Give every test the same start of torch's generator, and take back what a run changes."""
     torch.manual_seed(0)
+    root = logging.getLogger()
+    before = list(root.handlers)
     yield
     torch.set_num_threads(1)
+    for handler in root.handlers[:]:
+        if handler not in before and isinstance(handler, logging.FileHandler):  # of a run
+            root.removeHandler(handler)
+            handler.close()
 
 
 @pytest.fixture
