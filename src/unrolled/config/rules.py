@@ -12,6 +12,7 @@ SEED = Rule((int,), low=0, high=LARGEST)
 FRACTION = Rule(NUMBER, low=0, high=1, high_allowed=False)
 SHARE = Rule(NUMBER, low=0, high=1)
 POSITIVE = Rule(NUMBER, low=0, low_allowed=False)
+LEARNING_RATE = POSITIVE._replace(high=1e30)  # a larger one overflows in single precision
 NOT_NEGATIVE = Rule(NUMBER, low=0)
 FLAG = Rule((bool,))
 SIZE = Rule(NUMBER, low=0, max_fraction=nextafter(1, 0))  # of a set: a fraction or a count
@@ -163,7 +164,7 @@ RULES = {
     "model.layer.r_max": FRACTION._replace(low_allowed=False),
     "model.layer.max_phase": POSITIVE,
     "model.num_features": Rule((int,), low=84),
-    "model.recipe.lr": POSITIVE,
+    "model.recipe.lr": LEARNING_RATE,
     "model.recipe.weight_decay": NOT_NEGATIVE,
     "model.recipe.gradient_clip_val": _or_null(NOT_NEGATIVE),
     "stem.channels": COUNT,
@@ -178,7 +179,7 @@ RULES = {
     "loss.label_smoothing": FRACTION,
     "loss.mixup": NOT_NEGATIVE,
     "loss.class_weights": Rule(words=("balanced",), items=POSITIVE, optional=True),
-    "recipe.lr": POSITIVE,
+    "recipe.lr": LEARNING_RATE,
     "recipe.weight_decay": NOT_NEGATIVE,
     "recipe.gradient_clip_val": _or_null(NOT_NEGATIVE),
     "recipe.max_epochs": LENGTH,
@@ -196,7 +197,7 @@ RULES = {
     "recipe.causal": FLAG,
     "recipe.drop_last": FLAG,
     "recipe.bucket_batches": COUNT,
-    "optimizer.lr": POSITIVE,
+    "optimizer.lr": LEARNING_RATE,
     "optimizer.weight_decay": NOT_NEGATIVE,
     "optimizer.betas": _list_of(FRACTION)._replace(num_items=(2, 2)),
     "optimizer.alpha": SHARE,
