@@ -260,7 +260,9 @@ def test_encoders_and_heads_know_torch_and_their_own_room_only(package: str) -> 
             name
             for name in imports_of(path)
             if name.split(".")[0] not in PLAIN
-            and not name.startswith((f"unrolled.{package}.", "unrolled.contracts."))
+            and not name.startswith(
+                (f"unrolled.{package}.", "unrolled.contracts.", "unrolled.errors")
+            )
         }
         assert foreign == set(), path.name
 

@@ -204,7 +204,7 @@ RUNS = {
 }
 
 
-@pytest.mark.rare
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", RUNS.values(), ids=RUNS)
 def test_a_run_is_exported_with_its_preparation(settings: tuple[str, ...], export: Export) -> None:
     folder, printed = export(*settings)
@@ -213,18 +213,20 @@ def test_a_run_is_exported_with_its_preparation(settings: tuple[str, ...], expor
     assert (folder / "step.onnx").exists() == ("step.onnx was not written" not in printed)
 
 
-@pytest.mark.rare
+@pytest.mark.slow
 @pytest.mark.parametrize("model", encoders())
 def test_every_encoder_is_exported(model: str, export: Export) -> None:
     size = ("model.hidden_size=8",) if "hidden_size" in with_option("model", model).model else ()
 
-    folder, printed = export("recipe=own", "data.missing=mean", f"model={model}", *size)
+    folder, printed = export(
+        "recipe=own", "data.missing=mean", f"model={model}", "data.max_length=20", *size
+    )
 
     steps = ["step.onnx"] if model != "transformer" else []
     assert [path.name for path in sorted(folder.glob("*.onnx"))] == ["model.onnx", *steps], printed
 
 
-@pytest.mark.rare
+@pytest.mark.slow
 @pytest.mark.parametrize("head", options("head"))
 def test_every_head_is_exported(head: str, export: Export) -> None:
     folder, printed = export("recipe=own", "data.missing=mean", "model=rnn", f"head={head}")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from unrolled.callbacks.kernel import SameKernel
+from unrolled.callbacks import exact_resume
 from unrolled.training import experiment
 
 
@@ -22,24 +22,18 @@ def test_resume_uses_the_recorded_kernel_or_warns(
     kinds = {"num_train": 8, "num_val": 4, "num_test": 4}
     sizes = [f"data.source.{name}={number}" for name, number in kinds.items()]
     run = train_in(
-        "data=random", "model=gru", "model.hidden_size=4", "trainer.max_epochs=1", *sizes
+        *("data=random", "model=gru", "model.hidden_size=4", "model.kernel=auto"),
+        *("trainer.max_epochs=1", *sizes),
     )
-    recorded = torch.load(run.folder.last_checkpoint, weights_only=True)["callbacks"]["SameKernel"]
-    assert recorded == {"kernel": run.record["kernel"]}
+    path = run.folder.last_checkpoint
+    checkpoint = torch.load(path, weights_only=True)
+    assert checkpoint[exact_resume.KEY]["kernel"] == run.record["kernel"]
 
+    checkpoint[exact_resume.KEY]["kernel"] = "native"
+    torch.save(checkpoint, path)
     monkeypatch.setattr("unrolled.encoders.blocks.stacked.resolve", resolve)
-    monkeypatch.setattr(SameKernel, "load_state_dict", load("native"))
     longer = run.config.copy()
     longer.trainer.max_epochs = 2
     result = experiment.resume(longer, run.folder, overrides=[])
     assert result.kernel == expected
     assert ("which this machine does not have" in caplog.text) == (not has_native)
-
-
-def load(kernel: str):
-    """Return a method that restores this kernel."""
-
-    def load_state_dict(callback: SameKernel, state_dict: dict[str, str]) -> None:
-        callback.kernel = kernel
-
-    return load_state_dict

@@ -33,7 +33,7 @@ def test_a_signal_loses_no_step(new_run, uninterrupted):
 
 
 def test_an_epoch_that_wrote_the_best_checkpoint_writes_the_last_one(new_run, uninterrupted):
-    rising = ("monitor.mode=max", "optimizer.lr=0.01")  # val/loss rises in each epoch
+    rising = ("monitor.mode=max", "recipe.lr=0.01")  # val/loss rises in each epoch
     run = new_run(RARELY, *rising)
     assert run.train(fault={**KILL, "do": "SIGKILL"}) == -9
     assert steps_of(run) == [14, 14]

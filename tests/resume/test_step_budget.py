@@ -69,7 +69,7 @@ def test_a_budget_that_ends_with_an_epoch_resumes_bit_for_bit(new_run, uninterru
 def test_a_run_resumes_bit_for_bit_from_the_best_checkpoint_of_its_last_step(
     num_steps, new_run, uninterrupted
 ):
-    rising = ("monitor.mode=max", "optimizer.lr=0.01")  # val/loss rises, so the end is the best
+    rising = ("monitor.mode=max", "recipe.lr=0.01")  # val/loss rises, so the end is the best
     schedule = ("scheduler=plateau", "scheduler.patience=0")
     overrides = (f"trainer.max_steps={num_steps}", "trainer.max_epochs=-1", *rising, *schedule)
     run = new_run(*overrides)

@@ -8,7 +8,9 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 
 from unrolled.callbacks.history import log_newest_scores
+from unrolled.callbacks.kernel import resolve_kernel
 from unrolled.callbacks.stop_reason import has_stopped_early
+from unrolled.classifier.module import SequenceClassifier
 from unrolled.classifier.schedules import catch_up
 from unrolled.classifier.training_sums import TrainingSums
 from unrolled.config.values import is_longer
@@ -39,10 +41,12 @@ class ExactResume(Callback):
     trainer.max_steps it also runs the end of a finished epoch twice.
 
     identity: config and data_fingerprint of the run; see `unrolled.config.changes`.
+    kernel: which code computes the encoder, torch or native, or None before training.
     """
 
     def __init__(self, *, identity: dict[str, Any]) -> None:
         self.identity = identity
+        self.kernel: str | None = None
         self.seconds = 0.0  # of training in earlier processes
         self._started_at = perf_counter()
         self._state: dict[str, Any] | None = None
@@ -67,6 +71,7 @@ class ExactResume(Callback):
             "should_stop": trainer.should_stop,
             "validating": trainer.validating,
             "seconds": self.fit_seconds,
+            "kernel": self.kernel,
         }
 
     def on_load_checkpoint(
@@ -88,11 +93,14 @@ class ExactResume(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Restore the state, and start with the next batch."""
         set_max_steps(trainer, self._max_steps)
+        assert isinstance(pl_module, SequenceClassifier)
+        recorded = self._state["kernel"] if self._state else None
+        self.kernel = resolve_kernel(pl_module, recorded=recorded)
         if self._state is None:
             return
         trainer.callback_metrics.update(self._state["scores"])
         sums = TrainingSums.restored(self._state["sums"], pl_module.device)
-        pl_module.training_sums = sums  # type: ignore[assignment]
+        pl_module.training_sums = sums
         longer = is_longer(self._state["identity"], self.identity)
         trainer.should_stop = has_stopped_early(trainer) if longer else self._state["should_stop"]
         if self._state["validating"]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unrolled.encoders.blocks.encoder import Encoder, Sizes, State, last_real
+from unrolled.errors import DataError
 
 
 class MLP(Encoder):
@@ -70,5 +71,8 @@ class MLP(Encoder):
         num_steps = len(self.weight)
         longest = int(last_real(steps, lengths).max()) + 1
         if longest > num_steps:
-            raise ValueError(f"model=mlp has weights for {num_steps} steps, got {longest} steps")
+            raise DataError(
+                f"model=mlp has weights for {num_steps} steps, the length of the longest training "
+                f"sequence, got {longest} steps; train with data.max_length={num_steps}"
+            )
         return self.weight[steps.clamp(max=num_steps - 1)]  # padding may exceed it

@@ -26,7 +26,7 @@ class StepGraph(nn.Module):
 
     def start(self) -> list[Tensor]:
         """Return the state of one stream before the first step."""
-        return [part.clone() for part in leaves(self.structure)]
+        return [part.detach().clone() for part in leaves(self.structure)]
 
     def forward(self, x: Float[Tensor, "b d"], *state: Tensor) -> tuple[Tensor, ...]:
         """Return the probabilities, (b, c), and the tensors of the next state."""

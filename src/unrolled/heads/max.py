@@ -23,9 +23,15 @@ class Max(Head):
 
     def start(self, hidden: Float[Tensor, "b h"]) -> Memory:
         """Return the maximum of no steps."""
-        return (torch.full_like(hidden, -torch.inf)[:, None],)
+        return (torch.full_like(hidden, -torch.inf),)
 
     def fold(self, hidden: Float[Tensor, "b t h"], memory: Memory | None) -> Memory:
-        """Return the maximum so far, as a single step."""
-        largest = hidden.amax(dim=1, keepdim=True)
+        """Return the maximum so far."""
+        largest = hidden.amax(dim=1)
         return (largest if memory is None else torch.maximum(memory[0], largest),)
+
+    def pool_memory(self, memory: Memory) -> Float[Tensor, "b h"]:
+        """Return the maximum of all steps so far."""
+        (largest,) = memory
+        pooled: Tensor = largest
+        return pooled

@@ -252,7 +252,7 @@ def _record_training(experiment: Experiment, result: Result) -> None:
     result.best = experiment.checkpoint.best
     result.num_epochs = trainer.current_epoch
     result.num_steps = trainer.global_step
-    result.kernel = experiment.kernel.kernel
+    result.kernel = experiment.resume.kernel
     result.stopped_by = stop_reason(trainer)
     result.sequences_per_second = experiment.throughput.sequences_per_second
     result.seconds["fit"] = experiment.resume.fit_seconds

@@ -21,7 +21,6 @@ from unrolled.callbacks.checkpoint import BestAndLast
 from unrolled.callbacks.checkpoint_io import DurableCheckpointIO
 from unrolled.callbacks.exact_resume import ExactResume
 from unrolled.callbacks.finite import StopNotFinite
-from unrolled.callbacks.kernel import SameKernel
 from unrolled.callbacks.step_budget import StepBudget
 from unrolled.callbacks.stop_signals import StopSignals
 from unrolled.callbacks.throughput import Throughput
@@ -51,7 +50,6 @@ class Experiment:
     checkpoint: BestAndLast
     throughput: Throughput
     resume: ExactResume
-    kernel: SameKernel
 
 
 def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Experiment:
@@ -89,7 +87,6 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
     classifier.averages_windows = data.averages_windows
     classifier.repeated_ids = data.repeated_ids
     signals, finite, throughput = StopSignals(), StopNotFinite(), Throughput()
-    kernel = SameKernel()
     resume = ExactResume(identity={**identity, "data_fingerprint": data.fingerprint})
     checkpoint = BestAndLast(
         monitor=config.monitor.metric,
@@ -105,7 +102,6 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
         folder,
         callbacks=[
             resume,
-            kernel,
             signals,
             BatchSeed(seed=config.seed),
             throughput,
@@ -116,7 +112,7 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
         ],
         loggers=_loggers(config, folder, first_step=first_step),
     )
-    return Experiment(data, classifier, trainer, checkpoint, throughput, resume, kernel)
+    return Experiment(data, classifier, trainer, checkpoint, throughput, resume)
 
 
 def _monitors(config: DictConfig) -> dict[str, str]:
