@@ -11,7 +11,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from safetensors import safe_open
 
 import unrolled
 from conftest import encoders, options, ragged, with_option
+from resume.conftest import Server
 from unrolled.baselines.minirocket import MiniRocket
 from unrolled.building.ensemble import Ensemble
 from unrolled.cli import run
@@ -54,9 +56,17 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+@pytest.fixture(scope="session")
+def exporter() -> Iterator[Server]:
+    """A process that has exported a graph and forks commands."""
+    server = Server(Path(__file__).with_name("export_server.py"))
+    yield server
+    server.kill()
+
+
 @pytest.fixture(scope="module")
 def export(
-    server: Any, train_ragged: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+    exporter: Server, train_ragged: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Export:
     """Train with some settings and export; return the exported folder and what was printed."""
 
@@ -64,8 +74,8 @@ def export(
         place = tmp_path_factory.mktemp("export")
         arguments = ["export", f"run={train_ragged(*settings)}", f"output={place / 'out'}"]
         paths = {"output": str(place / "output.txt"), "record": str(place / "record.jsonl")}
-        pid = server.ask({"arguments": arguments, **paths})["pid"]
-        code = server.ask({"wait": pid})["code"]
+        pid = exporter.ask({"arguments": arguments, **paths})["pid"]
+        code = exporter.ask({"wait": pid})["code"]
         printed = (place / "output.txt").read_text()
         assert code == 0, printed
         return place / "out", printed
@@ -214,24 +224,16 @@ def test_a_run_is_exported_with_its_preparation(settings: tuple[str, ...], expor
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", encoders())
-def test_every_encoder_is_exported(model: str, export: Export) -> None:
+@pytest.mark.parametrize(
+    ("model", "head"), [*zip(encoders(), cycle(options("head")), strict=False)]
+)
+def test_every_encoder_and_head_is_exported(model: str, head: str, export: Export) -> None:
     size = ("model.hidden_size=8",) if "hidden_size" in with_option("model", model).model else ()
+    choices = (f"model={model}", f"head={head}", "data.max_length=20", *size)
 
-    folder, printed = export(
-        "recipe=own", "data.missing=mean", f"model={model}", "data.max_length=20", *size
-    )
+    folder, printed = export("recipe=own", "data.missing=mean", *choices)
 
-    steps = ["step.onnx"] if model != "transformer" else []
-    assert [path.name for path in sorted(folder.glob("*.onnx"))] == ["model.onnx", *steps], printed
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("head", options("head"))
-def test_every_head_is_exported(head: str, export: Export) -> None:
-    folder, printed = export("recipe=own", "data.missing=mean", "model=rnn", f"head={head}")
-
-    steps = ["step.onnx"] if head != "all_steps" else []
+    steps = ["step.onnx"] if model != "transformer" and head != "all_steps" else []
     assert [path.name for path in sorted(folder.glob("*.onnx"))] == ["model.onnx", *steps], printed
 
 
