@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from omegaconf import OmegaConf
 from conftest import compose
 from unrolled.cli import COMMANDS, run
 
+PACKAGE = str(Path(__file__).parents[1] / "src" / "unrolled" / "__init__.py")
 SCRIPT = "import sys; sys.argv[0] = 'unrolled'; from unrolled.cli import main; main()"
 UNROLLED = (sys.executable, "-c", SCRIPT)
 
@@ -358,3 +360,9 @@ def test_a_failed_job_of_a_sweep_is_recorded_and_the_other_jobs_run(tmp_path, mo
         for path in Path("sweep").glob("*/result.json")
     }
     assert states == {"debug-fast_seed-0": "done", "debug-fast_seed--1": "failed"}
+
+
+def test_windows_is_refused_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(ImportError, match="on Windows, install it in WSL"):
+        runpy.run_path(PACKAGE)

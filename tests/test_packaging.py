@@ -27,12 +27,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
-def test_the_wheel_holds_every_config(installed):
+def test_the_wheel_holds_every_config_and_is_typed(installed):
     inside = {
         path.relative_to(installed / "unrolled") for path in installed.rglob("conf/**/*.yaml")
     }
 
     assert inside == {path.relative_to(ROOT) for path in ROOT.glob("conf/**/*.yaml")}
+    assert (installed / "unrolled" / "py.typed").exists(), "type checkers read the annotations"
 
 
 def test_an_installed_wheel_trains_from_another_folder(installed, tmp_path):

@@ -63,7 +63,9 @@ def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["result", "preprocessing"])
 def test_a_file_of_another_format_version_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / f"{name}.json").write_text('{"format_version": 2}')
-    with pytest.raises(CheckpointError, match=rf"{name}\.json has format version 2, but .* 1 only"):
+    with pytest.raises(
+        CheckpointError, match=rf"{name}\.json has format version 2, but .* up to 1;"
+    ):
         getattr(RunFolder(tmp_path), name)()
 
 

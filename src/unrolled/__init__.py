@@ -10,6 +10,7 @@ unrolled.RecurrentClassifier().fit(x, y)  # in scikit-learn
 """
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from unrolled.prediction.predictor import Predictor
 
 __version__ = "0.1.0"
+
+if sys.platform == "win32":  # locks, signals and sweeps need what Windows does not have
+    raise ImportError("unrolled needs Linux or macOS; on Windows, install it in WSL")
 
 
 def train(

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 # Signals that end a run, and the exit code of each. SIGUSR1 is sent by SLURM before the time limit.
 STOP_SIGNALS = {
-    name: 128 + getattr(signal, name)
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
-    if hasattr(signal, name)  # Windows has the first two
+    name: 128 + getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 }
 
 

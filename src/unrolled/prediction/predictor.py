@@ -43,11 +43,14 @@ class Predictor:
     Values far outside the training range are reported with a warning; see `Ranges.limits`.
 
     folder: a run folder with a checkpoint, or with one in the folder of each member.
+    class_names: one per column of the probabilities.
+    num_features: of a step, as the network reads it before its preparation.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         self.run = TrainedRun(folder)
         self.class_names = self.run.class_names
+        self.num_features = self.run.num_features
 
     def predict(self, x: Any) -> Prediction:
         """Return class and probabilities of each sequence.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from unrolled.runs.migrations import migrate_config
 from unrolled.runs.text_file import parse_yaml, read_text
 
 
@@ -27,6 +28,6 @@ def read_config(path: Path) -> DictConfig | None:
 def _pickled(text: str, path: Path) -> bytes:
     """Return a pickle, which is loaded several times faster than the text is parsed."""
     # plain YAML, which OmegaConf.load would read four times slower
-    config = OmegaConf.create(parse_yaml(text, path))
+    config = OmegaConf.create(migrate_config(parse_yaml(text, path)))
     OmegaConf.set_struct(config, True)
     return pickle.dumps(config)

@@ -128,8 +128,6 @@ def _explain(path: Path, error: OSError, needed: int) -> str:
 
 def sync(path: Path) -> None:
     """Wait until a file, or the entries of a folder, are on the disk."""
-    if os.name == "nt":
-        return  # Windows can neither open a folder nor sync a file that is open for reading
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

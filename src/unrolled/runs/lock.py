@@ -1,5 +1,6 @@
 """A lock, so that only one process at a time works on a run folder."""
 
+import fcntl
 import json
 import os
 import platform
@@ -11,11 +12,6 @@ from typing import IO
 
 from unrolled.errors import CheckpointError, StorageError
 from unrolled.runs.durable import private_files, sweep_temporaries
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 
 @contextmanager
@@ -40,8 +36,7 @@ def _opened(folder: Path) -> IO[str]:
     """Return the lock file, locked by this process and with its id."""
     try:
         file = (folder / ".lock").open("a+", encoding="utf-8")
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         file.truncate(0)
         json.dump({"pid": os.getpid(), "host": platform.node()}, file)
         file.flush()

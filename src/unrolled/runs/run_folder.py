@@ -34,6 +34,7 @@ from unrolled.runs.config_file import read_config
 from unrolled.runs.durable import write_text
 from unrolled.runs.json_file import read_json, write_json
 from unrolled.runs.locked_folder import LockedFolder
+from unrolled.runs.migrations import FORMAT_VERSION, migrate_file
 from unrolled.runs.result import Result
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FORMAT_VERSION = 1  # of result.json and preprocessing.json
 PART = re.compile(r"(member|fold)-\d+")  # name of the folder of a training in a run of several
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # CSafeDumper needs libyaml
 
@@ -277,13 +277,7 @@ class RunFolder(LockedFolder):
         values = read_json(self.path / name)
         if values is None:
             return None
-        if (found := values.pop("format_version", None)) != FORMAT_VERSION:
-            raise CheckpointError(
-                f"{self.path / name} has format version {found}, but this version of unrolled "
-                f"reads format version {FORMAT_VERSION} only; use the version that wrote it, "
-                "which provenance.json names"
-            )
-        return values
+        return migrate_file(values, name=name, place=str(self.path / name))
 
 
 def find_runs(root: Path) -> Iterator[RunFolder]:
