@@ -93,6 +93,7 @@ RULES = {
     "data.device_share": SHARE,
     "data.recipe.max_epochs": LENGTH,
     "data.dir": PATH,
+    "data.name": _or_null(TEXT),
     "data.path": PATH,
     "data.val_path": PATH,
     "data.test_path": PATH,

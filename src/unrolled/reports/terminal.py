@@ -7,7 +7,7 @@ from statistics import fmean
 from rich.console import Console
 from rich.table import Table
 
-from unrolled.config.values import class_name, model_name
+from unrolled.config.values import data_name, model_name
 from unrolled.reports.console import (
     NEVER_DROPPED,
     Column,
@@ -157,7 +157,7 @@ def _row(folder: RunFolder, *, root: Path) -> tuple[str, ...]:
     is_debug = any(str(word).lstrip("+").startswith("debug=") for word in overrides)
     cells = (
         f"{result.state} (debug)" if is_debug else result.state,
-        class_name(config.data.source),
+        data_name(config),
         model_name(config),
         str(config.seed),
         *(_percent(result.scores.get(f"{split}/accuracy")) for split in ("val", "cv", "test")),
