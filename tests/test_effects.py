@@ -19,6 +19,10 @@ CASES = {
     "data.test_size": (["data.test_size=0.2", "data.test_fold=1"], ["data.test_fold=null"]),
     "data.refit": (["data.refit=false"], ["data.test_fold=all"]),
     "data.causal": (["data.causal=true"], ["data.per_sequence=true"]),
+    "calibration": (
+        ["calibration=temperature", "trainer.limit_val_batches=0"],
+        ["trainer.limit_val_batches=1.0"],
+    ),
     "trainer.gradient_clip_algorithm": (
         ["trainer.gradient_clip_algorithm=value", "trainer.gradient_clip_val=null"],
         ["trainer.gradient_clip_val=1"],

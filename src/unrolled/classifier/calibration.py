@@ -3,9 +3,12 @@
 The logits are divided by one number T > 0, which changes no predicted class of a sequence. T
 minimizes the cross-entropy of predictions that were not trained on.
 
-Departures: of recordings that are cut into windows, the logits of the windows are divided, and T
-minimizes the cross-entropy of the recordings, whose probabilities are means over windows. If every
-prediction is right, the cross-entropy has no minimum above T = 0, so T is at least 1.
+Departures:
+- If every prediction is right, the cross-entropy has no minimum above T = 0. Therefore the target
+  of the true class is 1 - 1 / (n + 2) for n predictions, and the others share the rest. Platt
+  (1999), "Probabilistic outputs for support vector machines", section 2.2.
+- Of recordings that are cut into windows, the logits of the windows are divided, and T minimizes
+  the loss of the recordings, whose probabilities are means over windows.
 """
 
 import math
@@ -61,8 +64,15 @@ class Outputs:
 
     def loss(self, temperature: float) -> float:
         """Return the mean cross-entropy in nats."""
-        logits = self.probabilities(temperature).clamp(min=TINY).log()
-        return float(functional.nll_loss(logits, self.labels))
+        return float(functional.nll_loss(self._logarithms(temperature), self.labels))
+
+    def smoothed_loss(self, temperature: float) -> float:
+        """Return the mean cross-entropy with a target of 1 - 1 / (n + 2) for the true class."""
+        logarithms, labels = self._logarithms(temperature), self.labels
+        rest = 1 / (len(labels) + 2)
+        targets = torch.full_like(logarithms, rest / (logarithms.shape[1] - 1))
+        targets.scatter_(1, labels[:, None], 1 - rest)
+        return float(functional.cross_entropy(logarithms, targets))
 
     def calibration_error(self, temperature: float) -> float:
         """Return the expected calibration error (15 bins), as val/calibration_error."""
@@ -76,9 +86,8 @@ class Outputs:
             f"{split}/calibration_error": self.calibration_error(temperature),
         }
 
-    def all_are_right(self) -> bool:
-        """Return whether every predicted class is the true one."""
-        return bool((self.probabilities(1.0).argmax(dim=1) == self.labels).all())
+    def _logarithms(self, temperature: float) -> Float[Tensor, "m c"]:
+        return self.probabilities(temperature).clamp(min=TINY).log()
 
 
 def joined(parts: Sequence[Outputs]) -> Outputs:
@@ -92,17 +101,16 @@ def joined(parts: Sequence[Outputs]) -> Outputs:
 
 
 def fit_temperature(outputs: Outputs) -> float:
-    """Return the temperature with the lowest cross-entropy, between 0.01 and 100."""
+    """Return the temperature with the lowest smoothed loss, between 0.01 and 100."""
     from scipy.optimize import minimize_scalar  # late: other runs do without
 
-    lowest = 1.0 if outputs.all_are_right() else LOWEST
     found = minimize_scalar(
-        lambda logarithm: outputs.loss(math.exp(logarithm)),
-        bounds=(math.log(lowest), math.log(HIGHEST)),
+        lambda logarithm: outputs.smoothed_loss(math.exp(logarithm)),
+        bounds=(math.log(LOWEST), math.log(HIGHEST)),
         method="bounded",
         options={"xatol": 1e-6},
     )
-    return math.exp(float(found.x)) if found.fun < outputs.loss(1.0) else 1.0
+    return math.exp(float(found.x))
 
 
 def divided(logits: Float[Tensor, "n c"], temperature: float | None) -> Float[Tensor, "n c"]:

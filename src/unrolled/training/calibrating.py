@@ -18,12 +18,14 @@ from unrolled.training.trainer import quiet_trainer
 
 log = logging.getLogger(__name__)
 
+FEW = 50  # predictions: with fewer, the temperature of another sample would differ much
+
 Classifier = SequenceClassifier | EnsembleClassifier
 
 
 def is_calibrated(config: DictConfig) -> bool:
     """Return whether the model of a run is calibrated after training."""
-    return bool(config.calibration != "none")
+    return bool(config.get("calibration", "none") != "none")
 
 
 def require_validation(config: DictConfig, data: SequenceDataModule) -> None:
@@ -117,9 +119,10 @@ def add_scores(classifier: Classifier, result: Result, *, split: str) -> None:
 def _fitted(parts: Sequence[Outputs], *, fitted_on: str) -> Calibration:
     outputs = joined(parts)
     temperature = fit_temperature(outputs)
-    if temperature == 1 and outputs.all_are_right():
+    if len(outputs) < FEW:
         log.warning(
-            "calibration: all %d predictions are right, so the temperature stays at 1", len(outputs)
+            "calibration: the temperature is fitted on %d predictions only, so it is uncertain",
+            len(outputs),
         )
     return Calibration(
         temperature=temperature,
