@@ -4,7 +4,7 @@ import pytest
 import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from conftest import compose, with_option
+from conftest import CONF, compose, with_option
 from unrolled.cli import run
 from unrolled.config.effects import UNUSED, check_effects
 from unrolled.errors import ConfigError
@@ -51,7 +51,7 @@ def config_of(words: list[str]) -> DictConfig:
     for word in words:
         key, _, value = word.partition("=")
         with open_dict(config):
-            if "." in key:
+            if "." in key or not (CONF / key).is_dir():
                 OmegaConf.update(config, key, yaml.safe_load(value))
             else:
                 config[key] = with_option(key, value)[key]
