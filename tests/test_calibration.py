@@ -228,6 +228,26 @@ def test_a_changed_or_missing_temperature_is_refused(
         unrolled.load(tmp_path / "run")
 
 
+def test_a_run_of_a_version_without_calibration_predicts(
+    train_ragged: TrainRagged, tmp_path: Path
+) -> None:
+    shutil.copytree(train_ragged(*OWN[:-1]), tmp_path / "run")
+    (tmp_path / "run" / "manifest.json").unlink()
+    for name in ("config.yaml", "result.json"):
+        path = tmp_path / "run" / name
+        text = re.sub(
+            r'^(calibration: none|  "calibration": null,)\n',
+            "",
+            path.read_text(),
+            flags=re.MULTILINE,
+        )
+        assert text != path.read_text()
+        path.write_text(text)
+
+    assert unrolled.load(tmp_path / "run").run.ensemble.temperature is None
+    assert result_of(tmp_path / "run").calibration is None
+
+
 REFUSED = {
     "no validation set": (("data.val_size=0",), r"data\.val_size=0\.2.*data\.test_fold=all"),
     "ensemble": (("data.val_size=0", "ensemble=2"), r"data\.val_size=0\.2"),

@@ -72,7 +72,7 @@ class Calibration:
     fitted_on: val for the validation set, or cv for the held-out predictions of the folds.
     num_sequences: of these, and of windows whose label may change.
     before, after: loss and calibration error of what `predict` writes, by name (val/loss). The
-        temperature of a fold's predictions (cv/loss) is fitted on those of the other folds.
+        temperature of a fold's predictions (cv/loss) is fitted on the predictions of the others.
     """
 
     temperature: float

@@ -77,7 +77,7 @@ def calibrate(
 def fit_on_validation(classifier: Classifier, result: Result) -> None:
     """Fit the temperature on the outputs of the newest validation, and use it from now on.
 
-    The scores of the validation set in the result become those of the calibrated model.
+    The result gets the validation scores of the calibrated model.
     """
     outputs = _outputs(classifier, "val")
     calibration = _fitted([outputs], fitted_on="val")
