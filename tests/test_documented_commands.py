@@ -220,6 +220,16 @@ def test_the_commands_about_streams_run(workplace: Path) -> None:
     assert Path("steps.csv").read_text().startswith("id,step,predicted,p_fast,p_slow\n")
 
 
+def test_the_commands_about_probabilities_run(workplace: Path) -> None:
+    write_swings()
+    Path("new.csv").write_text(Path("swings.csv").read_text() + "a,1,0.5,0.5,slow\n")
+
+    for command in in_blocks("probabilities.md"):
+        carry_out(command, for_train=("data.baselines=false",))
+
+    assert Path("sets.csv").read_text().startswith("id,predicted,set,p_fast,p_slow\n")
+
+
 def journeys() -> dict[str, list[str]]:
     """Return the commands of each journey, by its title."""
     sections = PAGES["journeys.md"].split("\n## ")[1:]
@@ -291,7 +301,7 @@ def test_every_option_in_a_command_exists() -> None:
 def test_every_command_of_a_block_is_run_or_known_not_to_run() -> None:
     tested = {"README.md", "own-data.md", "resume.md", "reference.md", "sweeps.md", "tutorial.md"}
     tested |= {"tried.md", *RECORDS, "testing.md", "deploy.md", "python.md", "journeys.md"}
-    tested |= {"reliability.md"}
+    tested |= {"reliability.md", "probabilities.md"}
     tested |= {"your-own-model.md"}  # test_packaging.py
     assert set(PAGES) == tested
     for page in PAGES:

@@ -90,7 +90,9 @@ class TrainedRun:
             for part in folder.networks
         ]
         self.networks = [model for model in models if isinstance(model, Network)]
-        self.ensemble = Ensemble(models, input_numbers=input_numbers).eval()
+        self.ensemble = Ensemble(
+            models, input_numbers=input_numbers, temperature=folder.temperature()
+        ).eval()
         self.runs_in_chunks = (
             not self.cuts_windows
             and all(fitted.channels is None for fitted in self.fitted_inputs)
@@ -157,7 +159,12 @@ class TrainedRun:
             name,
             max_length=self.preparation.max_length,
             truncate=self.preparation.truncate,
-            long=LongSequence(self.networks, self.fitted, name=f"sequence {row}")
+            long=LongSequence(
+                self.networks,
+                self.fitted,
+                temperature=self.ensemble.temperature,
+                name=f"sequence {row}",
+            )
             if self.runs_in_chunks
             else None,
         )

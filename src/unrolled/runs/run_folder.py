@@ -17,6 +17,7 @@ The files are JSON, YAML, CSV, and tensors that load with weights_only=True. Non
 
 import itertools
 import logging
+import math
 import re
 import shlex
 from collections.abc import Iterator
@@ -197,6 +198,26 @@ class RunFolder(LockedFolder):
         """
         values = self._read_versioned("result.json")
         return None if values is None else Result.from_json(values)
+
+    def temperature(self) -> float | None:
+        """Return the temperature by which the logits of the model are divided, or None.
+
+        Raises:
+            CheckpointError: the run was calibrated, and its temperature is missing or damaged.
+        """
+        if self.config().get("calibration", "none") == "none":
+            return None
+        result = self.result()
+        if result is None or (result.calibration is None and result.state != "done"):
+            log.warning("%s is not calibrated yet, because its training has not ended", self.path)
+            return None
+        value = None if result.calibration is None else result.calibration.temperature
+        if not isinstance(value, float) or not 0 < value < math.inf:
+            raise CheckpointError(
+                f"{self.path / 'result.json'}: the temperature is {value}, but calibration="
+                f"temperature needs a number > 0; to calibrate again: {self.resume_command}"
+            )
+        return value
 
     def remove_result(self) -> None:
         """Remove result.json when the run resumes."""
