@@ -75,7 +75,7 @@ def original_text(cell: str) -> str:
 
 
 def figure_text(text: str) -> str:
-    """Return inert text that matplotlib draws as it is, without mathematics between dollar signs."""
+    """Return inert text that matplotlib draws without mathematics between dollar signs."""
     return inert(text).replace("$", r"\$")
 
 

@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unrolled.output import figure_text
 from unrolled.reports.pages.colours import LIGHT, SERIES, follow_page
@@ -52,7 +52,7 @@ class Figures:
         from matplotlib import rc_context
         from matplotlib.figure import Figure
 
-        style = {
+        style: dict[Any, Any] = {
             "text.usetex": False,
             "svg.fonttype": "none",  # text stays text
             "svg.hashsalt": name,  # the same file from the same data; no two figures share ids
@@ -87,11 +87,11 @@ class Figures:
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(png, format="png", dpi=2 * CSS_PIXELS)
         write_text(self.folder / f"{name}.svg", svg.getvalue(), durable=False)
-        write_atomically(
-            self.folder / f"{name}.png",
-            lambda path: path.write_bytes(png.getvalue()),
-            durable=False,
-        )
+
+        def write_png(path: Path) -> None:
+            path.write_bytes(png.getvalue())
+
+        write_atomically(self.folder / f"{name}.png", write_png, durable=False)
         embedded = _embeddable(svg.getvalue(), title=title)
         is_small = len(embedded) <= MAX_EMBEDDED_SVG
         url = "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
@@ -102,6 +102,13 @@ class Figures:
             svg=embedded if is_small else None,
             png=None if is_small else url,
         )
+
+
+def whole_numbers(axes: "Axes") -> None:
+    """Label whole numbers only on the horizontal axis."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def shown_name(text: str, *, longest: int = LONGEST_NAME) -> str:

@@ -1,14 +1,14 @@
 """Figures of the page of a run."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-
 from unrolled.reports.pages.colours import LIGHT, SERIES
-from unrolled.reports.pages.figures import Figures, shown_name
+from unrolled.reports.pages.figures import Figures, shown_name, whole_numbers
 from unrolled.reports.pages.page import Picture
 from unrolled.reports.statistics import wilson_interval
 
@@ -41,22 +41,34 @@ def curves(
     """
 
     def draw(axes: "Axes") -> None:
-        for split, found, colour in (("training", train, SERIES[0]), ("validation", val, SERIES[1])):
+        for split, found, colour in (
+            ("training", train, SERIES[0]),
+            ("validation", val, SERIES[1]),
+        ):
             alpha = 1 if len(found) < 2 else 0.6
             for number, curve in enumerate(found.values()):
                 marker = "o" if len(curve) < 3 else None
                 label = split if number == 0 else None
-                axes.plot(*zip(*curve, strict=True), color=colour, alpha=alpha, marker=marker, label=label)
+                axes.plot(
+                    *zip(*curve, strict=True), color=colour, alpha=alpha, marker=marker, label=label
+                )
         if best_epoch is not None:
             axes.axvline(best_epoch, color=LIGHT["muted"], linestyle="--", linewidth=1)
             axes.annotate(
-                f"chosen: epoch {best_epoch}", (best_epoch, 1), xycoords=("data", "axes fraction"),
-                xytext=(-4, -2), textcoords="offset points", ha="right", va="top", rotation=90,
-                color=LIGHT["muted"], fontsize=8,
+                f"chosen: epoch {best_epoch}",
+                (best_epoch, 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(-4, -2),
+                textcoords="offset points",
+                ha="right",
+                va="top",
+                rotation=90,
+                color=LIGHT["muted"],
+                fontsize=8,
             )
         axes.set_xlabel("epoch")
         axes.set_ylabel(shown_name(metric))
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        whole_numbers(axes)
         axes.legend()
 
     name = f"curves-{metric.replace('/', '-')}"
@@ -81,7 +93,9 @@ def confusion(
                 share = 0.5 * count / sum(cells) if has_numbers else count / sum(cells)
                 colour = SERIES[0] if row == column else SERIES[4]
                 axes.add_patch(
-                    Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, alpha=max(share, 0.06))
+                    Rectangle(
+                        (column - 0.5, row - 0.5), 1, 1, facecolor=colour, alpha=max(share, 0.06)
+                    )
                 )
                 if has_numbers:
                     axes.text(column, row, str(count), ha="center", va="center", fontsize=9)
@@ -105,7 +119,9 @@ def reliability(
     bins = np.clip((confidence * NUM_BINS).astype(int), 0, NUM_BINS - 1)
 
     def draw(axes: "Axes") -> None:
-        axes.plot([0, 1], [0, 1], color=LIGHT["muted"], linestyle="--", linewidth=1, label="calibrated")
+        axes.plot(
+            [0, 1], [0, 1], color=LIGHT["muted"], linestyle="--", linewidth=1, label="calibrated"
+        )
         for number in range(NUM_BINS):
             inside = bins == number
             if not inside.any():
@@ -113,8 +129,13 @@ def reliability(
             right, num = int(is_right[inside].sum()), int(inside.sum())
             _interval(axes, float(confidence[inside].mean()), right, num)
             axes.annotate(
-                str(num), (float(confidence[inside].mean()), 0), xycoords=("data", "axes fraction"),
-                xytext=(0, 3), textcoords="offset points", ha="center", fontsize=8,
+                str(num),
+                (float(confidence[inside].mean()), 0),
+                xycoords=("data", "axes fraction"),
+                xytext=(0, 3),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8,
                 color=LIGHT["muted"],
             )
         axes.set(xlim=(0, 1.02), ylim=(-0.06, 1.02))
@@ -134,7 +155,7 @@ def by_length(
 
     def draw(axes: "Axes") -> None:
         labels = []
-        for number, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        for number, (low, high) in enumerate(itertools.pairwise(edges)):
             is_last = number == len(edges) - 2
             inside = (lengths >= low) & ((lengths <= high) if is_last else (lengths < high))
             right, num = int(is_right[inside].sum()), int(inside.sum())

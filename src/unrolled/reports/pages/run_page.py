@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SPLITS = {"train": "training", "val": "validation", "test": "test"}
+SPLITS = {"train": "training", "val": "validation", "test": "test", "cv": "cross-validation"}
 CURVES = ("loss", "accuracy", "balanced_accuracy", "f1")
 MAX_CURVES = 2  # the loss, and the monitored score or the accuracy
 NUM_MISTAKES = 8
@@ -134,13 +134,14 @@ def _failure(folder: RunFolder, result: Result) -> Iterator[Section]:
 
 def _scores(result: Result) -> Iterator[Section]:
     """Yield a table of all scores, a row per split."""
-    names = list(dict.fromkeys(name.split("/")[1] for name in result.scores if "/" in name))
-    splits = dict.fromkeys(name.split("/")[0] for name in result.scores if "/" in name)
+    keys = [name for name in result.scores if "/" in name and "gradient" not in name]
+    names = list(dict.fromkeys(name.split("/")[1] for name in keys))
+    splits = {name.split("/")[0] for name in keys}
     rows = []
-    for split in splits:
+    for split in sorted(splits, key=list(SPLITS).index):
         values = [result.scores.get(f"{split}/{name}") for name in names]
         cells = [Cell("" if value is None else f"{value:.4f}", value) for value in values]
-        rows.append([Cell(SPLITS.get(split, "cross-validation" if split == "cv" else split)), *cells])
+        rows.append([Cell(SPLITS[split]), *cells])
     if rows:
         header = ["set", *(name.replace("_", " ") for name in names)]
         yield Section("Scores of the chosen epoch", tables=[Grid(header, rows)])
@@ -278,13 +279,15 @@ def _data(
         facts = []
     facts.append(["classes", str(len(class_names))])
     for split, num in result.num_sequences.items():
-        facts.append([f"{SPLITS.get(split, split)} sequences", f"{num:,}"])
+        facts.append([f"{SPLITS[split]} sequences", f"{num:,}"])
     for split, num in result.num_repeated.items():
+        if not num:
+            continue
         text = f"{num:,} have the same values as a sequence of an earlier set"
-        facts.append([f"repeated in the {SPLITS.get(split, split)} set", text])
+        facts.append([f"repeated in the {SPLITS[split]} set", text])
     if result.data_fingerprint is not None:
         facts.append(["fingerprint", result.data_fingerprint])
-    tables = [Grid(["", ""], plain_rows(facts))]
+    tables = [Grid([], plain_rows(facts))]
     if held_out is not None and held_out.class_counts:
         header = ["class", *(SPLITS[split] for split in held_out.class_counts)]
         rows = [
@@ -331,7 +334,9 @@ def _provenance(folder: RunFolder, result: Result) -> Iterator[Section]:
     git, hardware = values.get("git") or {}, values.get("hardware") or {}
     rows = [["started", str(values.get("started_at", ""))], ["seed", str(result.seed)]]
     changes = "with uncommitted changes" if git.get("diff_sha256") else "without changes"
-    rows.append(["commit", f"{git['commit']}, {changes}" if git.get("commit") else "not a checkout"])
+    rows.append(
+        ["commit", f"{git['commit']}, {changes}" if git.get("commit") else "not a checkout"]
+    )
     rows.append(["source hash", str(values.get("source_hash", ""))])
     rows += [[name, str(version)] for name, version in values.get("versions", {}).items()]
     rows.append(["processor", f"{hardware.get('cpu')}, {hardware.get('num_cores')} cores"])
@@ -340,7 +345,7 @@ def _provenance(folder: RunFolder, result: Result) -> Iterator[Section]:
     rows.append(["GPUs", ", ".join(map(str, gpus))])
     rows.append(["system", str(hardware.get("system"))])
     rows.append(["resumed", f"{len(values.get('resumed', []))} times"])
-    yield Section("Provenance", tables=[Grid(["", ""], plain_rows(rows))])
+    yield Section("Provenance", tables=[Grid([], plain_rows(rows))])
 
 
 def _class_names(folder: RunFolder) -> list[str]:
