@@ -22,11 +22,12 @@ MARGIN = 1.1  # inches, for the axis below
 class Setting:
     """A row of the table, as figures show it.
 
+    full_name: with all settings that tell it apart.
     values: score of each run.
-    place: other number by which it is placed, for example its parameters; None if unknown.
     """
 
     name: str
+    full_name: str
     summary: ScoreSummary
     values: Sequence[float]
     num_parameters: int | None
@@ -36,8 +37,19 @@ class Setting:
 def dots(
     figures: Figures, settings: Sequence[Setting], *, metric: str, baselines: Mapping[str, float]
 ) -> Picture:
-    """Return a row of dots per setting: every run, their mean and its interval."""
+    """Return a row of dots per setting: every run, their mean and its interval.
+
+    baselines: a score by name. One that is far from all runs is left out, so that the runs can be
+        told apart.
+    """
     scale = _scale(metric)
+    every = [value for setting in settings for value in setting.values]
+    reach = max(max(every) - min(every), 0.05 * abs(max(every)))
+    near = {
+        name: score
+        for name, score in baselines.items()
+        if min(every) - reach <= score <= max(every) + reach
+    }
 
     def draw(axes: "Axes") -> None:
         for row, setting in enumerate(settings):
@@ -58,7 +70,7 @@ def dots(
                 axes.plot(
                     [scale * summary.mean], [row + 0.22], "|", color=LIGHT["text"], markersize=9
                 )
-        for number, (name, score) in enumerate(baselines.items()):
+        for number, (name, score) in enumerate(near.items()):
             colour = SERIES[(number + 1) % len(SERIES)]
             style = ("--", ":", "-.")[number % 3]
             axes.axvline(
@@ -70,10 +82,10 @@ def dots(
             )
         _rows(axes, [setting.name for setting in settings])
         axes.set_xlabel(_heading(metric))
-        if baselines:
+        if near:
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=8)
 
-    height = MARGIN + ROW_HEIGHT * (len(settings) + len(baselines))
+    height = MARGIN + ROW_HEIGHT * (len(settings) + len(near))
     title = "every run (dots), and the mean with its 95 % interval (line)"
     return figures.draw("runs", title=title, height=height, draw=draw)
 
@@ -100,10 +112,11 @@ def learning_curves(
             axes.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
         axes.set(xlabel="epoch", ylabel=_heading(metric))
         whole_numbers(axes)
-        axes.legend(fontsize=8)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=8, ncols=2)
 
+    height = 3.2 + 0.18 * (len(curves) + 1) / 2
     title = f"{metric} by epoch: mean over runs, band of one standard deviation"
-    return figures.draw("learning-curves", title=title, height=3.6, draw=draw)
+    return figures.draw("learning-curves", title=title, height=height, draw=draw)
 
 
 def against(
@@ -134,7 +147,7 @@ def against(
                 axes.plot([place] * 2, ends, color=colour, linewidth=1)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.4g}"))
+        axes.xaxis.set_major_formatter(FuncFormatter(_plain_number))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlim(min(places) / 1.5, max(places) * 1.5)
         axes.set(xlabel=heading, ylabel=_heading(metric))
@@ -205,6 +218,10 @@ def _rows(axes: "Axes", names: Sequence[str]) -> None:
     axes.set_yticks(range(len(names)), [shown_name(name, longest=LONGEST_NAME) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
+
+
+def _plain_number(value: float, _: int) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.3g}"
 
 
 def _scale(metric: str) -> float:

@@ -1,6 +1,7 @@
 """The page of a sweep: which setting won, how certain this is, and why jobs failed."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from unrolled.reports.comparison import Comparison, Row
@@ -12,11 +13,11 @@ from unrolled.reports.formats import (
     spread,
 )
 from unrolled.reports.pages import sweep_figures
-from unrolled.reports.pages.figures import Figures
+from unrolled.reports.pages.figures import LONGEST_NAME, Figures
 from unrolled.reports.pages.page import Cell, Grid, Log, Page, Picture, Section, write_page
 from unrolled.reports.pages.search import read_search
 from unrolled.reports.pages.sweep_figures import Setting
-from unrolled.reports.statistics import is_loss, is_proportion, wilson_interval
+from unrolled.reports.statistics import ScoreSummary, is_loss, is_proportion, wilson_interval
 from unrolled.runs.run_folder import RunFolder
 
 MAX_ROWS = 40  # settings in a figure with a row per setting
@@ -33,10 +34,11 @@ def write_sweep_page(comparison: Comparison, folder: Path, *, name: str) -> Path
     """
     figures = Figures(folder)
     columns = shown_columns(comparison)
-    names = _names(comparison.rows, columns)
+    names = name_rows(comparison.rows, columns)
     settings = [
         Setting(
-            name=names[number],
+            name=names.short[number],
+            full_name=names.full[number],
             summary=row.scores[comparison.metric],
             values=[
                 run.scores[comparison.metric] for run in row.runs if _has(run.scores, comparison)
@@ -48,13 +50,13 @@ def write_sweep_page(comparison: Comparison, folder: Path, *, name: str) -> Path
         if comparison.metric in row.scores
     ]
     sections = [
-        *_results(figures, comparison, columns, settings),
-        *_curves(figures, comparison, names),
+        *_results(figures, comparison, columns, settings, names),
+        *_curves(figures, comparison, names.short),
         *_costs(figures, comparison, settings),
-        *_differences(figures, comparison, names),
+        *_differences(figures, comparison, names.short),
         *_failures(comparison),
         *_search(figures, comparison, folder),
-        *_all_settings(comparison, columns, names),
+        *_all_settings(comparison, columns, names.short),
     ]
     num_runs = sum(len(row.runs) for row in comparison.rows)
     facts = {
@@ -101,15 +103,34 @@ def shown_columns(comparison: Comparison) -> list[str]:
     return shown
 
 
-def _names(rows: Sequence[Row], columns: Sequence[str]) -> list[str]:
-    """Return a name for each row, which no other has."""
-    names = []
-    for number, row in enumerate(rows, start=1):
-        values = [short_setting(row.key[column]) for column in columns]
-        values = [value for value in values if value != "-"] or [row.key.get("model", "all runs")]
-        name = ", ".join(values)
-        names.append(name if name not in names else f"{name} #{number}")
-    return names
+@dataclass(frozen=True)
+class Names:
+    """Names of the rows, each different from the others.
+
+    short: for figures and tables, (rows,).
+    full: all settings that tell the row apart, (rows,).
+    are_numbers: whether the short names are numbers, because the full ones are too long.
+    """
+
+    short: list[str]
+    full: list[str]
+    are_numbers: bool
+
+
+def name_rows(rows: Sequence[Row], columns: Sequence[str]) -> Names:
+    """Return names such as "GRU, lr 0.01" if they are short enough, else "setting 1"."""
+    full: list[str] = []
+    for row in rows:
+        values = [(column, short_setting(row.key[column])) for column in columns]
+        words = [
+            value if column in ALWAYS_FIRST else f"{column.rsplit('.', 1)[-1]} {value}"
+            for column, value in values
+            if value != "-"
+        ]
+        full.append(", ".join(words) or row.key.get("model", "all runs"))
+    are_numbers = len(set(full)) < len(full) or max(map(len, full), default=0) > LONGEST_NAME
+    short = [f"setting {number}" for number in range(1, len(rows) + 1)] if are_numbers else full
+    return Names(short, full, are_numbers)
 
 
 def sentence(comparison: Comparison, settings: Sequence[Setting]) -> str:
@@ -122,10 +143,13 @@ def sentence(comparison: Comparison, settings: Sequence[Setting]) -> str:
     sign = 1 if is_loss(metric) else -1
     best = min(settings, key=lambda one: sign * one.summary.mean)
     unit = " %" if is_proportion(metric) else ""
-    text = f"{best.name} " if len(settings) > 1 else ""
-    text += "has the best mean " if len(settings) > 1 else "The mean "
-    text += f"{metric}" + (", " if len(settings) > 1 else " is ")
-    text += f"{score_text(best.summary.mean, metric)}{unit}"
+    mean = "mean " if best.summary.n > 1 else ""
+    score = f"{score_text(best.summary.mean, metric)}{unit}"
+    text = f"The {mean}{_words(metric)} is {score}"
+    if len(settings) > 1:
+        detail = f" ({best.full_name})" if best.full_name != best.name else ""
+        name = best.name[:1].upper() + best.name[1:]
+        text = f"{name}{detail} has the best {mean}{_words(metric)}, {score}"
     if best.summary.low is not None:
         text += (
             f" over {best.summary.n} runs (95 % interval "
@@ -134,6 +158,10 @@ def sentence(comparison: Comparison, settings: Sequence[Setting]) -> str:
     else:
         text += _of_one_run(comparison, best)
     return text + "." + _certainty(comparison, best, settings)
+
+
+def _words(metric: str) -> str:
+    return metric.replace("/", " ").replace("_", " ")
 
 
 def _of_one_run(comparison: Comparison, best: Setting) -> str:
@@ -169,15 +197,16 @@ def _certainty(comparison: Comparison, best: Setting, settings: Sequence[Setting
         and difference.summary.high is not None
         and not difference.summary.low <= 0 <= difference.summary.high
     ]
-    num = len(comparison.differences)
-    if len(clear) == num:
-        text = (
-            " It is better than every other setting" if num > 1 else " It is better than the other"
-        )
-        return f"{text}: the 95 % interval of each paired difference excludes zero."
-    num_open = num - len(clear)
-    others = f"{num_open} of {num} other settings" if num > 1 else "the other setting"
-    return f" It cannot be told apart from {others}: the interval of the difference includes zero."
+    num, num_clear = len(comparison.differences), len(clear)
+    others = "the other setting" if num == 1 else f"{num_clear} of {num} other settings"
+    text = f" It is better than {others}: the 95 % interval of the paired difference excludes zero."
+    if num_clear < num:
+        num_open = num - num_clear
+        others = "the other setting" if num == 1 else f"{num_open} of {num} other settings"
+        unclear = f" It cannot be told apart from {others}: the 95 % interval of the paired "
+        unclear += "difference includes zero."
+        text = unclear if num_clear == 0 else f"{unclear} It is better than the other {num_clear}."
+    return text
 
 
 def _results(
@@ -185,24 +214,38 @@ def _results(
     comparison: Comparison,
     columns: Sequence[str],
     settings: Sequence[Setting],
+    names: Names,
 ) -> Iterator[Section]:
     metric = comparison.metric
+    if not names.are_numbers:  # they are part of the name
+        columns = []
     other = "val/accuracy" if metric != "val/accuracy" else "val/loss"
-    header = [score_heading(metric), "95 % interval", "n", *columns, score_heading(other)]
+    header = [score_heading(metric), "95 % interval", "n", "setting"]
+    header += [*columns, score_heading(other)]
     header += ["parameters", "time"]
     has_failures = any(row.num_failed for row in comparison.rows)
     header += ["failed"] if has_failures else []
     rows = []
-    for row in comparison.rows:
-        cells = _score_cells(row, metric)
-        cells += [Cell(short_setting(row.key[name]), _number(row.key[name])) for name in columns]
+    for name, row in zip(names.short, comparison.rows, strict=True):
+        cells = _score_cells(row.scores, metric)
+        cells.append(Cell(name))
+        cells += [_setting_cell(row.key[column]) for column in columns]
         second = row.scores.get(other)
         cells.append(Cell(spread(second, other), None if second is None else second.mean))
         number = row.num_parameters
         cells.append(Cell("" if number is None else f"{number:,}", number))
         cells.append(Cell("" if row.seconds is None else f"{row.seconds:.1f} s", row.seconds))
         rows.append(cells + ([Cell(str(row.num_failed), row.num_failed)] if has_failures else []))
+    for baseline in comparison.baselines:
+        cells = [*_score_cells(baseline.scores, metric), Cell(f"baseline: {baseline.name}")]
+        cells += [Cell(baseline.key.get(name, "")) for name in columns]
+        second = baseline.scores.get(other)
+        cells.append(Cell(spread(second, other), None if second is None else second.mean))
+        rows.append([*cells, *[Cell("")] * (len(header) - len(cells))])
+    has_repeats = any(len(row.runs) > 1 for row in comparison.rows)
     notes = [f"Mean ± standard deviation over {comparison.repeats}."]
+    if not has_repeats:
+        notes = [f"{comparison.repeats[:1].upper()}{comparison.repeats[1:]}."]
     if metric.startswith("test/") and len(settings) > 1:
         notes.append(
             "The setting with the best test score was chosen on the test set, so its score is "
@@ -225,8 +268,8 @@ def _results(
     )
 
 
-def _score_cells(row: Row, metric: str) -> list[Cell]:
-    summary = row.scores.get(metric)
+def _score_cells(scores: Mapping[str, ScoreSummary], metric: str) -> list[Cell]:
+    summary = scores.get(metric)
     if summary is None:
         return [Cell(""), Cell(""), Cell("0", 0)]
     return [
@@ -234,6 +277,10 @@ def _score_cells(row: Row, metric: str) -> list[Cell]:
         Cell(score_interval(summary, metric), summary.low),
         Cell(str(summary.n), summary.n),
     ]
+
+
+def _setting_cell(text: str) -> Cell:
+    return Cell(short_setting(text), _number(text))
 
 
 def _number(text: str) -> float | None:
@@ -318,7 +365,7 @@ def _differences(
     header = ["setting", f"difference in {unit}", "95 % interval", "shared runs", "compared"]
     yield Section(
         f"Paired differences: each less {reference}",
-        notes=["Runs are compared that have the same seed, folds and data."],
+        notes=["Only runs with the same seed, folds and data are compared."],
         pictures=[
             sweep_figures.differences(
                 figures,
@@ -388,7 +435,7 @@ def _all_settings(
         rows = [
             [
                 Cell(name),
-                *(Cell(short_setting(row.key[key]), _number(row.key[key])) for key in rest),
+                *(_setting_cell(row.key[key]) for key in rest),
             ]
             for name, row in zip(names, comparison.rows, strict=True)
         ]
