@@ -43,6 +43,8 @@ if "PYTEST_XDIST_WORKER" in os.environ or "-n" not in sys.argv:
     import torch
     import torchmetrics.classification  # noqa: F401
     from jaxtyping import install_import_hook
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     install_import_hook(modules_with_shapes(), CHECKER)  # before the package is imported
@@ -167,6 +169,9 @@ def _untouched_global_state() -> Any:
 def unrendered_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Save figures as empty files: rendering takes most of the time of `unrolled inspect`."""
     monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: Path(path).touch())
+    svg = '<svg viewBox="0 0 1 1"></svg>'
+    monkeypatch.setattr(FigureCanvasSVG, "print_svg", lambda _, file, **__: file.write(svg))
+    monkeypatch.setattr(FigureCanvasAgg, "print_png", lambda _, file: file.write(b""))
 
 
 @pytest.fixture(scope="session")

@@ -83,9 +83,15 @@ class Figures:
             return self._saved(figure, name, title=title)
 
     def _saved(self, figure: "Figure", name: str, *, title: str) -> Picture:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+        # not with savefig, which draws every figure twice
         svg, png = io.StringIO(), io.BytesIO()
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-        figure.savefig(png, format="png", dpi=2 * CSS_PIXELS)
+        FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
+        figure.set_layout_engine("none")  # stays as it was laid out
+        figure.set_dpi(2 * CSS_PIXELS)
+        FigureCanvasAgg(figure).print_png(png)
         write_text(self.folder / f"{name}.svg", svg.getvalue(), durable=False)
 
         def write_png(path: Path) -> None:

@@ -146,7 +146,8 @@ def against(
                 ends = [scale * summary.low, scale * summary.high]
                 axes.plot([place] * 2, ends, color=colour, linewidth=1)
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=8))
+        subs = (1,) if max(places) > 30 * min(places) else (1, 2, 5)
+        axes.xaxis.set_major_locator(LogLocator(subs=subs))
         axes.xaxis.set_major_formatter(FuncFormatter(_plain_number))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlim(min(places) / 1.5, max(places) * 1.5)

@@ -1,30 +1,29 @@
 """The page of a sweep: which setting won, how certain this is, and why jobs failed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from unrolled.reports.comparison import Comparison, Row
+from unrolled.reports.comparison import Comparison
 from unrolled.reports.formats import (
     score_heading,
     score_interval,
-    score_text,
     short_setting,
     spread,
 )
 from unrolled.reports.pages import sweep_figures
-from unrolled.reports.pages.figures import LONGEST_NAME, Figures
+from unrolled.reports.pages.figures import Figures
+from unrolled.reports.pages.naming import Names, name_rows, shown_columns
 from unrolled.reports.pages.page import Cell, Grid, Log, Page, Picture, Section, write_page
 from unrolled.reports.pages.search import read_search
 from unrolled.reports.pages.sweep_figures import Setting
-from unrolled.reports.statistics import ScoreSummary, is_loss, is_proportion, wilson_interval
+from unrolled.reports.pages.verdict import sentence
+from unrolled.reports.statistics import ScoreSummary, is_loss, is_proportion
 from unrolled.runs.run_folder import RunFolder
 
 MAX_ROWS = 40  # settings in a figure with a row per setting
 MAX_CURVES = 8  # settings in a figure with a colour per setting
 MAX_LOGS = 30
 NUM_LOG_LINES = 25
-ALWAYS_FIRST = ("data", "model")
 
 
 def write_sweep_page(comparison: Comparison, folder: Path, *, name: str) -> Path:
@@ -79,134 +78,6 @@ def _has(scores: Mapping[str, float], comparison: Comparison) -> bool:
 def _listed(names: set[str]) -> str:
     first = sorted(names)[:3]
     return ", ".join(first) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def shown_columns(comparison: Comparison) -> list[str]:
-    """Return the settings that tell the rows apart, as few as the table needs.
-
-    These are the ones that differ and that a command varied. Others that differ follow from these,
-    for example the learning rate of a model's recipe. They are added only where rows would look the
-    same.
-    """
-    rows = comparison.rows
-    differing = [name for name in comparison.columns if len({row.key[name] for row in rows}) > 1]
-    typed: set[str] = set()
-    for run in (run for row in rows for run in row.runs):
-        words = RunFolder(run.path).provenance().get("overrides", [])
-        typed |= {str(word).lstrip("+~").split("=")[0].split("@")[0] for word in words}
-    shown = [name for name in differing if name in ALWAYS_FIRST or name in typed]
-    for name in differing:
-        looks = {tuple(row.key[one] for one in shown) for row in rows}
-        finer = {(*(row.key[one] for one in shown), row.key[name]) for row in rows}
-        if name not in shown and len(finer) > len(looks) and len(looks) < len(rows):
-            shown.append(name)
-    return shown
-
-
-@dataclass(frozen=True)
-class Names:
-    """Names of the rows, each different from the others.
-
-    short: for figures and tables, (rows,).
-    full: all settings that tell the row apart, (rows,).
-    are_numbers: whether the short names are numbers, because the full ones are too long.
-    """
-
-    short: list[str]
-    full: list[str]
-    are_numbers: bool
-
-
-def name_rows(rows: Sequence[Row], columns: Sequence[str]) -> Names:
-    """Return names such as "GRU, lr 0.01" if they are short enough, else "setting 1"."""
-    full: list[str] = []
-    for row in rows:
-        values = [(column, short_setting(row.key[column])) for column in columns]
-        words = [
-            value if column in ALWAYS_FIRST else f"{column.rsplit('.', 1)[-1]} {value}"
-            for column, value in values
-            if value != "-"
-        ]
-        full.append(", ".join(words) or row.key.get("model", "all runs"))
-    are_numbers = len(set(full)) < len(full) or max(map(len, full), default=0) > LONGEST_NAME
-    short = [f"setting {number}" for number in range(1, len(rows) + 1)] if are_numbers else full
-    return Names(short, full, are_numbers)
-
-
-def sentence(comparison: Comparison, settings: Sequence[Setting]) -> str:
-    """Return which setting is best, and how certain that is."""
-    metric = comparison.metric
-    if not settings:
-        return (
-            f"No run has finished with a score {metric}: {len(comparison.failures)} are not done."
-        )
-    sign = 1 if is_loss(metric) else -1
-    best = min(settings, key=lambda one: sign * one.summary.mean)
-    unit = " %" if is_proportion(metric) else ""
-    mean = "mean " if best.summary.n > 1 else ""
-    score = f"{score_text(best.summary.mean, metric)}{unit}"
-    text = f"The {mean}{_words(metric)} is {score}"
-    if len(settings) > 1:
-        detail = f" ({best.full_name})" if best.full_name != best.name else ""
-        name = best.name[:1].upper() + best.name[1:]
-        text = f"{name}{detail} has the best {mean}{_words(metric)}, {score}"
-    if best.summary.low is not None:
-        text += (
-            f" over {best.summary.n} runs (95 % interval "
-            f"{score_interval(best.summary, metric)}{unit})"
-        )
-    else:
-        text += _of_one_run(comparison, best)
-    return text + "." + _certainty(comparison, best, settings)
-
-
-def _words(metric: str) -> str:
-    return metric.replace("/", " ").replace("_", " ")
-
-
-def _of_one_run(comparison: Comparison, best: Setting) -> str:
-    """Return the interval of a single run, which its number of test sequences determines."""
-    split, name = comparison.metric.split("/")
-    value = best.summary.mean
-    for run in (run for row in comparison.rows for run in row.runs):
-        num = run.num_sequences.get(split, 0)
-        if name == "accuracy" and run.scores.get(comparison.metric) == value and num:
-            low, high = wilson_interval(round(value * num), num)
-            return (
-                f" in one run (95 % interval for {num:,} sequences "
-                f"{100 * low:.1f} to {100 * high:.1f} %, Wilson)"
-            )
-    return " in one run"
-
-
-def _certainty(comparison: Comparison, best: Setting, settings: Sequence[Setting]) -> str:
-    if len(settings) < 2:
-        return ""
-    if not comparison.differences:
-        return (
-            " There are no repeated runs to compare, so differences between settings may be due to "
-            "the seed."
-        )
-    reference = settings[0]
-    if reference is not best:
-        return ""
-    clear = [
-        difference
-        for difference in comparison.differences
-        if difference.summary.low is not None
-        and difference.summary.high is not None
-        and not difference.summary.low <= 0 <= difference.summary.high
-    ]
-    num, num_clear = len(comparison.differences), len(clear)
-    others = "the other setting" if num == 1 else f"{num_clear} of {num} other settings"
-    text = f" It is better than {others}: the 95 % interval of the paired difference excludes zero."
-    if num_clear < num:
-        num_open = num - num_clear
-        others = "the other setting" if num == 1 else f"{num_open} of {num} other settings"
-        unclear = f" It cannot be told apart from {others}: the 95 % interval of the paired "
-        unclear += "difference includes zero."
-        text = unclear if num_clear == 0 else f"{unclear} It is better than the other {num_clear}."
-    return text
 
 
 def _results(
