@@ -5,7 +5,8 @@ import logging
 import os
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,8 +44,6 @@ if "PYTEST_XDIST_WORKER" in os.environ or "-n" not in sys.argv:
     import torch
     import torchmetrics.classification  # noqa: F401
     from jaxtyping import install_import_hook
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     install_import_hook(modules_with_shapes(), CHECKER)  # before the package is imported
@@ -169,9 +168,27 @@ def _untouched_global_state() -> Any:
 def unrendered_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Save figures as empty files: rendering takes most of the time of `unrolled inspect`."""
     monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: Path(path).touch())
-    svg = '<svg viewBox="0 0 1 1"></svg>'
-    monkeypatch.setattr(FigureCanvasSVG, "print_svg", lambda _, file, **__: file.write(svg))
-    monkeypatch.setattr(FigureCanvasAgg, "print_png", lambda _, file: file.write(b""))
+
+
+@contextmanager
+def pages_undrawn() -> Iterator[None]:
+    """Write pages with empty pictures: rendering takes most of the time of a report."""
+    from unrolled.reports.pages.figures import Figures
+    from unrolled.reports.pages.page import Picture
+
+    def saved(figures: Figures, figure: Figure, name: str, *, title: str) -> Picture:
+        return Picture(name=name, title=title, width=10, svg="<svg></svg>", png=None)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figures, "_saved", saved)
+        yield
+
+
+@pytest.fixture
+def undrawn_pages() -> Iterator[None]:
+    """Write pages with empty pictures."""
+    with pages_undrawn():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -133,7 +133,7 @@ def idx(array: np.ndarray) -> bytes:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undrawn_pages: None) -> Path:
     """An empty working folder, with images of MNIST's shape in $UNROLLED_DATA_DIR."""
     folder = tmp_path / "data" / "mnist"
     folder.mkdir(parents=True)

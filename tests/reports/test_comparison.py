@@ -19,6 +19,8 @@ from unrolled.reports.runs import read_runs
 from unrolled.runs.result import Best, Result
 from unrolled.runs.run_folder import RunFolder
 
+pytestmark = pytest.mark.usefixtures("undrawn_pages")
+
 SCORES = {
     ("lstm", 1): 0.95,
     ("lstm", 2): 0.97,
@@ -211,7 +213,6 @@ def test_latex_compiles(folder, tmp_path):
     assert done.returncode == 0
 
 
-@pytest.mark.usefixtures("unrendered_figures")
 def test_the_command_writes_the_table_of_a_sweep_again(folder, capsys):
     code = run(["report", str(folder)])
 

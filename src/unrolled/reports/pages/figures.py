@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,10 +89,14 @@ class Figures:
 
         # not with savefig, which draws every figure twice
         svg, png = io.StringIO(), io.BytesIO()
-        FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
-        figure.set_layout_engine("none")  # stays as it was laid out
-        figure.set_dpi(2 * CSS_PIXELS)
-        FigureCanvasAgg(figure).print_png(png)
+        on_vectors: Any = FigureCanvasSVG(figure)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")  # a browser has more fonts
+            on_vectors.print_svg(svg, metadata={"Date": None, "Creator": None})
+            figure.set_layout_engine("none")  # stays as it was laid out
+            figure.set_dpi(2 * CSS_PIXELS)
+            on_pixels: Any = FigureCanvasAgg(figure)
+            on_pixels.print_png(png)
         write_text(self.folder / f"{name}.svg", svg.getvalue(), durable=False)
 
         def write_png(path: Path) -> None:
