@@ -116,6 +116,8 @@ def filled_in(words: list[str]) -> list[str]:
             word = f"{key}={newest('outputs/sweeps/*/best.yaml')}/best.yaml"
         elif not equals and word in ("DIR", "outputs/sweeps/DIR"):
             word = str(newest(sweeps))
+        elif word == "outputs/sweeps/DIR/JOB":
+            word = str(newest("outputs/sweeps/*/*/result.json"))
         filled.append(word)
     return filled
 

@@ -138,6 +138,7 @@ def test_pictures_are_also_files(drawn_run_page: Path) -> None:
         ElementTree.parse(run_page.parent / f"figures/{name}.svg")
         png = run_page.parent / f"figures/{name}.png"
         assert png.read_bytes().startswith(b"\x89PNG")
+        assert png.stat().st_mode & 0o077 == 0  # shows the data, as the page does
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unrolled.output import figure_text
 from unrolled.reports.pages.colours import LIGHT, SERIES, follow_page
 from unrolled.reports.pages.page import Picture
-from unrolled.runs.durable import write_atomically, write_text
+from unrolled.runs.durable import write_bytes, write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,10 +99,7 @@ class Figures:
             on_pixels.print_png(png)
         write_text(self.folder / f"{name}.svg", svg.getvalue(), durable=False)
 
-        def write_png(path: Path) -> None:
-            path.write_bytes(png.getvalue())
-
-        write_atomically(self.folder / f"{name}.png", write_png, durable=False)
+        write_bytes(self.folder / f"{name}.png", png.getvalue(), durable=False)
         embedded = _embeddable(svg.getvalue(), title=title)
         is_small = len(embedded) <= MAX_EMBEDDED_SVG
         url = "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
