@@ -70,13 +70,14 @@ def report(
         group=group,
         baseline_scores=baseline_scores if with_baselines else None,
     )
+    name = "" if folder is None else folder.absolute().name
     if folder is not None:
-        from unrolled.reports.pages.sweep_page import write_sweep_page
-
-        name = folder.absolute().name
         write_tables(comparison, folder, title=name)
-        write_sweep_page(comparison, folder, name=name)
     show(comparison)
+    if folder is not None:
+        from unrolled.reports.pages.sweep_page import write_sweep_page  # loads for a second
+
+        write_sweep_page(comparison, folder, name=name)
     return comparison
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FOLDER = "figures"
 WIDTH = 5.2  # inches
 CSS_PIXELS = 96  # per inch
-MAX_EMBEDDED_SVG = 150_000  # characters; a larger picture is embedded as PNG
+MAX_EMBEDDED_SVG = 100_000  # characters; a larger picture is embedded as PNG
 LONGEST_NAME = 28  # characters
 
 

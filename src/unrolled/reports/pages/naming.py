@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from unrolled.errors import CheckpointError
 from unrolled.reports.comparison import Comparison, Row
 from unrolled.reports.formats import short_setting
 from unrolled.reports.pages.figures import LONGEST_NAME
@@ -22,7 +23,10 @@ def shown_columns(comparison: Comparison) -> list[str]:
     differing = [name for name in comparison.columns if len({row.key[name] for row in rows}) > 1]
     typed: set[str] = set()
     for run in (run for row in rows for run in row.runs):
-        words = RunFolder(run.path).provenance().get("overrides", [])
+        try:
+            words = RunFolder(run.path).provenance().get("overrides", [])
+        except CheckpointError:  # damaged: the other runs have the same settings
+            continue
         typed |= {str(word).lstrip("+~").split("=")[0].split("@")[0] for word in words}
     shown = [name for name in differing if name in ALWAYS_FIRST or name in typed]
     for name in differing:

@@ -17,7 +17,7 @@ from unrolled.runs.durable import write_text
 
 NAME = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
-MAX_ROWS = 500  # of a table; a page has at most 2 MB
+MAX_ROWS = 300  # of a table; a page has at most 2 MB
 
 
 @dataclass(frozen=True)

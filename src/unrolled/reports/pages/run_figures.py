@@ -186,7 +186,7 @@ def mistake(
             for values, name in zip(one.values.T, one.feature_names, strict=True):
                 axes.plot(values, label=shown_name(name, longest=16), linewidth=1.2, marker=marker)
             if num_features > 1:
-                axes.legend(fontsize=8)
+                axes.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=8, ncols=3)
         axes.set_xlabel("step")
 
     predicted, label = class_names[one.predicted], class_names[one.label]

@@ -25,6 +25,7 @@ from unrolled.reports.pages.page import (
 )
 from unrolled.reports.runs import UNFINISHED, UNREADABLE, read_run
 from unrolled.reports.statistics import wilson_interval
+from unrolled.reports.terminal import METRICS, ROWS
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder
 
@@ -38,7 +39,6 @@ CURVES = ("loss", "accuracy", "balanced_accuracy", "f1")
 MAX_CURVES = 2  # the loss, and the monitored score or the accuracy
 NUM_MISTAKES = 8
 NUM_LOG_LINES = 40
-NOT_SETTINGS = ("allow",)
 
 
 def write_run_page(folder: RunFolder, out: Path) -> Path:
@@ -62,12 +62,13 @@ def write_run_page(folder: RunFolder, out: Path) -> Path:
     class_names = _class_names(folder)
     if counts is None and held_out is not None:
         counts = _confusion(held_out, num_classes=len(class_names))
+    held_out_name = "held-out folds" if folder.folds else f"{SPLITS[split]} set"
     sections = [
         *_failure(folder, result),
         *_scores(result),
         *_training(figures, folder, result),
-        *_classes(figures, counts, class_names, split=split),
-        *_predictions(figures, held_out, class_names, split=split, problem=problem),
+        *_classes(figures, counts, class_names, held_out_name=held_out_name),
+        *_predictions(figures, held_out, class_names, held_out_name=held_out_name, problem=problem),
         _data(folder, result, class_names, held_out),
         *_settings(config),
         *_provenance(folder, result),
@@ -114,6 +115,9 @@ def _facts(folder: RunFolder, result: Result) -> dict[str, str]:
         baselines = result.cross_validation.baselines
     for name, accuracy in baselines.items():
         facts[f"baseline: {name}"] = f"{100 * accuracy:.1f} %"
+    unseen = result.scores.get("test/unseen_accuracy")
+    if unseen is not None:
+        facts["without sequences that are in another set too"] = f"{100 * unseen:.1f} %"
     if result.best is not None and result.best.epoch is not None:
         facts["chosen epoch"] = f"{result.best.epoch + 1} of {result.num_epochs}"
     if result.num_parameters is not None:
@@ -133,17 +137,16 @@ def _failure(folder: RunFolder, result: Result) -> Iterator[Section]:
 
 
 def _scores(result: Result) -> Iterator[Section]:
-    """Yield a table of all scores, a row per split."""
-    keys = [name for name in result.scores if "/" in name and "gradient" not in name]
-    names = list(dict.fromkeys(name.split("/")[1] for name in keys))
-    splits = {name.split("/")[0] for name in keys}
+    """Yield a table of all scores, with the rows of the table that `train` prints."""
     rows = []
-    for split in sorted(splits, key=list(SPLITS).index):
-        values = [result.scores.get(f"{split}/{name}") for name in names]
-        cells = [Cell("" if value is None else f"{value:.4f}", value) for value in values]
-        rows.append([Cell(SPLITS[split]), *cells])
+    for split, name in SPLITS.items():
+        for prefix, suffix in ROWS.items():
+            values = [result.scores.get(f"{split}/{prefix}{metric}") for metric in METRICS]
+            if any(value is not None for value in values):
+                cells = [Cell("" if value is None else f"{value:.4f}", value) for value in values]
+                rows.append([Cell(f"{name}{suffix}"), *cells])
     if rows:
-        header = ["set", *(name.replace("_", " ") for name in names)]
+        header = ["set", *(metric.replace("_", " ") for metric in METRICS)]
         yield Section("Scores of the chosen epoch", tables=[Grid(header, rows)])
 
 
@@ -183,7 +186,7 @@ def _classes(
     counts: Sequence[Sequence[int]] | None,
     class_names: Sequence[str],
     *,
-    split: str,
+    held_out_name: str,
 ) -> Iterator[Section]:
     if counts is None or len(counts) != len(class_names):
         return
@@ -200,7 +203,7 @@ def _classes(
         rows.append([*cells, Cell(f"{support:,}", support)])
     header = ["class", "precision", "recall", "95 % interval of recall", "support"]
     yield Section(
-        f"Classes in the {SPLITS[split]} set",
+        f"Classes in the {held_out_name}",
         notes=["Support is the number of sequences or windows of a class."],
         pictures=[run_figures.confusion(figures, counts, class_names)],
         tables=[Grid(header, rows, is_sortable=True)],
@@ -235,7 +238,7 @@ def _predictions(
     held_out: "HeldOut | None",
     class_names: Sequence[str],
     *,
-    split: str,
+    held_out_name: str,
     problem: str,
 ) -> Iterator[Section]:
     if held_out is None:
@@ -250,7 +253,7 @@ def _predictions(
         "A point below the diagonal is overconfident: the network is right less often than its "
         "probability says."
     )
-    yield Section(f"Confidence in the {SPLITS[split]} set", notes=[note], pictures=pictures)
+    yield Section(f"Confidence in the {held_out_name}", notes=[note], pictures=pictures)
     if not held_out.mistakes:
         yield Section("Mistakes", notes=["Every sequence is classified correctly."])
         return
@@ -299,13 +302,16 @@ def _data(
 
 
 def _settings(config: DictConfig) -> Iterator[Section]:
-    """Yield the settings that differ from the ones of `unrolled train` without arguments."""
+    """Yield the settings that differ from the ones of `unrolled train` without arguments.
+
+    Recipes are left out, because a run uses them only through other settings.
+    """
     ours = dict(leaves(identity(config)))
     default = dict(leaves(identity(without_hydra(compose_config([])))))
     rows = []
     for key, value in ours.items():
         is_missing = key not in default
-        if key.split(".")[0] in NOT_SETTINGS or (is_missing and value is None):
+        if "recipe" in key.split(".")[:-1] or (is_missing and value is None):
             continue
         if is_missing or default[key] != value:
             rows.append([key, _shown(value), "" if is_missing else _shown(default[key])])

@@ -1,8 +1,10 @@
 """The page of a sweep: which setting won, how certain this is, and why jobs failed."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from unrolled.errors import CheckpointError
 from unrolled.reports.comparison import Comparison
 from unrolled.reports.formats import (
     score_heading,
@@ -19,6 +21,8 @@ from unrolled.reports.pages.sweep_figures import Setting
 from unrolled.reports.pages.verdict import sentence
 from unrolled.reports.statistics import ScoreSummary, is_loss, is_proportion
 from unrolled.runs.run_folder import RunFolder
+
+log = logging.getLogger(__name__)
 
 MAX_ROWS = 40  # settings in a figure with a row per setting
 MAX_CURVES = 8  # settings in a figure with a colour per setting
@@ -181,7 +185,11 @@ def _curves(figures: Figures, comparison: Comparison, names: Sequence[str]) -> I
 
 
 def _curve(path: Path, metric: str) -> dict[float, float]:
-    rows = RunFolder(path).metrics()
+    try:
+        rows = RunFolder(path).metrics()
+    except CheckpointError as error:
+        log.warning("no learning curve: %s", error)
+        return {}
     return {row["epoch"] + 1: row[metric] for row in rows if metric in row and "epoch" in row}
 
 
