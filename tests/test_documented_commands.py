@@ -116,6 +116,8 @@ def filled_in(words: list[str]) -> list[str]:
             word = f"{key}={newest('outputs/sweeps/*/best.yaml')}/best.yaml"
         elif not equals and word in ("DIR", "outputs/sweeps/DIR"):
             word = str(newest(sweeps))
+        elif word == "outputs/sweeps/DIR/JOB":
+            word = str(newest("outputs/sweeps/*/*/result.json"))
         filled.append(word)
     return filled
 
@@ -133,7 +135,7 @@ def idx(array: np.ndarray) -> bytes:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undrawn_pages: None) -> Path:
     """An empty working folder, with images of MNIST's shape in $UNROLLED_DATA_DIR."""
     folder = tmp_path / "data" / "mnist"
     folder.mkdir(parents=True)

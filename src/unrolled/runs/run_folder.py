@@ -15,9 +15,11 @@
 The files are JSON, YAML, CSV, and tensors that load with weights_only=True. None is a pickle.
 """
 
+import csv
 import itertools
 import logging
 import math
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LONGEST_LINE = 400  # characters of a line of a log that a report shows
 PART = re.compile(r"(member|fold)-\d+")  # name of the folder of a training in a run of several
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # CSafeDumper needs libyaml
 
@@ -246,6 +249,37 @@ class RunFolder(LockedFolder):
     def write_out_of_fold(self, table: str) -> None:
         """Write the predictions of a cross-validation, a CSV table."""
         write_text(self.path / "out_of_fold.csv", table, durable=True)
+
+    # text files
+
+    def metrics(self) -> list[dict[str, float]]:
+        """Return the rows of metrics.csv without empty cells; none if it was not written.
+
+        Raises:
+            CheckpointError: the file is damaged.
+        """
+        path = self.path / "metrics.csv"
+        if not path.is_file():
+            return []
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                return [
+                    {name: float(value) for name, value in row.items() if value}
+                    for row in csv.DictReader(file)
+                ]
+        except (ValueError, TypeError, csv.Error) as error:
+            raise CheckpointError(f"{path} is damaged: {error}") from error
+
+    def log_end(self, num_lines: int) -> str:
+        """Return the last lines of the output of a job, or of the log; empty if there is none."""
+        for name in ("output.log", "train.log"):
+            path = self.path / name
+            if path.is_file() and path.stat().st_size:
+                with path.open("rb") as file:
+                    file.seek(-min(path.stat().st_size, num_lines * LONGEST_LINE), os.SEEK_END)
+                    lines = file.read().decode("utf-8", errors="replace").splitlines()
+                return "\n".join(line[:LONGEST_LINE] for line in lines[-num_lines:])
+        return ""
 
     # weights
 
