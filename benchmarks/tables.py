@@ -3,7 +3,7 @@
     git worktree add ../before a536495
     OMP_NUM_THREADS=1 python benchmarks/tables.py before=../before/src [runs=1000] [pairs=3]
 
-Each version trains one run of an epoch, and the script copies it with other seeds, sizes and scores.
+Each version trains one run of an epoch. The script copies it with other seeds, sizes and scores.
 The commands of both versions run in turn. Each row shows the medians and the ratio of each pair.
 """
 
