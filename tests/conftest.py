@@ -5,7 +5,8 @@ import logging
 import os
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -167,6 +168,27 @@ def _untouched_global_state() -> Any:
 def unrendered_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Save figures as empty files: rendering takes most of the time of `unrolled inspect`."""
     monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: Path(path).touch())
+
+
+@contextmanager
+def pages_undrawn() -> Iterator[None]:
+    """Write pages with empty pictures: rendering takes most of the time of a report."""
+    from unrolled.reports.pages.figures import Figures
+    from unrolled.reports.pages.page import Picture
+
+    def saved(figures: Figures, figure: Figure, name: str, *, title: str) -> Picture:
+        return Picture(name=name, title=title, width=10, svg="<svg></svg>", png=None)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figures, "_saved", saved)
+        yield
+
+
+@pytest.fixture
+def undrawn_pages() -> Iterator[None]:
+    """Write pages with empty pictures."""
+    with pages_undrawn():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -339,6 +339,7 @@ def test_list_shows_the_run_with_its_scores(workplace, capsys):
     assert only_run(workplace).name in line
 
 
+@pytest.mark.usefixtures("undrawn_pages")
 def test_a_sweep_makes_a_run_per_setting(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 

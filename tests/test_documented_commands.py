@@ -116,6 +116,8 @@ def filled_in(words: list[str]) -> list[str]:
             word = f"{key}={newest('outputs/sweeps/*/best.yaml')}/best.yaml"
         elif not equals and word in ("DIR", "outputs/sweeps/DIR"):
             word = str(newest(sweeps))
+        elif word == "outputs/sweeps/DIR/JOB":
+            word = str(newest("outputs/sweeps/*/*/result.json"))
         filled.append(word)
     return filled
 
@@ -133,7 +135,7 @@ def idx(array: np.ndarray) -> bytes:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undrawn_pages: None) -> Path:
     """An empty working folder, with images of MNIST's shape in $UNROLLED_DATA_DIR."""
     folder = tmp_path / "data" / "mnist"
     folder.mkdir(parents=True)
@@ -220,6 +222,16 @@ def test_the_commands_about_streams_run(workplace: Path) -> None:
     assert Path("steps.csv").read_text().startswith("id,step,predicted,p_fast,p_slow\n")
 
 
+def test_the_commands_about_probabilities_run(workplace: Path) -> None:
+    write_swings()
+    Path("new.csv").write_text(Path("swings.csv").read_text() + "a,1,0.5,0.5,slow\n")
+
+    for command in in_blocks("probabilities.md"):
+        carry_out(command, for_train=("data.baselines=false",))
+
+    assert Path("sets.csv").read_text().startswith("id,predicted,set,p_fast,p_slow\n")
+
+
 def journeys() -> dict[str, list[str]]:
     """Return the commands of each journey, by its title."""
     sections = PAGES["journeys.md"].split("\n## ")[1:]
@@ -291,7 +303,7 @@ def test_every_option_in_a_command_exists() -> None:
 def test_every_command_of_a_block_is_run_or_known_not_to_run() -> None:
     tested = {"README.md", "own-data.md", "resume.md", "reference.md", "sweeps.md", "tutorial.md"}
     tested |= {"tried.md", *RECORDS, "testing.md", "deploy.md", "python.md", "journeys.md"}
-    tested |= {"reliability.md"}
+    tested |= {"reliability.md", "probabilities.md"}
     tested |= {"your-own-model.md"}  # test_packaging.py
     assert set(PAGES) == tested
     for page in PAGES:

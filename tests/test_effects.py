@@ -4,7 +4,7 @@ import pytest
 import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from conftest import compose, with_option
+from conftest import CONF, compose, with_option
 from unrolled.cli import run
 from unrolled.config.effects import UNUSED, check_effects
 from unrolled.errors import ConfigError
@@ -19,6 +19,10 @@ CASES = {
     "data.test_size": (["data.test_size=0.2", "data.test_fold=1"], ["data.test_fold=null"]),
     "data.refit": (["data.refit=false"], ["data.test_fold=all"]),
     "data.causal": (["data.causal=true"], ["data.per_sequence=true"]),
+    "calibration": (
+        ["calibration=temperature", "trainer.limit_val_batches=0"],
+        ["trainer.limit_val_batches=1.0"],
+    ),
     "trainer.gradient_clip_algorithm": (
         ["trainer.gradient_clip_algorithm=value", "trainer.gradient_clip_val=null"],
         ["trainer.gradient_clip_val=1"],
@@ -47,7 +51,7 @@ def config_of(words: list[str]) -> DictConfig:
     for word in words:
         key, _, value = word.partition("=")
         with open_dict(config):
-            if "." in key:
+            if "." in key or not (CONF / key).is_dir():
                 OmegaConf.update(config, key, yaml.safe_load(value))
             else:
                 config[key] = with_option(key, value)[key]

@@ -89,7 +89,7 @@ def test_probabilities_are_the_mean_over_the_members(trained: SimpleNamespace) -
 def test_the_average_is_finite_where_probabilities_underflow() -> None:
     logits = torch.tensor([[[0.0, -1000.0]], [[0.0, -1000.0]]])
 
-    assert average(logits).tolist() == [[0.0, -1000.0]]
+    assert average(logits, temperature=None).tolist() == [[0.0, -1000.0]]
 
 
 def test_a_long_sequence_is_averaged_too(

@@ -28,7 +28,7 @@ from unrolled.training import experiment, trainer
 
 SMALL = ("debug=fast", "data.batch_size=8")
 RANDOM = np.random.default_rng(0)
-NEEDS_MORE = {"mnist", "files", "arrays", "wandb", "mlflow", "gpu"}  # data, accounts, ...
+NEEDS_MORE = {"mnist", "files", "ucr", "arrays", "wandb", "mlflow", "gpu"}  # data, accounts, ...
 
 
 def history_of(run) -> list[dict[str, str]]:

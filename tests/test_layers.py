@@ -95,7 +95,7 @@ ALLOWED: dict[str, set[str]] = {
         "streaming",
     },
     "processes": {"config"},
-    "reports": {"building", "config", "contracts", "encoders", "output", "runs"},
+    "reports": {"building", "config", "contracts", "encoders", "output", "prediction", "runs"},
     "runs": {"config", "masking"},
     "seeding": set(),
     "small_recipe": set(),

@@ -88,10 +88,12 @@ def test_a_secret_is_in_no_file_and_no_message_of_any_command(
     swept = [*SETTINGS[:-1], "+callbacks.notifier.token=${oc.env:LEAKY_TOKEN},none", fails]
     assert run(["train", "-m", *swept, "hydra.sweep.dir=sweep"]) == 1
     assert run(["report", "sweep"]) == 0
+    assert run(["report", "run"]) == 0
     assert run(["list", "root=."]) == 0
 
     text = "".join(capsys.readouterr())
     assert "no account has the token" in (folder / "sweep/sweep.md").read_text()
+    assert "no account has the token" in (folder / "sweep/report.html").read_text()
     assert "no account has the token" in text
     assert not [part for part in PARTS if part in text]
     assert places_of_the_secret(folder) == []

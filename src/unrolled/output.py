@@ -6,9 +6,10 @@ One function per kind of output:
     echo              prints inert text
     guard_logging     makes all log messages and tracebacks inert
     spreadsheet_cell  CSV: no formulas
-    figure_text       matplotlib: no mathematics
+    figure_text       matplotlib: no mathematics, no secrets
 
-`reports.console` prints tables, and `reports.formats` writes HTML, LaTeX and Markdown.
+`reports.console` prints tables, `reports.formats` writes LaTeX and Markdown, and `reports.pages`
+writes HTML.
 """
 
 import logging
@@ -74,8 +75,8 @@ def original_text(cell: str) -> str:
 
 
 def figure_text(text: str) -> str:
-    """Return text that matplotlib draws as it is, without mathematics between dollar signs."""
-    return clean(text).replace("$", r"\$")
+    """Return inert text that matplotlib draws without mathematics between dollar signs."""
+    return inert(text).replace("$", r"\$")
 
 
 class _InertRecord(logging.LogRecord):

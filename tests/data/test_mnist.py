@@ -18,9 +18,11 @@ import pytest
 import torch
 
 from unrolled.cli import run
-from unrolled.data.sources import download as downloading
+from unrolled.data import download as downloading
+from unrolled.data.download import reachable
+from unrolled.data.sources import idx_images
 from unrolled.data.sources.fashion_mnist import FashionMNIST
-from unrolled.data.sources.idx_images import PARTS, TEST_PARTS, IdxImages, reachable
+from unrolled.data.sources.idx_images import PARTS, TEST_PARTS, IdxImages
 from unrolled.data.sources.mnist import MNIST
 from unrolled.errors import ConfigError, DataError, StorageError
 
@@ -269,7 +271,7 @@ def test_an_answer_that_does_not_end_is_refused(
     server.endless = {f"{PARTS[0]}.gz": piece}
     clock = itertools.count(0, seconds)
     monkeypatch.setattr(downloading, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(downloading, "LARGEST", 1_000_000)
+    monkeypatch.setattr(idx_images, "LARGEST", 1_000_000)
     monkeypatch.setattr(downloading, "SLOWEST", 10**9)  # whatever arrives between two checks
 
     with pytest.raises(DataError, match=message):
@@ -280,7 +282,7 @@ def test_an_answer_that_does_not_end_is_refused(
 
 def test_a_size_that_is_announced_is_refused_before_it_is_read(server, monkeypatch):
     server.files = zipped(CONTENTS)
-    monkeypatch.setattr(downloading, "LARGEST", 10)
+    monkeypatch.setattr(idx_images, "LARGEST", 10)
 
     with pytest.raises(DataError, match="more than 10 bytes, so it is another file"):
         source(server.url).prepare()

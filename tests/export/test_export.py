@@ -238,7 +238,7 @@ def test_every_encoder_and_head_is_exported(model: str, head: str, export: Expor
 
 
 def test_a_model_without_a_graph_is_refused_with_those_that_have_one() -> None:
-    ensemble = Ensemble([MiniRocket(num_features=84, seed=0)], input_numbers=[0])
+    ensemble = Ensemble([MiniRocket(num_features=84, seed=0)], input_numbers=[0], temperature=None)
 
     with pytest.raises(ConfigError, match="model=minirocket cannot be exported") as caught:
         require_exportable(ensemble)

@@ -76,6 +76,7 @@ def test_list_fits_a_narrow_terminal(
     assert "cv acc" in "".join(lines)
 
 
+@pytest.mark.usefixtures("undrawn_pages")
 def test_a_sweep_over_compound_runs_does_each_once(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

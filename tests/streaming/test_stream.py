@@ -143,7 +143,7 @@ def test_a_run_that_needs_later_steps_is_refused_with_the_remedy(
 
 
 def test_a_model_without_steps_is_refused(predictor: Predictor) -> None:
-    ensemble = Ensemble([MiniRocket(num_features=84, seed=0)], input_numbers=[0])
+    ensemble = Ensemble([MiniRocket(num_features=84, seed=0)], input_numbers=[0], temperature=None)
     run = predictor.run
 
     with pytest.raises(ConfigError, match="model=minirocket reads whole sequences"):

@@ -6,6 +6,7 @@ from lightning import LightningModule
 from torch import Tensor
 
 from unrolled.building.ensemble import Ensemble, average
+from unrolled.classifier.calibration import divided
 from unrolled.classifier.scores import compute_scores
 from unrolled.contracts import Batch
 
@@ -27,8 +28,9 @@ class EnsembleClassifier(LightningModule):
         self.ensemble = ensemble
         self.averages_windows = averages_windows
         self.repeated_ids = repeated_ids
+        self.temperature: float | None = None  # see `classifier.calibration`
         self.confusion: dict[str, Int[Tensor, "c c"]] = {}
-        # by split: logits (n, c), classes (n) and ids (n) of all batches
+        # by split: logits (n, c) before calibration, classes (n) and ids (n) of all batches
         self.outputs: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
         self.member_scores: list[dict[str, float]] = [{} for _ in ensemble.members]
         self._logits: list[list[Tensor]] = [[] for _ in ensemble.members]  # by member and batch
@@ -66,9 +68,10 @@ class EnsembleClassifier(LightningModule):
         for known, logits in zip(self.member_scores, members, strict=True):
             scores, _ = self._scores(logits, y, ids, split)
             known |= {f"{split}/{name}": float(value) for name, value in scores.items()}
-        logits = average(members)
-        scores, self.confusion[split] = self._scores(logits, y, ids, split)
+        logits = average(members, temperature=None)
         self.outputs[split] = logits.cpu(), y.cpu(), ids.cpu()
+        logits = divided(logits, self.temperature)
+        scores, self.confusion[split] = self._scores(logits, y, ids, split)
         self.log_dict({f"{split}/{name}": value for name, value in scores.items()})
 
     def _scores(

@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from unrolled.building.network import Network
+from unrolled.classifier.calibration import divided
 from unrolled.classifier.distributed import all_rows, world_size
 from unrolled.classifier.mixup import mix_up
 from unrolled.classifier.schedules import Schedule
@@ -67,7 +68,10 @@ class SequenceClassifier(LightningModule):
         self.num_classes = num_classes
         self.averages_windows = False  # whether sequences of one id are windows of a recording
         self.repeated_ids: Int[Tensor, " r"] | None = None  # test sequences also in another set
+        self.temperature: float | None = None  # see `classifier.calibration`
         self.confusion: dict[str, Int[Tensor, "c c"]] = {}
+        # by split: logits (n, c) before calibration, classes (n) and ids (n) of all batches
+        self.outputs: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
         self._outputs: list[tuple[Tensor, Tensor, Tensor]] = []  # logits, classes, ids
         self.training_sums = TrainingSums.zero(torch.device("cpu"))  # of the epoch so far
         self.gradient_norm = torch.zeros(())  # of the newest step, before clipping
@@ -151,8 +155,9 @@ class SequenceClassifier(LightningModule):
         logits, y, ids = map(all_rows, map(torch.cat, zip(*self._outputs, strict=True)))
         logits = logits.float()
         self._outputs.clear()
+        self.outputs[split] = logits, y, ids
         scores, self.confusion[split] = compute_scores(
-            logits,
+            divided(logits, self.temperature),
             y,
             ids,
             averages_windows=self.averages_windows,

@@ -24,6 +24,8 @@ from unrolled.processes import is_helper, private_copy, with_helpers
 from unrolled.runs import manifest
 from unrolled.runs.run_folder import RunFolder, find_run, find_runs
 
+KEY = "calibration"  # a finished run can still be calibrated
+
 
 def run(arguments: list[str]) -> None:
     """Continue a run; settings that are not overridden come from its folder.
@@ -42,7 +44,8 @@ def run(arguments: list[str]) -> None:
     refuse_changes(resolve(before), resolve(config))
     check_config(config)
     result = folder.result()
-    if result is not None and result.state == "done" and not is_longer(before, config):
+    is_same = not is_longer(before, config) and before.get(KEY) == config.get(KEY)
+    if result is not None and result.state == "done" and is_same:
         manifest.complete(folder)
         length = "" if result.num_epochs is None else f"{result.num_epochs} epochs, "
         echo(f"already complete: {length}{result.num_steps} steps")

@@ -5,7 +5,8 @@ from typing import Any
 from unrolled.config.values import LENGTH, leaves
 from unrolled.errors import CheckpointError
 
-# Length, hardware and display of a run. With any other change it would be a different run.
+# Length, hardware, display and calibration of a run. With any other change it would be a different
+# run.
 CHANGEABLE = (
     *LENGTH,
     "trainer.accelerator",
@@ -17,6 +18,7 @@ CHANGEABLE = (
     "num_threads",
     "keep_memory",
     "store_diff",
+    "calibration",
     "checkpoint",
     "logger",
     "callbacks.progress",

@@ -25,6 +25,7 @@ METRICS = (
 TRAIN_METRICS = ("train/loss", "train/accuracy")  # early stopping can use them too
 MONITOR_MODES = ("min", "max")
 PROGRESS_STYLES = ("auto", "bar", "lines")
+CALIBRATIONS = ("none", "temperature")
 KEEP = ("all", "best", "none")  # checkpoints of the finished jobs of a sweep
 
 # Lightning's Trainer

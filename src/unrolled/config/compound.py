@@ -21,6 +21,7 @@ from unrolled.errors import ConfigError
 
 ALL_FOLDS = "all"  # as data.test_fold
 MAX_LINES = "callbacks.progress.max_lines"
+OF_THE_WHOLE = ("calibration",)  # settings of a compound run that its trainings do not have
 
 
 def is_compound(config: DictConfig) -> bool:
@@ -65,6 +66,7 @@ def part_configs(config: DictConfig, *, overrides: list[str]) -> dict[str, DictC
     config = config.copy()
     with open_dict(config):  # a search compares epochs of whole runs
         (config.callbacks or {}).pop("pruning", None)
+        config.calibration = "none"  # the whole is calibrated
     parts: dict[str, DictConfig] = {}
     if has_folds(config):
         for fold in range(config.data.num_folds):
@@ -98,7 +100,7 @@ def with_changes(part: DictConfig, config: DictConfig, *, num_parts: int) -> Dic
     """
     part = part.copy()
     with open_dict(part):
-        for key in CHANGEABLE:
+        for key in (key for key in CHANGEABLE if key not in OF_THE_WHOLE):
             value = OmegaConf.select(config, key)
             if value is not None or OmegaConf.select(part, key) is not None:
                 OmegaConf.update(part, key, value, merge=False, force_add=True)

@@ -51,6 +51,11 @@ UNUSED = {
         lambda c: c.data.per_sequence or c.data.level_and_scale,
         "it needs data.per_sequence=true or data.level_and_scale=true",
     ),
+    "calibration": Unused(
+        lambda c: c.calibration == "none" or _can_calibrate(c),
+        "it needs a validation, so not trainer.limit_val_batches=0, or data.test_fold=all with "
+        "data.refit=true",
+    ),
     "trainer.gradient_clip_algorithm": Unused(
         lambda c: c.trainer.gradient_clip_val, "it needs trainer.gradient_clip_val=NUMBER"
     ),
@@ -88,6 +93,13 @@ def check_effects(config: DictConfig, overrides: Iterable[str]) -> None:
 def _has_folds(config: DictConfig) -> bool:
     """Return whether there are folds, or may be because the size of the test set is computed."""
     return config.data.test_fold is not None or config.data.test_size is None
+
+
+def _can_calibrate(config: DictConfig) -> bool:
+    """Return whether there may be predictions to fit a temperature on, and a model to use it."""
+    if _has_folds(config):
+        return bool(config.data.refit)
+    return bool(config.trainer.limit_val_batches != 0)
 
 
 def _references(config: DictConfig) -> dict[str, set[str]]:

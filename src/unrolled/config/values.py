@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from omegaconf import Container, DictConfig, Node, OmegaConf
@@ -180,6 +181,17 @@ def class_name(node: Mapping[str, Any]) -> str:
 def is_fitted(config: Mapping[Any, Any]) -> bool:
     """Return whether the model is fitted in one go, without a training loop, as MiniRocket is."""
     return str(config["model"]["_target_"]).startswith(BASELINES)
+
+
+def data_name(config: Mapping[str, Any]) -> str:
+    """Return the name of the data for a table: of a set, of a file without suffix, or of a class.
+
+    For example GunPoint, my_data, or Digits.
+    """
+    data = config["data"]
+    if data.get("name") is not None:
+        return str(data["name"])
+    return class_name(data["source"]) if data.get("path") is None else Path(data["path"]).stem
 
 
 def model_name(config: Mapping[str, Any]) -> str:

@@ -150,7 +150,7 @@ def _training(run: TrainedRun, folder: RunFolder) -> str:
 def _limits(run: TrainedRun, *, max_steps: int | None) -> str:
     lines = [
         "The model knows only the classes above. It answers with one of them for any input.",
-        "The probabilities are those of the network. They are not calibrated.",
+        _calibration(run),
         "Values far outside the ranges above are not refused.",
     ]
     if run.fitted.schema is not None and run.fitted.schema.get("resample") is not None:
@@ -159,6 +159,16 @@ def _limits(run: TrainedRun, *, max_steps: int | None) -> str:
             "sequences before you classify them."
         )
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _calibration(run: TrainedRun) -> str:
+    temperature = run.ensemble.temperature
+    if temperature is None:
+        return "The probabilities are those of the network. They are not calibrated."
+    return (
+        f"The probabilities are calibrated: the logits are divided by {float(temperature):.4g}, a "
+        "temperature fitted on predictions for sequences like those of the training data."
+    )
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -32,7 +32,9 @@ class Graph(nn.Module):
         networks = [member for member in ensemble.members if isinstance(member, Network)]
         assert len(networks) == len(ensemble.members)
         self.ensemble = Ensemble(
-            [with_loops(network) for network in networks], input_numbers=ensemble.input_numbers
+            [with_loops(network) for network in networks],
+            input_numbers=ensemble.input_numbers,
+            temperature=None if ensemble.temperature is None else float(ensemble.temperature),
         ).eval()
         self.fitted = fitted_inputs[0]
         self.channels = [fitted.channels for fitted in fitted_inputs]

@@ -59,6 +59,7 @@ class LongSequence:
 
     networks: the one of a run, or the members of an ensemble; each `can_run_in_chunks`.
     fitted: of its run.
+    temperature: of the run; see `Ensemble`.
     name: of the sequence, for messages.
     """
 
@@ -67,10 +68,12 @@ class LongSequence:
         networks: Sequence[Network],
         fitted: Fitted,
         *,
+        temperature: Tensor | None,
         name: str,
     ) -> None:
         self.readers = [Reader(network) for network in networks]
         self.fitted = fitted
+        self.temperature = temperature
         self.name = name
         self.num_steps = 0
         # what the next step is filled with
@@ -100,7 +103,8 @@ class LongSequence:
     def logits(self) -> Tensor:
         """Return the logits of the steps so far, (c,)."""
         with network_errors_as_data_errors():
-            return average(torch.stack([reader.logits() for reader in self.readers]))[0]
+            logits = torch.stack([reader.logits() for reader in self.readers])
+            return average(logits, temperature=self.temperature)[0]
 
     def _require_finite(self, chunk: Tensor) -> None:
         wrong = ~(chunk.abs() <= LARGEST)  # NaN included

@@ -108,9 +108,30 @@ class Predictor:
             DataError: the file cannot be read as the training file was.
             OutOfOrderError: the file must be read whole. Discard the blocks yielded so far.
         """
-        pieces = self._pieces(path, labelled=False, whole=whole)
-        watched = self._watched(pieces, source=str(path), strict=strict)
-        return map(self.prediction, self.run.blocks(watched))
+        return map(self.prediction, self.blocks(path, labelled=False, whole=whole, strict=strict))
+
+    def blocks(
+        self, path: Path, *, labelled: bool, whole: bool = False, strict: bool = False
+    ) -> Iterator[Block]:
+        """Yield blocks with a row per sequence, in the file's order.
+
+        labelled: whether the blocks have the true classes.
+        whole, strict: see `predict_by_pieces`.
+
+        Raises:
+            DataError: as `predict_by_pieces`. Of labelled blocks, also if a label is missing, not a
+                class of the run, or changes within a sequence.
+            OutOfOrderError: as `predict_by_pieces`.
+        """
+        if labelled and self.run.labels_may_change:
+            raise DataError(
+                "the label of the run's recordings changes within them, so that they have no class "
+                "as a whole"
+            )
+        pieces = self._pieces(path, labelled=labelled, whole=whole)
+        if labelled:
+            pieces = _with_classes(pieces, path)
+        return self.run.blocks(self._watched(pieces, source=str(path), strict=strict))
 
     def predict_steps(
         self, path: Path, *, whole: bool = False, strict: bool = False
@@ -251,6 +272,14 @@ class Predictor:
                 )
             if not len(part):
                 raise DataError(f"sequence {row} has length 0; a sequence needs at least one step")
+
+
+def _with_classes(pieces: Iterator[Piece], path: Path) -> Iterator[Piece]:
+    """Yield the pieces; raise DataError if they have no classes."""
+    for piece in pieces:
+        if piece.classes is None:
+            raise DataError(f"{path}: there are no labels")
+        yield piece
 
 
 def _kept(name: str, row: int) -> Incoming:

@@ -90,7 +90,9 @@ class TrainedRun:
             for part in folder.networks
         ]
         self.networks = [model for model in models if isinstance(model, Network)]
-        self.ensemble = Ensemble(models, input_numbers=input_numbers).eval()
+        self.ensemble = Ensemble(
+            models, input_numbers=input_numbers, temperature=folder.temperature()
+        ).eval()
         self.runs_in_chunks = (
             not self.cuts_windows
             and all(fitted.channels is None for fitted in self.fitted_inputs)
@@ -152,12 +154,33 @@ class TrainedRun:
             windows = torch.arange(len(rows)) - torch.searchsorted(rows, rows)
             yield Block(ids, logits, classes, windows)
 
+    def logits(self, inputs: Sequence[Sequences]) -> Float[Tensor, "n c"]:
+        """Return the logits of prepared sequences.
+
+        inputs: the same sequences in each preparation of `fitted_inputs`.
+
+        Raises:
+            DataError: a sequence does not fit a network.
+        """
+        size = self.config.data.eval_batch_size
+        batches = [
+            zip(torch.split(part.x, size), torch.split(part.lengths, size), strict=True)
+            for part in inputs
+        ]
+        with network_errors_as_data_errors():
+            return torch.cat([self.ensemble(batch) for batch in zip(*batches, strict=True)])
+
     def _incoming(self, name: str, row: int) -> Incoming:
         return Incoming(
             name,
             max_length=self.preparation.max_length,
             truncate=self.preparation.truncate,
-            long=LongSequence(self.networks, self.fitted, name=f"sequence {row}")
+            long=LongSequence(
+                self.networks,
+                self.fitted,
+                temperature=self.ensemble.temperature,
+                name=f"sequence {row}",
+            )
             if self.runs_in_chunks
             else None,
         )
@@ -197,13 +220,7 @@ class TrainedRun:
             missing_allowed=self.fitted.filling.mode != "refuse",
         )
         inputs = [self.preparation.apply(sequences, fitted) for fitted in self.fitted_inputs]
-        size = self.config.data.eval_batch_size
-        batches = [
-            zip(torch.split(part.x, size), torch.split(part.lengths, size), strict=True)
-            for part in inputs
-        ]
-        with network_errors_as_data_errors():
-            logits = torch.cat([self.ensemble(batch) for batch in zip(*batches, strict=True)])
+        logits = self.logits(inputs)
         if by_window or not self.cuts_windows:
             return logits, inputs[0].y, inputs[0].ids
         owners, probabilities = average_windows(logits.softmax(dim=1), inputs[0].ids)

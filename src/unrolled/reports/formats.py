@@ -1,10 +1,9 @@
-"""A comparison as CSV, Markdown, HTML, LaTeX (booktabs) and on a terminal.
+"""A comparison as CSV, Markdown, LaTeX (booktabs) and on a terminal.
 
 The CSV file has full precision; the others round as a paper would.
 """
 
 import csv
-import html
 import io
 import re
 from collections.abc import Iterable, Sequence
@@ -37,13 +36,6 @@ LATEX_ESCAPES = str.maketrans(
     }
 )
 MARKDOWN_SIGN = re.compile(r"[\\`*\[\]<>&|]")  # links, HTML, code and the edges of cells
-STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem;max-width:80rem}"
-    "table{border-collapse:collapse;margin:.5rem 0 1.5rem}"
-    "th,td{padding:.3rem .8rem;text-align:left;border-bottom:1px solid #ddd}"
-    ".scores td{white-space:nowrap}"
-    "td{font-variant-numeric:tabular-nums}th{border-bottom:2px solid #888}p{color:#555}"
-)
 
 
 @dataclass(frozen=True)
@@ -56,11 +48,10 @@ class Sheet:
 
 
 def write_tables(comparison: Comparison, folder: Path, *, title: str) -> None:
-    """Write sweep.csv, sweep.md, sweep.html and sweep.tex."""
+    """Write sweep.csv, sweep.md and sweep.tex."""
     texts = {
         "csv": to_csv(comparison),
         "md": to_markdown(comparison, title=title),
-        "html": to_html(comparison, title=title),
         "tex": to_latex(comparison),
     }
     for suffix, text in texts.items():
@@ -101,25 +92,6 @@ def to_markdown(comparison: Comparison, *, title: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def to_html(comparison: Comparison, *, title: str) -> str:
-    """Return a page that needs nothing else."""
-    parts = [f"<h1>{_html(title)}</h1>", f"<p>{_html(_note(comparison))}</p>"]
-    for sheet in sheets(comparison):
-        head = "".join(f"<th>{_html(cell)}</th>" for cell in sheet.header)
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{_html(cell)}</td>" for cell in row) + "</tr>\n"
-            for row in sheet.rows
-        )
-        kind = "" if sheet.title == NOT_DONE else ' class="scores"'
-        parts.append(f"<h2>{_html(sheet.title)}</h2>")
-        parts.append(f"<table{kind}>\n<tr>{head}</tr>\n{rows}</table>")
-    body = "\n".join(parts)
-    return (
-        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-        f"<title>{_html(title)}</title>\n<style>{STYLE}</style>\n{body}\n</html>\n"
-    )
-
-
 def to_latex(comparison: Comparison) -> str:
     r"""Return the results as a table for \usepackage{booktabs}."""
     sheet = sheets(comparison)[0]
@@ -153,11 +125,11 @@ def sheets(comparison: Comparison) -> list[Sheet]:
 def _results(comparison: Comparison) -> Sheet:
     metric = comparison.metric
     other = "val/accuracy" if metric != "val/accuracy" else "val/loss"
-    header = [*comparison.columns, _heading(metric), "n", "95 % interval", "worst to best"]
-    header += [_heading(other), "parameters", "time", "failed"]
+    header = [*comparison.columns, score_heading(metric), "n", "95 % interval", "worst to best"]
+    header += [score_heading(other), "parameters", "time", "failed"]
     rows = []
     for row in comparison.rows:
-        cells = [_short(row.key[name]) for name in comparison.columns]
+        cells = [short_setting(row.key[name]) for name in comparison.columns]
         cells += _statistics(row.scores.get(metric), metric)
         cells.append(spread(row.scores.get(other), other))
         cells.append(NOTHING if row.num_parameters is None else f"{row.num_parameters:,}")
@@ -173,13 +145,13 @@ def _results(comparison: Comparison) -> Sheet:
 
 
 def _paired(differences: Sequence[Difference], metric: str) -> Sheet:
-    header = [*differences[0].key, _heading(metric)]
+    header = [*differences[0].key, score_heading(metric)]
     rows = [
         [
-            *map(_short, d.key.values()),
+            *map(short_setting, d.key.values()),
             spread(d.summary, metric),
             str(d.summary.n),
-            _interval(d.summary, metric),
+            score_interval(d.summary, metric),
         ]
         for d in differences
     ]
@@ -195,7 +167,7 @@ def _reference(differences: Sequence[Difference]) -> str:
     num = next(
         (n for n in lengths if all(other[:n] != values[:n] for other in others)), len(values)
     )
-    return " ".join(_short(value) for value in values[:num])
+    return " ".join(short_setting(value) for value in values[:num])
 
 
 def _failed(failures: Iterable[Run]) -> Sheet:
@@ -214,23 +186,26 @@ def _failed(failures: Iterable[Run]) -> Sheet:
 def _statistics(summary: ScoreSummary | None, metric: str) -> list[str]:
     if summary is None:
         return [NOTHING, "0", NOTHING, NOTHING]
-    smallest, largest = _number(summary.smallest, metric), _number(summary.largest, metric)
+    smallest, largest = score_text(summary.smallest, metric), score_text(summary.largest, metric)
     ends = NOTHING if summary.n == 1 else f"{smallest} to {largest}"
-    return [spread(summary, metric), str(summary.n), _interval(summary, metric), ends]
+    return [spread(summary, metric), str(summary.n), score_interval(summary, metric), ends]
 
 
 def spread(summary: ScoreSummary | None, metric: str) -> str:
     """Return mean ± standard deviation."""
     if summary is None:
         return NOTHING
-    mean = _number(summary.mean, metric)
-    return mean if summary.deviation is None else f"{mean} ± {_number(summary.deviation, metric)}"
+    mean = score_text(summary.mean, metric)
+    return (
+        mean if summary.deviation is None else f"{mean} ± {score_text(summary.deviation, metric)}"
+    )
 
 
-def _interval(summary: ScoreSummary, metric: str) -> str:
+def score_interval(summary: ScoreSummary, metric: str) -> str:
+    """Return the ends of the interval, or nothing for a single run."""
     if summary.low is None or summary.high is None:
         return NOTHING
-    return f"{_number(summary.low, metric)} to {_number(summary.high, metric)}"
+    return f"{score_text(summary.low, metric)} to {score_text(summary.high, metric)}"
 
 
 def _cells(
@@ -244,16 +219,18 @@ def _cells(
     }
 
 
-def _short(value: str) -> str:
+def short_setting(value: str) -> str:
     """Return a setting with four digits, where it is a fraction with more."""
     return f"{float(value):.4g}" if re.fullmatch(r"\d*\.\d+(e-?\d+)?", value) else value
 
 
-def _heading(metric: str) -> str:
+def score_heading(metric: str) -> str:
+    """Return the heading of a column of scores."""
     return f"{metric} in %" if is_proportion(metric) else metric
 
 
-def _number(value: float, metric: str) -> str:
+def score_text(value: float, metric: str) -> str:
+    """Return a score as tables show it, a proportion in %."""
     return f"{100 * value:.2f}" if is_proportion(metric) else f"{value:.4f}"
 
 
@@ -262,10 +239,6 @@ def _note(comparison: Comparison) -> str:
 
 
 # One function for each format makes text that is not ours inert.
-
-
-def _html(text: str) -> str:
-    return html.escape(inert(text))
 
 
 def _markdown(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Reads runs, compares them, and prints and writes the table."""
+"""Reads runs, compares them, prints the table, and writes it and the page."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ def report(
 
     metric, sort, group: see `compare`.
     conditions: keys and values that a run must have.
-    folder: where the table is written; None to write no table.
+    folder: where the table and the page are written; None to write neither.
 
     Raises:
         ConfigError: no run, or a metric or key that no run has.
@@ -70,9 +70,14 @@ def report(
         group=group,
         baseline_scores=baseline_scores if with_baselines else None,
     )
+    name = "" if folder is None else folder.absolute().name
     if folder is not None:
-        write_tables(comparison, folder, title=folder.absolute().name)
+        write_tables(comparison, folder, title=name)
     show(comparison)
+    if folder is not None:
+        from unrolled.reports.pages.sweep_page import write_sweep_page  # loads for a second
+
+        write_sweep_page(comparison, folder, name=name)
     return comparison
 
 

@@ -46,6 +46,7 @@ class Run:
     state: done, failed, interrupted or unfinished (killed, or still running).
     error: why it is not done; empty if it is.
     settings: what it computes, dotted key -> value; where and how it ran is left out.
+    num_sequences: per split; empty if the data was not loaded.
     seconds: of the whole run; 0 if it did not come to its end.
     """
 
@@ -57,6 +58,7 @@ class Run:
     scores: dict[str, float]
     best: float | None
     num_parameters: int | None
+    num_sequences: dict[str, int]
     seconds: float
     data_fingerprint: str
 
@@ -128,6 +130,7 @@ def read_run(folder: RunFolder) -> Run:
         scores={name: value for name, value in result.scores.items() if value is not None},
         best=result.best_value,
         num_parameters=result.num_parameters,
+        num_sequences=result.num_sequences,
         seconds=result.seconds.get("total", 0.0),
         data_fingerprint=result.data_fingerprint or "",
     )

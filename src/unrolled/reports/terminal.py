@@ -7,7 +7,7 @@ from statistics import fmean
 from rich.console import Console
 from rich.table import Table
 
-from unrolled.config.values import class_name, model_name
+from unrolled.config.values import data_name, model_name
 from unrolled.reports.console import (
     NEVER_DROPPED,
     Column,
@@ -15,7 +15,7 @@ from unrolled.reports.console import (
     make_console,
 )
 from unrolled.reports.runs import UNREADABLE, skipped
-from unrolled.runs.result import CrossValidation, Result
+from unrolled.runs.result import Calibration, CrossValidation, Result
 from unrolled.runs.run_folder import RunFolder
 
 METRICS = ("loss", "accuracy", "balanced_accuracy", "f1", "calibration_error")
@@ -65,6 +65,8 @@ def show_scores(result: Result) -> None:
                 f"{split} accuracy of the {len(known)} members alone: "
                 f"mean {fmean(known):.4f}, {min(known):.4f} to {max(known):.4f}"
             )
+    if result.calibration is not None:
+        _show_calibration(result.calibration, console)
     if result.best is not None and result.best.epoch is not None:
         reason = result.selection or f"{result.best.monitor} {result.best.value:.4f}"
         console.print(f"best epoch: {result.best.epoch + 1} of {result.num_epochs} ({reason})")
@@ -96,6 +98,19 @@ def advice(result: Result) -> str:
     options += [] if result.members else ["ensemble=5"]
     options += [f"ensemble={MIXED}", "model=minirocket recipe=own"][: 2 - len(options)]
     return f"{best} is {points:.1f} points better than this network: try {', or '.join(options)}"
+
+
+def _show_calibration(calibration: Calibration, console: Console) -> None:
+    source = {"val": "validation", "cv": "held-out"}[calibration.fitted_on]
+    console.print(
+        f"calibration: temperature {calibration.temperature:.4f}, fitted on "
+        f"{calibration.num_sequences:,} {source} predictions"
+    )
+    for name, before in calibration.before.items():
+        split, score = name.split("/")
+        if score == "calibration_error":
+            after = calibration.after[name]
+            console.print(f"{split} calibration error: {before:.4f} before, {after:.4f} after")
 
 
 def _show_folds(folds: CrossValidation, console: Console) -> None:
@@ -157,7 +172,7 @@ def _row(folder: RunFolder, *, root: Path) -> tuple[str, ...]:
     is_debug = any(str(word).lstrip("+").startswith("debug=") for word in overrides)
     cells = (
         f"{result.state} (debug)" if is_debug else result.state,
-        class_name(config["data"]["source"]),
+        data_name(config),
         model_name(config),
         str(config["seed"]),
         *(_percent(result.scores.get(f"{split}/accuracy")) for split in ("val", "cv", "test")),

@@ -75,10 +75,19 @@ def write_text(path: Path, text: str, *, durable: bool) -> None:
     Raises:
         StorageError: the disk is full, or the folder cannot be written.
     """
+    write_bytes(path, text.encode("utf-8"), durable=durable)
+
+
+def write_bytes(path: Path, content: bytes, *, durable: bool) -> None:
+    """Write a file with `write_atomically`. Other users cannot read it.
+
+    Raises:
+        StorageError: the disk is full, or the folder cannot be written.
+    """
 
     def write(temporary: Path) -> None:
         temporary.touch(mode=PRIVATE)
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
 
     write_atomically(path, write, durable=durable)
 

@@ -31,6 +31,7 @@ FILES = (
     "checkpoints/last.ckpt",
 )
 FOR_PREDICTION = ("config.yaml", "preprocessing.json", "checkpoints/best.ckpt")
+TEMPERATURE = "result.json"  # of a calibrated run has the temperature
 FOR_REPORTS = ("config.yaml", "result.json")
 
 
@@ -82,6 +83,8 @@ def require_unchanged(folder: RunFolder, names: tuple[str, ...] = FOR_PREDICTION
             _compare_with_checkpoint(folder)
         return
     hashes: dict[str, Any] = values.get("sha256", {})
+    if names == FOR_PREDICTION and folder.config().get("calibration", "none") != "none":
+        names = (*names, TEMPERATURE)
     for name in names:
         path = folder.path / name
         if name in hashes and path.is_file() and sha256(path) != hashes[name]:

@@ -65,6 +65,24 @@ class CrossValidation:
 
 
 @dataclass
+class Calibration:
+    """The temperature of a run; see `classifier.calibration`.
+
+    temperature: by which the logits are divided, > 0.
+    fitted_on: val for the validation set, or cv for the held-out predictions of the folds.
+    num_sequences: of these, and of windows whose label may change.
+    before, after: loss and calibration error of what `predict` writes, by name (val/loss). The
+        temperature of a fold's predictions (cv/loss) is fitted on the predictions of the others.
+    """
+
+    temperature: float
+    fitted_on: str
+    num_sequences: int
+    before: dict[str, float]
+    after: dict[str, float]
+
+
+@dataclass
 class Result:
     """The result of a run. A field is None or empty if the run failed before it was known.
 
@@ -86,6 +104,7 @@ class Result:
     recipe: what `recipe=small` computed from the sizes of the data; see `small_recipe`.
     members: of an ensemble, with their scores.
     cross_validation: scores of the folds; their means are also scores, by name (cv/accuracy).
+    calibration: the temperature of calibration=temperature, or None.
     seconds: total, fit (training and validation) and test.
     """
 
@@ -103,6 +122,7 @@ class Result:
     baselines: dict[str, float] = field(default_factory=dict)
     members: list[Part] = field(default_factory=list)
     cross_validation: CrossValidation | None = None
+    calibration: Calibration | None = None
     baseline_seconds: dict[str, float] = field(default_factory=dict)
     num_parameters: int | None = None
     num_sequences: dict[str, int] = field(default_factory=dict)
@@ -128,6 +148,7 @@ class Result:
     def from_json(cls, values: dict[str, Any]) -> "Result":
         """Return the result that `to_json` wrote."""
         best, folds = values["best"], values.get("cross_validation")
+        calibration = values.get("calibration")
         if folds is not None:
             parts = [Part(**fold) for fold in folds["folds"]]
             folds = CrossValidation(**{**folds, "folds": parts})
@@ -137,5 +158,6 @@ class Result:
                 "best": None if best is None else Best(**best),
                 "members": [Part(**member) for member in values.get("members", [])],
                 "cross_validation": folds,
+                "calibration": None if calibration is None else Calibration(**calibration),
             }
         )

@@ -15,8 +15,11 @@
 The files are JSON, YAML, CSV, and tensors that load with weights_only=True. None is a pickle.
 """
 
+import csv
 import itertools
 import logging
+import math
+import os
 import re
 import shlex
 from collections.abc import Iterator
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LONGEST_LINE = 400  # characters of a line of a log that a report shows
 PART = re.compile(r"(member|fold)-\d+")  # name of the folder of a training in a run of several
 DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # CSafeDumper needs libyaml
 
@@ -212,6 +216,26 @@ class RunFolder(LockedFolder):
         values = self._read_versioned("result.json")
         return None if values is None else Result.from_json(values)
 
+    def temperature(self) -> float | None:
+        """Return the temperature by which the logits of the model are divided, or None.
+
+        Raises:
+            CheckpointError: the run was calibrated, and its temperature is missing or damaged.
+        """
+        if self.config().get("calibration", "none") == "none":
+            return None
+        result = self.result()
+        if result is None or (result.calibration is None and result.state != "done"):
+            log.warning("%s is not calibrated yet, because its training has not ended", self.path)
+            return None
+        value = None if result.calibration is None else result.calibration.temperature
+        if not isinstance(value, float) or not 0 < value < math.inf:
+            raise CheckpointError(
+                f"{self.path / 'result.json'}: the temperature is {value}, but calibration="
+                f"temperature needs a number > 0; to calibrate again: {self.resume_command}"
+            )
+        return value
+
     def remove_result(self) -> None:
         """Remove result.json when the run resumes."""
         (self.path / "result.json").unlink(missing_ok=True)
@@ -239,6 +263,37 @@ class RunFolder(LockedFolder):
     def write_out_of_fold(self, table: str) -> None:
         """Write the predictions of a cross-validation, a CSV table."""
         write_text(self.path / "out_of_fold.csv", table, durable=True)
+
+    # text files
+
+    def metrics(self) -> list[dict[str, float]]:
+        """Return the rows of metrics.csv without empty cells; none if it was not written.
+
+        Raises:
+            CheckpointError: the file is damaged.
+        """
+        path = self.path / "metrics.csv"
+        if not path.is_file():
+            return []
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                return [
+                    {name: float(value) for name, value in row.items() if value}
+                    for row in csv.DictReader(file)
+                ]
+        except (ValueError, TypeError, csv.Error) as error:
+            raise CheckpointError(f"{path} is damaged: {error}") from error
+
+    def log_end(self, num_lines: int) -> str:
+        """Return the last lines of the output of a job, or of the log; empty if there is none."""
+        for name in ("output.log", "train.log"):
+            path = self.path / name
+            if path.is_file() and path.stat().st_size:
+                with path.open("rb") as file:
+                    file.seek(-min(path.stat().st_size, num_lines * LONGEST_LINE), os.SEEK_END)
+                    lines = file.read().decode("utf-8", errors="replace").splitlines()
+                return "\n".join(line[:LONGEST_LINE] for line in lines[-num_lines:])
+        return ""
 
     # weights
 

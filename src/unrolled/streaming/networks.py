@@ -54,12 +54,15 @@ class EnsembleSteps(nn.Module):
     fitted_inputs: what was fitted for each input of the ensemble.
     """
 
+    temperature: Tensor | None
+
     def __init__(self, ensemble: Ensemble, fitted_inputs: Sequence[Fitted]) -> None:
         super().__init__()
         members = [NetworkSteps(member) for member in _networks(ensemble)]
         self.members = nn.ModuleList(members)
         self.readers = list(zip(members, ensemble.input_numbers, strict=True))
         self.channels = [fitted.channels for fitted in fitted_inputs]
+        self.register_buffer("temperature", ensemble.temperature)
 
     def start(self, scaled: Float[Tensor, "b d"]) -> State:
         """Return the state before the first step of streams like this one."""
@@ -83,7 +86,7 @@ class EnsembleSteps(nn.Module):
             member_logits, member_state = member(inputs[number], before)
             logits.append(member_logits.float())
             after.append(member_state)
-        together = logits[0] if len(logits) == 1 else average(torch.stack(logits))
+        together = average(torch.stack(logits), temperature=self.temperature)
         return together.softmax(dim=1), (of_channels, tuple(after))
 
     def _inputs(self, scaled: Tensor, states: Sequence[State]) -> tuple[list[Tensor], State]:

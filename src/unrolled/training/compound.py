@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from unrolled.building.data import data_shared, share_data, share_source
 from unrolled.callbacks.stop_signals import StopSignals
+from unrolled.classifier.calibration import Outputs
 from unrolled.config.values import model_name
 from unrolled.data.joined import JoinedData
 from unrolled.data.module import SequenceDataModule
@@ -23,11 +24,17 @@ from unrolled.errors import CheckpointError, RunInterruptedError, UnrolledError
 from unrolled.runs.recording import recording
 from unrolled.runs.result import Best, Part, Result
 from unrolled.runs.run_folder import RunFolder
+from unrolled.training.calibrating import (
+    fit_on_folds,
+    is_calibrated,
+    require_final_model,
+    require_validation,
+)
 from unrolled.training.cross_validation import HeldOut, out_of_fold_table, summarize
 from unrolled.training.data_record import record_data
 from unrolled.training.process import readable_errors, without_repeats
-from unrolled.training.scoring import add_baselines, load_inputs, quiet_trainer, score
-from unrolled.training.trainer import load_ensemble
+from unrolled.training.scoring import add_baselines, load_inputs, score
+from unrolled.training.trainer import load_ensemble, quiet_trainer
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +57,7 @@ def run(config: DictConfig, folder: RunFolder, *, finish: Finish) -> Result:
         data_shared(),
         without_repeats(),
     ):
+        require_final_model(config, folder)
         if folder.folds:
             _cross_validate(config, folder, result, finish=finish)
         if folder.members:
@@ -68,6 +76,12 @@ def _cross_validate(
         _warn_of_unknown_classes(fold, data)
         results.append(_finished(fold, data, finish=finish, num=len(folder.folds)))
         parts.append(_held_out(fold, data))
+    if is_calibrated(config):
+        outputs = [Outputs(part.logits, part.y, part.ids, data.averages_windows) for part in parts]
+        result.calibration, temperatures = fit_on_folds(outputs)
+        parts = [part.divided(value) for part, value in zip(parts, temperatures, strict=True)]
+    if data.averages_windows:
+        parts = [part.of_recordings() for part in parts]
     result.cross_validation = summarize(
         results,
         parts,
@@ -98,13 +112,12 @@ def _warn_of_unknown_classes(fold: RunFolder, data: SequenceDataModule) -> None:
 
 
 def _held_out(fold: RunFolder, data: SequenceDataModule) -> HeldOut:
-    """Return what the model of a fold predicts for its test set."""
+    """Return what the model of a fold predicts for its test set, or for its windows."""
     classifier = load_ensemble(fold, data=data)
     inputs = JoinedData(load_inputs(fold))
     quiet_trainer(fold.config(), fold).test(classifier, datamodule=inputs, verbose=False)
     logits, y, ids = classifier.outputs["test"]
-    held_out = HeldOut(logits, y, ids, torch.isin(ids, data.repeated_ids))
-    return held_out.of_recordings() if data.averages_windows else held_out
+    return HeldOut(logits, y, ids, torch.isin(ids, data.repeated_ids))
 
 
 def _train_members(
@@ -115,6 +128,8 @@ def _train_members(
     if any(one.data != configs[0].data for one in configs):
         share_source(configs[0])
     data = share_data(configs[0])
+    if not folder.folds:
+        require_validation(config, data)
     record_data(folder, data, result)
     if config.trainer.max_steps is None:
         result.recipe = data.small_recipe.to_plain()

@@ -8,7 +8,7 @@ inference", which is valid near 0 and 1 too. It treats the sequences as independ
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 import torch
@@ -34,6 +34,10 @@ class HeldOut:
     y: Int[Tensor, " n"]
     ids: Int[Tensor, " n"]
     repeated: Bool[Tensor, " n"]
+
+    def divided(self, temperature: float) -> "HeldOut":
+        """Return the predictions with their logits divided by a temperature."""
+        return replace(self, logits=self.logits / temperature)
 
     def of_recordings(self) -> "HeldOut":
         """Return the recordings, each with the mean of the probabilities of its windows."""

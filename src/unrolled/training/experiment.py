@@ -41,6 +41,7 @@ from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder, find_run
 from unrolled.training import compound, fitting
 from unrolled.training.batch_memory import naming_batches, require_memory_for_batches
+from unrolled.training.calibrating import add_scores, calibrate, require_validation
 from unrolled.training.data_record import record_data
 from unrolled.training.hyperparameters import log_final_scores, log_settings
 from unrolled.training.process import prepare_process, readable_errors
@@ -215,6 +216,7 @@ def _train_and_test(
         refuse_changes(start.identity, experiment.resume.identity)
     elif config.init_from is not None:
         _start_from(classifier, RunFolder(config.init_from), class_names=data.class_names)
+    require_validation(config, data)
     record_data(folder, data, result)
     result.num_parameters = log_sizes(config, data, classifier.network)
     if config.trainer.max_steps is None:
@@ -238,8 +240,10 @@ def _train_and_test(
         best = folder.best_state_dict() if trainer.is_global_zero else {}  # who alone has it
         load_weights(classifier.network, trainer.strategy.broadcast(best))
         test_started_at = perf_counter()
+        calibrate(config, folder, classifier=classifier, data=data, result=result)
         if uses_test_set(config) and data.parts.test is not None:
             result.scores |= test(trainer, classifier, data)
+            add_scores(classifier, result, split="test")
             result.confusion = classifier.confusion["test"].tolist()
         result.seconds["test"] = perf_counter() - test_started_at
         add_baselines(config, data, result)
@@ -327,6 +331,7 @@ def evaluate(config: DictConfig, folder: RunFolder) -> dict[str, Any]:
         classifier: SequenceClassifier | EnsembleClassifier
         if folder.members or is_fitted(config):
             classifier = load_ensemble(folder, data=data)
+            classifier.temperature = folder.temperature()
         else:
             classifier = load_classifier(config, folder)
             classifier.averages_windows = data.averages_windows

@@ -13,6 +13,7 @@ from unrolled.errors import DataError
 from unrolled.runs import checkpoint_file
 from unrolled.runs.result import Best, Result
 from unrolled.runs.run_folder import RunFolder
+from unrolled.training.calibrating import require_validation
 from unrolled.training.data_record import record_data
 from unrolled.training.scoring import add_baselines, score
 
@@ -30,6 +31,7 @@ def fit_and_test(config: DictConfig, folder: RunFolder, result: Result) -> None:
         DataError: the data cannot be loaded, or has a single training sequence.
     """
     data = load_data(config)
+    require_validation(config, data)
     train = data.parts.train
     name = class_name(config.model)
     if len(train) < 2:

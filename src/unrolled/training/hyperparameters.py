@@ -6,7 +6,7 @@ from lightning import Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig
 
-from unrolled.config.values import class_name, leaves, resolve
+from unrolled.config.values import class_name, data_name, leaves, resolve
 
 COMPARED = ("model", "head", "data", "loss", "optimizer", "scheduler")
 NOT_COMPARED = ("recipe.", "source.", "window.")  # nodes of these groups
@@ -40,7 +40,7 @@ def _compared(settings: dict[str, Any]) -> dict[str, Any]:
     hidden_size, lr, model and seed, because all others start with `settings.`.
     """
     shown: dict[str, Any] = {
-        "data": class_name(settings["data"]["source"]),
+        "data": data_name(settings),
         "hidden_size": settings["model"].get("hidden_size"),
         "lr": settings["optimizer"]["lr"],
         "model": class_name(settings["model"]),

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from lightning import Trainer
 from omegaconf import DictConfig
 
 from unrolled.building.data import fit_baselines, load_data
@@ -12,7 +11,8 @@ from unrolled.data.module import SequenceDataModule
 from unrolled.runs.preparations import distinct_preprocessing
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder
-from unrolled.training.trainer import build_trainer, load_ensemble
+from unrolled.training.calibrating import add_scores, fit_on_validation, is_calibrated
+from unrolled.training.trainer import load_ensemble, quiet_trainer
 
 
 def load_inputs(folder: RunFolder) -> list[SequenceDataModule]:
@@ -30,13 +30,19 @@ def score(
     inputs: see `load_inputs`.
     """
     classifier = load_ensemble(folder, data=inputs[0])
+    if result.calibration is not None:  # fitted on folds
+        classifier.temperature = result.calibration.temperature
     trainer, data = quiet_trainer(config, folder), JoinedData(inputs)
     if inputs[0].parts.val is not None and config.trainer.limit_val_batches != 0:
         scores = trainer.validate(classifier, datamodule=data, verbose=False)[0]
         result.scores |= scores
+        if is_calibrated(config) and result.calibration is None:
+            fit_on_validation(classifier, result)
+        add_scores(classifier, result, split="val")
     if uses_test_set(config) and inputs[0].parts.test is not None:
         scores = trainer.test(classifier, datamodule=data, verbose=False)[0]
         result.scores |= scores
+        add_scores(classifier, result, split="test")
         result.confusion = classifier.confusion["test"].tolist()
     return classifier
 
@@ -51,10 +57,3 @@ def add_baselines(config: DictConfig, data: SequenceDataModule, result: Result) 
     fitted = fit_baselines(config, data) if uses_test_set(config) else {}
     result.baselines |= {name: one.accuracy for name, one in fitted.items()}
     result.baseline_seconds = {name: one.seconds for name, one in fitted.items()}
-
-
-def quiet_trainer(config: DictConfig, folder: RunFolder) -> Trainer:
-    """Return a Trainer for evaluation, without a progress bar."""
-    config = config.copy()
-    config.trainer.enable_progress_bar = False
-    return build_trainer(config, folder, callbacks=[], loggers=[])

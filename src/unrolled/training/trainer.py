@@ -211,6 +211,13 @@ def build_trainer(
     return trainer
 
 
+def quiet_trainer(config: DictConfig, folder: RunFolder) -> Trainer:
+    """Return a Trainer for evaluation, without a progress bar."""
+    config = config.copy()
+    config.trainer.enable_progress_bar = False
+    return build_trainer(config, folder, callbacks=[], loggers=[])
+
+
 def load_classifier(config: DictConfig, folder: RunFolder) -> SequenceClassifier:
     """Return the classifier of a run with the weights of its best checkpoint, on the CPU."""
     preprocessing = folder.preprocessing()
@@ -223,11 +230,14 @@ def load_classifier(config: DictConfig, folder: RunFolder) -> SequenceClassifier
         class_weights=None,
     )
     load_weights(classifier.network, folder.best_state_dict())
+    classifier.temperature = folder.temperature()
     return classifier.eval()
 
 
 def load_ensemble(folder: RunFolder, *, data: SequenceDataModule) -> EnsembleClassifier:
     """Return the models of a run with the weights of their best checkpoints, on the CPU.
+
+    They are not calibrated.
 
     data: on which they will be evaluated.
     The dataloaders are the distinct preparations of `runs.preparations`, in the same order.
@@ -237,7 +247,7 @@ def load_ensemble(folder: RunFolder, *, data: SequenceDataModule) -> EnsembleCla
         trained_model(part.config(), part.preprocessing(), part.best_state_dict())
         for part in folder.networks
     ]
-    ensemble = Ensemble(models, input_numbers=input_numbers)
+    ensemble = Ensemble(models, input_numbers=input_numbers, temperature=None)
     return EnsembleClassifier(
         ensemble, averages_windows=data.averages_windows, repeated_ids=data.repeated_ids
     ).eval()

@@ -2,14 +2,9 @@
 
 import logging
 import os
-import socket
 from functools import partial
 from pathlib import Path
-from threading import Thread
-from time import monotonic
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +13,7 @@ import requests
 import torch
 
 from unrolled.contracts import Sequences, Source, SourceData
-from unrolled.data.sources.download import download
+from unrolled.data.download import SECONDS_TO_CONNECT, download, reachable
 from unrolled.data.sources.idx import read_idx
 from unrolled.errors import ConfigError, DataError, StorageError
 
@@ -26,7 +21,7 @@ log = logging.getLogger(__name__)
 
 PARTS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
 TEST_PARTS = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
-SECONDS_TO_REACH_A_MIRROR = 1.5
+LARGEST = 64 * 2**20  # bytes; the largest file of these data sets has 26 MB
 
 
 class IdxImages(Source):
@@ -105,7 +100,7 @@ class IdxImages(Source):
     def _download(self, part: str, folder: Path, mirrors: list[str]) -> None:
         """Fetch one file, under a temporary name until it is complete and right."""
         unreached = [mirror for mirror in self.mirrors if mirror not in mirrors]
-        reasons = [f"{m}: no connection in {SECONDS_TO_REACH_A_MIRROR} s" for m in unreached]
+        reasons = [f"{m}: no connection in {SECONDS_TO_CONNECT} s" for m in unreached]
         for mirror in mirrors:
             try:
                 pooch.retrieve(
@@ -139,36 +134,11 @@ def _fetch(url: str, output_file: str, caller: Any, *, sha256: str) -> None:
     """Download to pooch's temporary file, and refuse it unless the contents are right."""
     pooch.get_logger().setLevel(logging.WARNING)
     log.info("downloading %s", url)
-    download(url, Path(output_file))
+    download(url, Path(output_file), largest=LARGEST)
     try:
         read_idx(Path(output_file), sha256=sha256)
     except DataError as error:  # the temporary name, soon gone, would lead nowhere
         raise DataError(str(error).replace(output_file, "what came")) from error
-
-
-def reachable(mirrors: tuple[str, ...]) -> list[str]:
-    """Return the mirrors that accept a connection soon, so that a dead network is found early."""
-    proxies = getproxies()
-    reached = {mirror for mirror in mirrors if {urlsplit(mirror).scheme, "all"} & proxies.keys()}
-
-    def connect(mirror: str) -> None:
-        address = urlsplit(mirror)
-        port = address.port or (443 if address.scheme == "https" else 80)
-        try:
-            socket.create_connection((address.hostname, port), SECONDS_TO_REACH_A_MIRROR).close()
-        except OSError:
-            return
-        reached.add(mirror)
-
-    # daemons, because resolving a name knows no time limit
-    direct = [mirror for mirror in mirrors if mirror not in reached]
-    threads = [Thread(target=connect, args=(mirror,), daemon=True) for mirror in direct]
-    for thread in threads:
-        thread.start()
-    deadline = monotonic() + SECONDS_TO_REACH_A_MIRROR
-    for thread in threads:
-        thread.join(max(deadline - monotonic(), 0))
-    return [mirror for mirror in mirrors if mirror in reached]
 
 
 def _sequences(

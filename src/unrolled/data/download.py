@@ -1,8 +1,12 @@
 """Downloads a file, within limits on its size and on the time without progress."""
 
+import socket
 import sys
 from pathlib import Path
+from threading import Thread
 from time import monotonic
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import requests
 from tqdm import tqdm
@@ -11,17 +15,18 @@ from urllib3.exceptions import HTTPError
 from unrolled.errors import DataError
 
 PIECE = 64 * 2**10  # bytes
-LARGEST = 64 * 2**20  # bytes; the largest file of a built-in data set has 26 MB
 SLOWEST = 2**10  # bytes per second, averaged over SECONDS_BETWEEN_CHECKS
 SECONDS_TO_CONNECT = 1.5
 SECONDS_BETWEEN_CHECKS = 30.0  # also without a single byte
 
 
-def download(url: str, path: Path) -> None:
+def download(url: str, path: Path, *, largest: int) -> None:
     """Write what an address returns to a file.
 
+    largest: bytes.
+
     Raises:
-        DataError: it is larger than LARGEST, or comes slower than SLOWEST.
+        DataError: it is larger than `largest`, or comes slower than SLOWEST.
         RequestException: there is no such file, or the connection ended.
     """
     timeout = (SECONDS_TO_CONNECT, SECONDS_BETWEEN_CHECKS)
@@ -36,8 +41,8 @@ def download(url: str, path: Path) -> None:
                 file.write(piece)
                 bar.update(len(piece))
                 num += len(piece)
-                if max(num, expected) > LARGEST:
-                    raise DataError(f"it has more than {LARGEST:,} bytes, so it is another file")
+                if max(num, expected) > largest:
+                    raise DataError(f"it has more than {largest:,} bytes, so it is another file")
                 if (seconds := monotonic() - checked_at) > SECONDS_BETWEEN_CHECKS:
                     if num - num_before < SLOWEST * seconds:
                         raise DataError(f"only {num - num_before} bytes came in {seconds:.0f} s")
@@ -51,3 +56,31 @@ def _next_piece(response: requests.Response) -> bytes:
     except HTTPError as error:
         raise requests.ConnectionError(str(error)) from error
     return piece
+
+
+def reachable(addresses: tuple[str, ...]) -> list[str]:
+    """Return the addresses whose servers accept a connection soon.
+
+    So a dead network is found early, also if the name of a server cannot be resolved.
+    """
+    proxies = getproxies()
+    reached = {url for url in addresses if {urlsplit(url).scheme, "all"} & proxies.keys()}
+
+    def connect(url: str) -> None:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            socket.create_connection((parts.hostname, port), SECONDS_TO_CONNECT).close()
+        except OSError:
+            return
+        reached.add(url)
+
+    # daemons, because resolving a name knows no time limit
+    direct = [url for url in addresses if url not in reached]
+    threads = [Thread(target=connect, args=(url,), daemon=True) for url in direct]
+    for thread in threads:
+        thread.start()
+    deadline = monotonic() + SECONDS_TO_CONNECT
+    for thread in threads:
+        thread.join(max(deadline - monotonic(), 0))
+    return [url for url in addresses if url in reached]
