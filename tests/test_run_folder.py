@@ -8,11 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from unrolled.config.literal import literal_values
+from unrolled.config.values import resolve
 from unrolled.errors import CheckpointError
-from unrolled.runs import metrics_csv
+from unrolled.runs import config_file, metrics_csv
 from unrolled.runs.metrics_csv import MetricsCSV
 from unrolled.runs.result import Best, Result
 from unrolled.runs.run_folder import RunFolder
+from unrolled.runs.text_file import parse_yaml
 
 words = st.text(st.characters(blacklist_categories=["Cs", "Cc"], blacklist_characters="$\\"))
 looks_like = st.sampled_from(
@@ -48,8 +51,77 @@ def test_a_config_is_read_as_it_was_written(node: dict[str, Any], tmp_path: Path
     config = OmegaConf.create({"data": node})
     folder = RunFolder(tmp_path)
     folder.write_config(config)
-    read = OmegaConf.to_container(folder.config())
+    read = OmegaConf.to_container(folder.config(), resolve=True)
     assert repr(read) == repr({"data": node})
+
+
+texts = st.one_of(
+    values, st.sampled_from(["${x}", "\\${oc.env:HOME}", "???", "a\nb: c\n", "--- a", "é\u2028"])
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    node=st.dictionaries(
+        st.from_regex("[a-z_]{1,9}", fullmatch=True),
+        st.one_of(texts, st.lists(texts), st.dictionaries(words, texts)),
+        min_size=1,
+    )
+)
+def test_the_plain_config_is_the_resolved_config(node: dict[str, Any], tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write_config(OmegaConf.create(literal_values(node)))
+    assert repr(folder.plain_config()) == repr(resolve(folder.config()))
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("a: {b: 1,\nc: 2}\n", {"a": {"b": 1, "c": 2}}),
+        ("? a\n: b\n", {"a": "b"}),
+        ("# x\na:\n- 1\nb: |\n  a: 1\n", {"a": [1], "b": "a: 1\n"}),
+        ("a: 'x\n\n b: y'\n", {"a": "x\nb: y"}),
+        ("a: 1\na: 2\n", {"a": 2}),
+    ],
+)
+def test_a_plain_config_in_another_form_is_read(
+    text: str, values: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "config.yaml").write_text(text)
+    assert RunFolder(tmp_path).plain_config() == values
+
+
+@pytest.mark.parametrize(
+    "text", ["a: &x [1]\nb: *x\n", "a: 2024-01-01\n", "a: [", "1", "a: 1\n---\nb: 2\n"]
+)
+def test_a_damaged_plain_config_is_refused_by_its_path(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(CheckpointError, match=f"{tmp_path / 'config.yaml'} is damaged"):
+        RunFolder(tmp_path).plain_config()
+
+
+def test_changing_a_plain_config_does_not_change_another(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write_config(OmegaConf.create({"model": {"sizes": [1]}}))
+    folder.plain_config()["model"]["sizes"].append(2)
+    assert folder.plain_config() == {"model": {"sizes": [1]}}
+
+
+def test_plain_configs_parse_a_section_that_they_share_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[str] = []
+
+    def counted(text: str, path: Path) -> dict[str, Any]:
+        parsed.append(text)
+        return parse_yaml(text, path)
+
+    monkeypatch.setattr(config_file, "parse_yaml", counted)
+    for seed in (1, 2):
+        (tmp_path / "config.yaml").write_text(f"shared: {{x: {tmp_path}}}\nseed: {seed}\n")
+        assert RunFolder(tmp_path).plain_config()["seed"] == seed
+
+    assert len([text for text in parsed if text.startswith("shared")]) == 1
 
 
 def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:

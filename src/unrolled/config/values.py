@@ -157,7 +157,11 @@ def _with_references(values: Any) -> Any:
 
 def identity(config: DictConfig) -> dict[str, Any]:
     """Return the resolved config without the keys that do not change the result."""
-    plain = resolve(config)
+    return identity_of(resolve(config))
+
+
+def identity_of(plain: dict[str, Any]) -> dict[str, Any]:
+    """Return plain values without the keys that do not change the result; they are removed."""
     for key in NOT_IDENTITY:
         *parents, last = key.split(".")
         node = plain

@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.measure import Measurement
 from rich.segment import Segment
 from rich.table import Table
 
@@ -57,17 +59,35 @@ def fitting_table(
 
     Of columns with the same priority, the right one is dropped first.
     """
-    shown = list(columns)
+    shown = list(range(len(columns)))
+    widest = [_widest(column) for column in columns]
     unbounded = console.options.update(width=sys.maxsize)
-    while console.measure(_table(shown, title), options=unbounded).maximum > console.width:
-        lowest = min(reversed(shown), key=lambda column: column.priority)
-        if lowest.priority == NEVER_DROPPED:
+
+    def measured(*, keep_whole: bool) -> Measurement:
+        table = _table([widest[index] for index in shown], title, keep_whole=keep_whole)
+        return console.measure(table, options=unbounded)
+
+    while measured(keep_whole=False).maximum > console.width:
+        lowest = min(reversed(shown), key=lambda index: columns[index].priority)
+        if columns[lowest].priority == NEVER_DROPPED:
             break
         shown.remove(lowest)
-    table = _table(shown, title, keep_whole=True)
-    if console.measure(table, options=unbounded).minimum > console.width:  # it would be cut
-        table = _table(shown, title)
-    return table, [column.header for column in columns if column not in shown]
+    would_be_cut = measured(keep_whole=True).minimum > console.width
+    table = _table([columns[index] for index in shown], title, keep_whole=not would_be_cut)
+    return table, [column.header for index, column in enumerate(columns) if index not in shown]
+
+
+def _widest(column: Column) -> Column:
+    """Return a column of two cells that is as wide as this one.
+
+    They are the cell with the longest line and the cell with the longest word, which determine the
+    largest and the smallest width of the column. rich would measure every cell.
+    """
+    cells = {
+        max(column.cells, key=lambda cell: max(map(cell_len, parts(cell)), default=0), default="")
+        for parts in (str.splitlines, str.split)
+    }
+    return replace(column, cells=tuple((*cells, "")[:2]))
 
 
 def _table(columns: Sequence[Column], title: str | None, *, keep_whole: bool = False) -> Table:

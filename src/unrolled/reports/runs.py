@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from unrolled.config.compound import ALL_FOLDS
-from unrolled.config.values import identity, leaves, model_name
+from unrolled.config.values import identity_of, leaves, model_name
 from unrolled.errors import ConfigError, UnrolledError
 from unrolled.runs import manifest
 from unrolled.runs.result import Result
@@ -53,7 +54,6 @@ class Run:
     state: str
     exit_code: int | None
     error: str
-    config: DictConfig
     settings: dict[str, Any]
     scores: dict[str, float]
     best: float | None
@@ -61,6 +61,11 @@ class Run:
     num_sequences: dict[str, int]
     seconds: float
     data_fingerprint: str
+
+    @cached_property
+    def config(self) -> DictConfig:
+        """The config of the run, which is read when it is first used."""
+        return RunFolder(self.path).config()
 
     @property
     def repeat(self) -> tuple[Any, ...]:
@@ -115,15 +120,13 @@ def read_run(folder: RunFolder) -> Run:
         CheckpointError: it is not a run.
     """
     manifest.require_unchanged(folder, manifest.FOR_REPORTS)
-    config, result = folder.config(), folder.result() or UNFINISHED
-    settings = _settings(config)
+    result = folder.result() or UNFINISHED
     return Run(
         path=folder.path,
         state=result.state,
         exit_code=None if result is UNFINISHED else result.exit_code,
         error=result.error or "",
-        config=config,
-        settings=settings,
+        settings=_settings(folder.plain_config()),
         scores={name: value for name, value in result.scores.items() if value is not None},
         best=result.best_value,
         num_parameters=result.num_parameters,
@@ -133,20 +136,24 @@ def read_run(folder: RunFolder) -> Run:
     )
 
 
-def _settings(config: DictConfig) -> dict[str, Any]:
+def _settings(plain: dict[str, Any]) -> dict[str, Any]:
     """Return the settings that determine the result, by dotted key.
+
+    plain: the config as plain values, which is changed.
 
     Recipes are left out: a run uses them only through other settings, such as optimizer.lr. The
     class of a stack is the class of its layer. An ensemble of named models has their names in place
     of the settings of the model, which it does not use.
     """
     settings = {
-        key: value for key, value in leaves(identity(config)) if "recipe" not in key.split(".")[:-1]
+        key: value
+        for key, value in leaves(identity_of(plain))
+        if "recipe" not in key.split(".")[:-1]
     }
     if "model.layer._target_" in settings:
         settings["model._target_"] = settings.pop("model.layer._target_")
         del settings["model.layer._partial_"]
     if isinstance(settings.get("ensemble"), list):
         settings = {key: value for key, value in settings.items() if not key.startswith("model.")}
-        settings |= {"model._target_": model_name(config), "ensemble": len(config.ensemble)}
+        settings |= {"model._target_": model_name(plain), "ensemble": len(plain["ensemble"])}
     return settings

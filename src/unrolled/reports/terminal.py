@@ -166,7 +166,7 @@ def show_runs(runs: Sequence[RunFolder], *, root: Path) -> None:
 
 def _row(folder: RunFolder, *, root: Path) -> tuple[str, ...]:
     result = folder.result() or Result(state="unfinished")
-    config = folder.config()
+    config = folder.plain_config()
     seconds = result.seconds.get("total")
     overrides = folder.provenance().get("overrides", [])
     is_debug = any(str(word).lstrip("+").startswith("debug=") for word in overrides)
@@ -174,7 +174,7 @@ def _row(folder: RunFolder, *, root: Path) -> tuple[str, ...]:
         f"{result.state} (debug)" if is_debug else result.state,
         data_name(config),
         model_name(config),
-        str(config.seed),
+        str(config["seed"]),
         *(_percent(result.scores.get(f"{split}/accuracy")) for split in ("val", "cv", "test")),
         "" if result.num_parameters is None else f"{result.num_parameters:,}",
         "" if seconds is None else f"{seconds:.0f} s",

@@ -33,7 +33,7 @@ from unrolled.config.classes import allow_words
 from unrolled.config.values import resolve_for_file
 from unrolled.errors import CheckpointError, did_you_mean
 from unrolled.runs import checkpoint_file
-from unrolled.runs.config_file import read_config
+from unrolled.runs.config_file import read_config, read_plain_config
 from unrolled.runs.durable import write_text
 from unrolled.runs.json_file import read_json, write_json
 from unrolled.runs.locked_folder import LockedFolder
@@ -165,10 +165,24 @@ class RunFolder(LockedFolder):
         """
         config = read_config(self.path / "config.yaml")
         if config is None:
-            raise CheckpointError(
-                f"{self.path} has no config.yaml, so it is not a run; see `unrolled list`"
-            )
+            raise self._no_config()
         return config
+
+    def plain_config(self) -> dict[str, Any]:
+        """Return `resolve(self.config())`, which takes a tenth of the time in this way.
+
+        Raises:
+            CheckpointError: there is no config.yaml, so the folder is not a run.
+        """
+        values = read_plain_config(self.path / "config.yaml")
+        if values is None:
+            raise self._no_config()
+        return values
+
+    def _no_config(self) -> CheckpointError:
+        return CheckpointError(
+            f"{self.path} has no config.yaml, so it is not a run; see `unrolled list`"
+        )
 
     # JSON files
 

@@ -55,13 +55,15 @@ def parse_yaml(text: str, path: Path) -> dict[str, Any]:
 
 
 def _require_plain(value: Any, *, depth: int, seen: set[int]) -> None:
-    """Refuse a value within more than DEEPEST others, and one that occurs twice.
+    """Refuse a value within more than DEEPEST others, one that occurs twice, and dates and bytes.
 
     Raises:
         ValueError: there is one.
     """
-    if not isinstance(value, dict | list):
+    if value is None or isinstance(value, str | int | float):
         return
+    if not isinstance(value, dict | list):
+        raise ValueError(f"it has a value of the type {type(value).__name__}")  # noqa: TRY004
     if depth > DEEPEST or id(value) in seen:
         raise ValueError("it has aliases, or too many values within each other")
     seen.add(id(value))
