@@ -35,6 +35,8 @@ MAX_NAME_LENGTH = 120  # characters of a job's folder name; file systems allow 2
 
 BASELINES = "unrolled.baselines."  # package of the models that are fitted without a training loop
 
+ARRAYS = "unrolled.data.arrays.source.Arrays"
+
 REFERENCE = "\ue000"  # stands for the $ of ${oc.env:NAME}; a private sign that no file has
 
 LENGTH = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")  # the length of a run
@@ -176,6 +178,12 @@ def class_name(node: Mapping[str, Any]) -> str:
 def is_fitted(config: Mapping[Any, Any]) -> bool:
     """Return whether the model is fitted in one go, without a training loop, as MiniRocket is."""
     return str(config["model"]["_target_"]).startswith(BASELINES)
+
+
+def holds_arrays(config: Mapping[Any, Any]) -> bool:
+    """Return whether the data is in the memory of the process, and not stored; see data=arrays."""
+    source = config["data"].get("source") or {}
+    return source.get("_target_") == ARRAYS
 
 
 def model_name(config: Mapping[str, Any]) -> str:
