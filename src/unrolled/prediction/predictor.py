@@ -168,7 +168,7 @@ class Predictor:
     def classify_given(self, given: Given, *, strict: bool = False) -> Iterator[Block]:
         """Yield blocks with the true classes of labelled arrays or a DataFrame.
 
-        As in `predict`, the features of arrays are found by position, those of a DataFrame by name.
+        As in `predict`, features of arrays are found by position, columns of a DataFrame by name.
 
         strict: see `predict_by_pieces`.
 
