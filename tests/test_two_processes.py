@@ -93,6 +93,16 @@ def test_a_recipe_with_a_budget_of_steps_takes_one_device_by_number() -> None:
     check_config(compose("data=files", "data.path=x.csv", "trainer.devices=[0]"))
 
 
+def test_a_recipe_with_a_budget_of_steps_is_refused_if_auto_finds_several_gpus(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    trainer = compose("data=files", "data.path=x.csv", "trainer.devices=auto").trainer
+    message = r"trainer\.devices=auto: this machine has 2 GPUs"
+    with pytest.raises(ConfigError, match=message), processes.with_helpers([], trainer):
+        pass
+
+
 def test_several_tasks_of_slurm_need_srun(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_NTASKS", "2")
     trainer = compose().trainer

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from unrolled.api.estimator import RecurrentClassifier as RecurrentClassifier
     from unrolled.api.finished_run import FinishedRun
     from unrolled.prediction.predictor import Predictor
+    from unrolled.reports.evaluation import Evaluation
 
 __version__ = "0.1.0"
 
@@ -92,6 +93,33 @@ def resume(
         test=test,
         allow=allow,
     )
+
+
+def evaluate(
+    run: str | os.PathLike[str],
+    *,
+    data: Any,
+    lengths: Any = None,
+    strict: bool = False,
+    allow: Sequence[str] = (),
+) -> "Evaluation":
+    """Return the scores of a run on new labelled arrays, as `unrolled evaluate input=FILE` does.
+
+    The result has `accuracy`, `loss`, `f1`, `confusion`, `class_names`, `num` and `num_correct`.
+    All sequences are scored, with the best weights of the run.
+
+    run: a run folder, or "latest" for the newest run under ./outputs.
+    data, lengths: sequences and labels in the forms of `train`.
+    strict: whether values far outside the training range are refused.
+    allow: your own packages whose classes the run's config can name.
+
+    Raises:
+        CheckpointError: there is no such run, or it has no checkpoint.
+        DataError: the data does not fit the run, for example a label that the run does not know.
+    """
+    from unrolled.api import training
+
+    return training.evaluate(run, data=data, lengths=lengths, strict=strict, allow=allow)
 
 
 def load(run: str | os.PathLike[str], *, allow: Sequence[str] = ()) -> "Predictor":

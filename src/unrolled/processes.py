@@ -63,7 +63,8 @@ def with_helpers(arguments: Sequence[str], trainer: DictConfig) -> Iterator[None
 
     Raises:
         ConfigError: the run needs several machines, and was started on one. SLURM has several tasks
-            for it, and it was started without srun.
+            for it, and it was started without srun. trainer.devices=auto found several GPUs, and
+            recipe=small needs one.
     """
     if not was_launched() and (num_tasks := _number("SLURM_NTASKS", 1)) > 1:
         raise ConfigError(
@@ -78,6 +79,11 @@ def with_helpers(arguments: Sequence[str], trainer: DictConfig) -> Iterator[None
         raise ConfigError(
             f"trainer.num_nodes={trainer.num_nodes}: start the command with torchrun or srun on "
             "each machine"
+        )
+    if trainer.max_steps is None:
+        raise ConfigError(
+            f"trainer.devices={trainer.devices}: this machine has {num} GPUs, and recipe=small "
+            "computes its steps for one; use trainer.devices=1 or recipe=own"
         )
     command = [sys.executable, "-m", "unrolled", *arguments, *allow_words()]
     shared = {

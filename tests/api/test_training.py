@@ -4,12 +4,15 @@ import logging
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 import unrolled
+from unrolled.cli import run as command_line
 from unrolled.errors import CheckpointError, ConfigError, DataError
 
 rng = np.random.default_rng(0)
@@ -48,6 +51,66 @@ def test_a_run_on_arrays_stores_no_array_and_resumes_with_the_same_ones(folder: 
     whole = unrolled.train([*SHORT, "trainer.max_epochs=2"], data=(X, Y), test=TEST)
     assert whole.test_loss == longer.test_loss
     assert unrolled.load(whole).predict(X).labels == unrolled.load(longer).predict(X).labels
+
+
+def test_new_arrays_are_scored_as_the_test_set_was(folder: Path, capsys: Any) -> None:
+    run = unrolled.train(SHORT, data=(X, Y), test=TEST)
+
+    scores = unrolled.evaluate(run, data=TEST)
+
+    assert scores.num == len(TEST[1])
+    assert scores.accuracy == pytest.approx(run.test_accuracy)
+    assert scores.loss == pytest.approx(run.test_loss)
+    assert scores.f1 == pytest.approx(run.test_f1)
+    assert scores.confusion.tolist() == run.result.confusion
+    assert unrolled.evaluate(run, data=list(zip(*TEST, strict=True))).loss == scores.loss
+    padded = np.pad(TEST[0], ((0, 0), (0, 3), (0, 0)))
+    assert unrolled.evaluate("latest", data=(padded, Y[:6]), lengths=[6] * 6).loss == scores.loss
+    with pytest.raises(DataError, match="the class 'c' does not occur"):
+        unrolled.evaluate(run, data=(X[:1], ["c"]))
+    with pytest.raises(DataError, match="data has the features '0', but"):
+        unrolled.evaluate(run, data=(X[:, :, 0], Y))
+    with pytest.raises(DataError, match="strict=true refuses them"):
+        unrolled.evaluate(run, data=(X * 1e6, Y), strict=True)
+
+    assert command_line(["evaluate", f"run={run}"]) == 2
+    assert f'unrolled.evaluate("{run}", data=(x, y)) in Python' in capsys.readouterr().err
+
+
+def test_a_run_on_a_table_is_scored_on_a_table_and_on_arrays(folder: Path) -> None:
+    """The scores are those of the command on the same file."""
+    table = pd.DataFrame(
+        [
+            (f"s{row:02d}", step, *X[row, step], Y[row], row // 6)
+            for row in range(24)
+            for step in range(6)
+        ],
+        columns=["id", "t", "v", "w", "kind", "patient"],
+    )
+    named = ["data.id=id", "data.time=t", "data.label=kind", "data.group=patient"]
+    run = unrolled.train([*SHORT, *named, "data.test_size=0"], data=table)
+    new = table.drop(columns="patient").head(60)
+
+    scores = unrolled.evaluate(run, data=new)
+
+    assert scores.num == 10
+    assert unrolled.evaluate(run, data=(X[:10], Y[:10])).loss == pytest.approx(scores.loss)
+    new.to_csv("new.csv", index=False)
+    blocks = unrolled.load(run).classify_labelled(Path("new.csv"))
+    assert [block.classes.tolist() for block in blocks] == [[0, 1] * 5]
+    assert f"accuracy={scores.accuracy:.4g}" in repr(scores)
+
+
+@pytest.mark.parametrize("devices", ["2", "auto", "[0,1]"])
+def test_arrays_are_not_trained_on_several_devices(devices: str, folder: Path) -> None:
+    words = ["recipe=own", f"trainer.devices={devices}"]
+    message = "arrays are in the memory of one process; use trainer.devices=1"
+
+    with pytest.raises(ConfigError, match=message):
+        unrolled.train([*SHORT, *words], data=(X, Y))
+    with pytest.raises(ConfigError, match=message):
+        unrolled.RecurrentClassifier(overrides=words).fit(X, Y)
+    assert list(folder.iterdir()) == []
 
 
 def test_a_run_leaves_the_process_as_it_was(folder: Path) -> None:

@@ -1,10 +1,10 @@
-"""Trains and resumes runs on files or arrays, as the command line does."""
+"""Trains, resumes and evaluates runs on files or arrays, as the command line does."""
 
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unrolled.api.finished_run import FinishedRun
 from unrolled.api.restored import restored
@@ -12,6 +12,9 @@ from unrolled.config.classes import allowing
 from unrolled.data.arrays.held import Given, given, holding
 from unrolled.errors import ConfigError
 from unrolled.runs.run_folder import RunFolder, find_run
+
+if TYPE_CHECKING:
+    from unrolled.reports.evaluation import Evaluation
 
 
 def train(
@@ -62,6 +65,22 @@ def resume(
     with _passing(splits, allow):
         command.run([f"run={path}", *overrides])
     return _finished(path)
+
+
+def evaluate(
+    run: str | os.PathLike[str],
+    *,
+    data: Any,
+    lengths: Any = None,
+    strict: bool = False,
+    allow: Sequence[str] = (),
+) -> "Evaluation":
+    """Score a run on new arrays; see `unrolled.evaluate`."""
+    from unrolled.commands.evaluate import evaluate_here
+
+    new = given(data, name="data", lengths=lengths)
+    with allowing(allow):
+        return evaluate_here(find_run(os.fspath(run), root=Path("outputs")), new, strict=strict)
 
 
 def _splits(data: Any, *, lengths: Any, groups: Any, val: Any, test: Any) -> dict[str, Given]:

@@ -13,7 +13,7 @@ run=latest is the newest run with a checkpoint under outputs, or under root=DIR.
       Values far outside the training range are reported, and strict=true refuses them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ from unrolled.commands.arguments import quote_names, take_all
 from unrolled.commands.new_file import NAMES, NewFile, check_new_file
 from unrolled.config.checks import check_config
 from unrolled.config.composition import override
+from unrolled.config.values import holds_arrays
+from unrolled.data.arrays.held import Given
 from unrolled.data.files.paths import make_absolute, require_data_paths
 from unrolled.errors import ConfigError
 from unrolled.output import echo
@@ -79,29 +81,44 @@ def _evaluate(predictor: "Predictor", file: NewFile, *, whole: bool) -> "Evaluat
     """Return the scores of a file, and write its mistakes if there is an output."""
     from unrolled.prediction.growing_table import growing_table
 
+    blocks = predictor.classify_labelled(file.input, whole=whole, strict=file.strict)
     if file.output is None:
-        return _add_up(predictor, file, whole=whole, add=lambda _: None)
+        return _add_up(predictor, blocks, add=lambda _: None)
     evaluations = []
 
     def write(path: Path) -> None:
         with growing_table(path, parquet=file.is_parquet) as add:
-            evaluations.append(_add_up(predictor, file, whole=whole, add=add))
+            evaluations.append(_add_up(predictor, blocks, add=add))
 
     write_atomically(file.output, write, durable=False)
     return evaluations[0]
 
 
+def evaluate_here(folder: RunFolder, given: Given, *, strict: bool) -> "Evaluation":
+    """Return the scores of labelled arrays, as the command evaluates a file.
+
+    Raises:
+        DataError: the arrays do not fit the run.
+    """
+    from unrolled.prediction.predictor import Predictor
+
+    folder.require_best_checkpoint()
+    predictor = Predictor(folder)
+    blocks = predictor.classify_given(given, strict=strict)
+    return _add_up(predictor, blocks, add=lambda _: None)
+
+
 def _add_up(
-    predictor: "Predictor", file: NewFile, *, whole: bool, add: "Callable[[Columns], None]"
+    predictor: "Predictor", blocks: "Iterable[Block]", *, add: "Callable[[Columns], None]"
 ) -> "Evaluation":
-    """Return the scores of a file.
+    """Return the scores of labelled sequences.
 
     add: takes the rows of sequences or windows that are classified wrongly.
     """
     from unrolled.reports.evaluation import Evaluation
 
     evaluation = Evaluation(predictor.class_names)
-    for block in predictor.classify_labelled(file.input, whole=whole, strict=file.strict):
+    for block in blocks:
         evaluation.add(block.logits, block.classes)
         wrong = block.take(block.classes != block.logits.argmax(dim=1))
         if wrong.ids:
@@ -124,6 +141,12 @@ def _repeat_test(folder: RunFolder, overrides: list[str]) -> None:
     make_absolute(before.data, started_in=folder.started_in)
     config = override(before, quote_names(overrides), groups=("data", "trainer"))
     check_config(config)
+    if holds_arrays(config):
+        raise ConfigError(
+            f"run={folder.path}: the run was trained on arrays, which are not stored; type "
+            f'unrolled.evaluate("{folder.path}", data=(x, y)) in Python, or save labelled '
+            "sequences to a file and type input=FILE"
+        )
     require_data_paths(config.data)
     refuse_new_split(before.data, config.data)
     from unrolled.building.source import prepare_source

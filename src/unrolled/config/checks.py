@@ -14,7 +14,7 @@ from unrolled.config.conf_folder import CONF
 from unrolled.config.keys import similar_key
 from unrolled.config.rule import is_too_large
 from unrolled.config.rules import RULES
-from unrolled.config.values import class_name, is_fitted, leaves
+from unrolled.config.values import class_name, holds_arrays, is_fitted, leaves
 from unrolled.errors import ConfigError, did_you_mean
 
 CHANNELS = ("per_sequence", "differences", "level_and_scale")  # keys of config.data
@@ -72,6 +72,7 @@ def check_config(config: DictConfig) -> None:
         if not key.startswith(own) or key.startswith(OF_EVERY_MODEL):
             check_value(key, value)
     _check_trainer(config.trainer)
+    _check_devices(config)
     _check_length(config.trainer)
     _check_curriculum(config.data)
     _check_accelerator(config.trainer.accelerator)
@@ -141,10 +142,19 @@ def _check_trainer(trainer: DictConfig) -> None:
     for key in OWN_ARGUMENTS:
         if key in trainer:
             raise ConfigError(f"trainer.{key}={trainer[key]}: {OWN_ARGUMENTS[key]}")
-    devices = trainer.devices
+
+
+def _check_devices(config: DictConfig) -> None:
+    """Refuse several devices where one process trains, and more than a CPU has cores."""
+    trainer, devices = config.trainer, config.trainer.devices
     num_devices = len(devices) if OmegaConf.is_list(devices) else devices
-    is_one_process = num_devices in ("auto", 1, "1") and trainer.num_nodes == 1
-    if trainer.max_steps is None and not is_one_process:
+    is_on_one_node = trainer.num_nodes == 1
+    if holds_arrays(config) and not (num_devices in (1, "1") and is_on_one_node):
+        raise ConfigError(
+            f"trainer.devices={devices} trainer.num_nodes={trainer.num_nodes}: arrays are in the "
+            "memory of one process; use trainer.devices=1 trainer.num_nodes=1, or data=files"
+        )
+    if trainer.max_steps is None and not (num_devices in ("auto", 1, "1") and is_on_one_node):
         raise ConfigError(
             f"trainer.devices={devices}: recipe=small computes its steps for one device; "
             "use recipe=own or trainer.devices=1"

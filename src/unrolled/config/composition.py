@@ -20,7 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from unrolled.config import caches, plugins, working_folder
+from unrolled.config import caches, option_folders, plugins, working_folder
 from unrolled.config.checks import OWN_ARGUMENTS
 from unrolled.config.conf_folder import CONF
 from unrolled.config.hydra_settings import check_hydra
@@ -95,6 +95,7 @@ def hydra_in_conf() -> Iterator[Hydra]:
     working_folder.register()
     plugins.register()
     caches.register()
+    option_folders.register()
     version.setbase("1.3")
     search_path = create_config_search_path(f"cached://{CONF}")
     if (folder := options_folder()) is not None:

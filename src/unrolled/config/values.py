@@ -36,6 +36,8 @@ MAX_NAME_LENGTH = 120  # characters of a job's folder name; file systems allow 2
 
 BASELINES = "unrolled.baselines."  # package of the models that are fitted without a training loop
 
+ARRAYS = "unrolled.data.arrays.source.Arrays"
+
 REFERENCE = "\ue000"  # stands for the $ of ${oc.env:NAME}; a private sign that no file has
 
 LENGTH = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")  # the length of a run
@@ -192,6 +194,12 @@ def data_name(config: Mapping[str, Any]) -> str:
     if data.get("name") is not None:
         return str(data["name"])
     return class_name(data["source"]) if data.get("path") is None else Path(data["path"]).stem
+
+
+def holds_arrays(config: Mapping[Any, Any]) -> bool:
+    """Return whether the data is in the memory of the process, and not stored; see data=arrays."""
+    source = config["data"].get("source") or {}
+    return source.get("_target_") == ARRAYS
 
 
 def model_name(config: Mapping[str, Any]) -> str:

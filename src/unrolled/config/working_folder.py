@@ -10,18 +10,16 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 
 from unrolled.config.conf_folder import CONF
+from unrolled.config.plain_yaml import LARGEST, read_options
 from unrolled.errors import ConfigError
 
 GROUPS = ("data", "model", "stem", "head", "optimizer", "scheduler")
-UNREADABLE = (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError, RecursionError)
 
 
 class WorkingFolder(ConfigSource):
@@ -44,11 +42,7 @@ class WorkingFolder(ConfigSource):
         path = _path(config_path)
         if path is None:
             raise ConfigLoadError(f"Config not found : {config_path}")
-        try:
-            text = path.read_text(encoding="utf-8")
-            config = OmegaConf.create(text)
-        except UNREADABLE as error:
-            raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+        text, config = read_options(path)
         header = ConfigSource._get_header_dict(text[:512])
         _require_own_group(path, config, header, group=config_path.partition("/")[0])
         return ConfigResult(
@@ -101,11 +95,15 @@ def refuse_hidden_files(choices: Mapping[str, str | None]) -> None:
 
 
 def _looks_like(path: Path, group: str) -> bool:
-    text = path.read_text("utf-8", errors="replace")
-    return (
-        re.search(r"- files|^source:" if group == "data" else "^_target_:", text, re.MULTILINE)
-        is not None
-    )
+    """Return whether a file seems to be an option of a group; one that cannot be read is not."""
+    try:
+        if not path.is_file() or path.stat().st_size > LARGEST:
+            return False
+        text = path.read_text("utf-8", errors="replace")
+    except OSError:
+        return False
+    pattern = r"- files|^source:" if group == "data" else "^_target_:"
+    return re.search(pattern, text, re.MULTILINE) is not None
 
 
 def _require_own_group(

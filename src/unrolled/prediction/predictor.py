@@ -1,13 +1,14 @@
 """Predictions of a trained run for arrays, DataFrames and files."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from unrolled.data.arrays.held import Given
 from unrolled.data.files.piece import OutOfOrderError, Piece
 from unrolled.errors import DataError
 from unrolled.prediction.long_sequences import Incoming, in_blocks
@@ -72,11 +73,8 @@ class Predictor:
             from unrolled.data.files.frames import read_frames
 
             sequences = read_frames(sequences, self._schema())
-        elif self.run.words:
-            raise DataError(
-                f"the run reads the words of {', '.join(map(repr, self.run.words))}, which an "
-                f"array does not have; pass DataFrames with the columns of the training file"
-            )
+        else:
+            self._refuse_words()
         parts = [np.asarray(part, dtype=np.float64) for part in sequences]
         if self.run.num_features == 1:
             parts = [part[:, None] if part.ndim == 1 else part for part in parts]
@@ -186,7 +184,34 @@ class Predictor:
             OutOfOrderError: as `predict_by_pieces`.
         """
         pieces = self._pieces(path, labelled=True, whole=whole)
-        watched = self._watched(pieces, source=str(path), strict=strict)
+        return self._labelled(pieces, source=str(path), strict=strict)
+
+    def classify_given(self, given: Given, *, strict: bool = False) -> Iterator[Block]:
+        """Yield blocks with the true classes of labelled arrays or a DataFrame.
+
+        As in `predict`, features of arrays are found by position, columns of a DataFrame by name.
+
+        strict: see `predict_by_pieces`.
+
+        Raises:
+            DataError: as `predict`. A label is missing, or not a class of the run.
+        """
+        from unrolled.data.arrays.source import read_given
+        from unrolled.data.files.streaming import whole_pieces
+
+        if hasattr(given.x, "columns") and given.y is None:
+            schema = replace(self._schema(), group=None, split_column=None)
+        else:
+            self._refuse_words()
+            schema = replace(self._schema_of_arrays(), missing=self.run.fitted.filling.mode)
+        recordings = read_given(
+            given, schema, name="data", labels_may_change=self.run.labels_may_change
+        )[1]
+        pieces = whole_pieces(recordings, schema, path=Path("data"))
+        return self._labelled(pieces, source="data", strict=strict)
+
+    def _labelled(self, pieces: Iterator[Piece], *, source: str, strict: bool) -> Iterator[Block]:
+        watched = self._watched(pieces, source=source, strict=strict)
         return self.run.blocks(watched, by_window=self.run.labels_may_change)
 
     def stream(self, num_streams: int | None = None) -> Stream:
@@ -223,10 +248,22 @@ class Predictor:
                 f"{path}: this run was not trained on a file of named columns; it reads NPZ "
                 f"files with an array x, (n, t, {self.run.num_features})"
             )
+        return self._schema_of_arrays()
+
+    def _schema_of_arrays(self) -> "Schema":
+        from unrolled.data.files.schema import Schema
+
         return Schema(
             class_names=tuple(self.class_names),
             feature_names=tuple(str(feature) for feature in range(self.run.num_features)),
         )
+
+    def _refuse_words(self) -> None:
+        if self.run.words:
+            raise DataError(
+                f"the run reads the words of {', '.join(map(repr, self.run.words))}, which an "
+                f"array does not have; pass DataFrames with the columns of the training file"
+            )
 
     def _watched(self, pieces: Iterator[Piece], *, source: str, strict: bool) -> Iterator[Piece]:
         """Yield the pieces and check their words and the range of their numbers.

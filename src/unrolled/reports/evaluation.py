@@ -16,12 +16,19 @@ class Evaluation:
     """Counts and loss of sequences that arrive some at a time.
 
     class_names: of the run, (c,). A class may be missing in the file.
+    confusion: number of sequences of each true class (row) and predicted class (column), (c, c).
     """
 
     def __init__(self, class_names: Sequence[str]) -> None:
         self.class_names = list(class_names)
         self.confusion = torch.zeros(len(class_names), len(class_names), dtype=torch.long)
         self._total_loss = 0.0
+
+    def __repr__(self) -> str:
+        return (
+            f"Evaluation(num={self.num}, accuracy={self.accuracy:.4g}, loss={self.loss:.4g}, "
+            f"f1={self.f1:.4g})"
+        )
 
     def add(self, logits: Float[Tensor, "n c"], classes: Int[Tensor, " n"]) -> None:
         """Count sequences of these true classes."""

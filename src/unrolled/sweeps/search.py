@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from omegaconf import OmegaConf
 
+from unrolled.config.plain_yaml import read_options
 from unrolled.errors import ConfigError
 from unrolled.runs.durable import write_text
 
@@ -89,7 +90,7 @@ def best_overrides(path: Path) -> list[str]:
     """
     if not path.is_file():
         raise ConfigError(f"from={path}: no such file; a search leaves it when it has ended")
-    best = OmegaConf.to_container(OmegaConf.load(path))
+    best = OmegaConf.to_container(read_options(path)[1])
     if not isinstance(best, dict) or "overrides" not in best:
         raise ConfigError(f"from={path}: need a best.yaml that a search has left")
     return [str(override) for override in best["overrides"]]

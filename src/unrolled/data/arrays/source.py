@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from unrolled.data.arrays.held import Given, held
 from unrolled.data.arrays.sequences import recordings_of
@@ -11,6 +10,7 @@ from unrolled.data.files.given_splits import divide
 from unrolled.data.files.reader import fitted, read_table
 from unrolled.data.files.recorded import RecordedSource, checked_schema
 from unrolled.data.files.recordings import Recordings
+from unrolled.data.files.schema import Schema
 from unrolled.errors import ConfigError, DataError
 
 ARGUMENTS = {"train": "data", "val": "val", "test": "test"}  # of unrolled.train, by split
@@ -74,7 +74,11 @@ class Arrays(RecordedSource):
             DataError: a set cannot be read. The message names sequence and step, or the column.
         """
         sets = dict(held())
-        train = self._recordings(sets.pop("train"), name="data")
+        schema, train = read_given(
+            sets.pop("train"), self.schema, name="data", labels_may_change=self.labels_may_change
+        )
+        if not self.schema.is_fitted:
+            self.schema = schema
         splits = {"train": train} if train.splits is None else divide(train, path="data")
         for name, given in sets.items():
             if name in splits:
@@ -82,34 +86,49 @@ class Arrays(RecordedSource):
                     f"{name}=: the column data.split_column already assigns sequences to {name}; "
                     "leave out one of the two"
                 )
-            splits[name] = self._recordings(given, name=ARGUMENTS[name])
+            schema = replace(self.schema, split_column=None)
+            splits[name] = read_given(
+                given,
+                schema,
+                name=ARGUMENTS[name],
+                labels_may_change=self.labels_may_change,
+            )[1]
         return splits
 
-    def _recordings(self, given: Given, *, name: str) -> Recordings:
-        """Return the recordings of a set. The first one fits the schema."""
-        path = Path(name)
-        schema = self.schema if name == "data" else replace(self.schema, split_column=None)
-        if hasattr(given.x, "columns") and given.y is None:
-            schema, recordings = self._table(given.x, name, schema)
-        else:
-            if columns := schema.special_columns or schema.categorical:
-                raise DataError(
-                    f"{name}: {columns[0]!r} is a column of a DataFrame, and the data is an array; "
-                    "pass the DataFrame alone, for example data=frame"
-                )
-            recordings = recordings_of(given, name=name)
-            if schema.missing == "refuse":
-                recordings.refuse_missing(path, first_step=0)
-        if not self.schema.is_fitted:
-            self.schema = fitted(schema, recordings, path=path)
-        self.schema.require_features(recordings.feature_names, path)
-        self.schema.require_classes(recordings.every_label(), path)
-        return recordings
 
-    def _table(self, frame: Any, name: str, schema: Any) -> tuple[Any, Recordings]:
+def read_given(
+    given: Given, schema: Schema, *, name: str, labels_may_change: bool
+) -> tuple[Schema, Recordings]:
+    """Return the recordings of a set, and the schema, fitted to them if it was not fitted before.
+
+    name: of the argument, for messages.
+    labels_may_change: whether a sequence of a DataFrame may have several labels.
+
+    Raises:
+        DataError: the set cannot be read, or has other features or classes than the schema. The
+            message names sequence and step, or the column.
+    """
+    path = Path(name)
+    if hasattr(given.x, "columns") and given.y is None:
         from unrolled.data.files.frames import table_of  # late: pandas takes long to import
         from unrolled.data.files.joined_time import join_time
 
-        table = table_of(frame, name)
+        table = table_of(given.x, name)
         join_time(table, schema.time)
-        return read_table(table, schema, labelled=True, labels_may_change=self.labels_may_change)
+        schema, recordings = read_table(
+            table, schema, labelled=True, labels_may_change=labels_may_change
+        )
+    else:
+        if columns := schema.special_columns or schema.categorical:
+            raise DataError(
+                f"{name}: {columns[0]!r} is a column of a DataFrame, and the data is an array; "
+                "pass the DataFrame alone, for example data=frame"
+            )
+        recordings = recordings_of(given, name=name)
+        if schema.missing == "refuse":
+            recordings.refuse_missing(path, first_step=0)
+    if not schema.is_fitted:
+        schema = fitted(schema, recordings, path=path)
+    schema.require_features(recordings.feature_names, path)
+    schema.require_classes(recordings.every_label(), path)
+    return schema, recordings
