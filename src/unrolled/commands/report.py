@@ -20,8 +20,8 @@ USAGE = (
 def run(arguments: list[str]) -> None:
     """Print the table, and write report.html: a page for the sweep, or for a single run.
 
-    They are written to out=DIR, or to the folder itself if all its runs are shown. A sweep also gets
-    the table in further formats.
+    They are written to out=DIR, or to the folder itself if all its runs are shown. A sweep also
+    gets the table in further formats.
 
     Raises:
         ConfigError: no folder, or a metric or key that no run has.
