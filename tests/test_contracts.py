@@ -250,7 +250,13 @@ def keys_of(node: DictConfig) -> set[str]:
 
 
 def parameters_of(node: DictConfig) -> dict[str, inspect.Parameter]:
-    return dict(inspect.signature(get_object(node._target_)).parameters)
+    """Return the parameters of a class, with those that it passes on to its base class."""
+    made = get_object(node._target_)
+    found = dict(inspect.signature(made).parameters)
+    if any(one.kind is one.VAR_KEYWORD for one in found.values()):
+        found = {name: one for name, one in found.items() if one.kind is not one.VAR_KEYWORD}
+        found = {**inspect.signature(made.__base__).parameters, **found}
+    return found
 
 
 def test_a_model_config_has_the_keys_of_its_constructor(each_model: str) -> None:

@@ -103,7 +103,10 @@ def built(group: str, node: dict[str, Any]) -> None:
         sizes = {"input_size": 4, "backward_size": 0, "summary_size": 0, "num_classes": 3}
         make_plain(arguments, "head", kind="head", **sizes)
     elif group == "data":
-        node = {**node, "path": "x.csv"} if "path" in node and node["path"] is None else node
+        if "name" in node:
+            node = {**node, "name": node["name"] or "GunPoint"}
+        elif "path" in node:
+            node = {**node, "path": node["path"] or "x.csv"}
         build_data(OmegaConf.create({"data": node, "seed": 1}))
     elif group == "optimizer":
         make_plain(node, "optimizer", kind="optimizer")([torch.zeros(1, requires_grad=True)])

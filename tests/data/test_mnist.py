@@ -18,11 +18,11 @@ import pytest
 import torch
 
 from unrolled.cli import run
-from unrolled.data import download as downloading
-from unrolled.data.download import reachable
+from unrolled.data.sources import download as downloading
 from unrolled.data.sources import idx_images
 from unrolled.data.sources.fashion_mnist import FashionMNIST
 from unrolled.data.sources.idx_images import PARTS, TEST_PARTS, IdxImages
+from unrolled.data.sources.mirrors import reachable
 from unrolled.data.sources.mnist import MNIST
 from unrolled.errors import ConfigError, DataError, StorageError
 

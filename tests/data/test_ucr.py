@@ -13,7 +13,7 @@ import pytest
 from conftest import compose
 from unrolled.building.source import build_source
 from unrolled.config.values import data_name
-from unrolled.data.files import ucr
+from unrolled.data.sources import ucr
 from unrolled.errors import ConfigError, DataError
 
 TS = "@problemName Waves\n@univariate true\n@equalLength true\n@seriesLength 4\n"

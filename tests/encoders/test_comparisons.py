@@ -16,6 +16,7 @@ from unrolled.encoders.mingru import MinGRU
 from unrolled.encoders.mlp import MLP
 from unrolled.encoders.tcn import TCN
 from unrolled.encoders.transformer import Transformer
+from unrolled.errors import DataError
 
 B, T, D, H = 3, 9, 4, 8
 LENGTHS = torch.tensor([T, 4, 1])
@@ -131,10 +132,10 @@ def test_the_mlp_refuses_a_sequence_longer_than_its_weights() -> None:
     encoder = MLP(
         Sizes(input_size=D, num_steps=T - 1), hidden_size=H, num_layers=1, dropout=0.0
     ).double()
-    with pytest.raises(ValueError, match=r"weights for 8 steps, got 9 steps"):
+    with pytest.raises(DataError, match=r"weights for 8 steps.*got 9 steps.*data\.max_length=8"):
         encoder(some_input(), LENGTHS)
     _, state = encoder.read(some_input()[:, :5], None, None)
-    with pytest.raises(ValueError, match=r"weights for 8 steps, got 10 steps"):
+    with pytest.raises(DataError, match=r"weights for 8 steps.*got 10 steps"):
         encoder.read(some_input()[:, :5], None, state)
 
 

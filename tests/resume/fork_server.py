@@ -82,7 +82,8 @@ class Instrument(Callback):
         self._inject("batch_end", trainer, batch_idx)
 
     def on_validation_epoch_end(self, trainer, pl_module):
-        self._inject("validation", trainer, trainer.fit_loop.batch_idx)
+        if trainer.state.fn == "fit":  # not when an ensemble is scored
+            self._inject("validation", trainer, trainer.fit_loop.batch_idx)
 
     def on_train_epoch_end(self, trainer, pl_module):
         self._inject("epoch_end", trainer, trainer.fit_loop.batch_idx)

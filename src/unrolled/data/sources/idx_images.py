@@ -13,8 +13,9 @@ import requests
 import torch
 
 from unrolled.contracts import Sequences, Source, SourceData
-from unrolled.data.download import SECONDS_TO_CONNECT, download, reachable
+from unrolled.data.sources.download import download
 from unrolled.data.sources.idx import read_idx
+from unrolled.data.sources.mirrors import SECONDS_TO_CONNECT, reachable
 from unrolled.errors import ConfigError, DataError, StorageError
 
 log = logging.getLogger(__name__)

@@ -13,10 +13,11 @@ from typing import IO, Any
 
 import pooch
 
-from unrolled.data.download import SECONDS_TO_CONNECT, download, reachable
 from unrolled.data.files.archive_folder import training_and_test_file
 from unrolled.data.files.source import Files
-from unrolled.data.files.ucr_names import UCR, UEA
+from unrolled.data.sources.download import download
+from unrolled.data.sources.mirrors import SECONDS_TO_CONNECT, reachable
+from unrolled.data.sources.ucr_names import UCR, UEA
 from unrolled.errors import ConfigError, DataError, StorageError, did_you_mean
 
 log = logging.getLogger(__name__)

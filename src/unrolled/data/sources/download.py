@@ -1,22 +1,18 @@
 """Downloads a file, within limits on its size and on the time without progress."""
 
-import socket
 import sys
 from pathlib import Path
-from threading import Thread
 from time import monotonic
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import requests
 from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 
+from unrolled.data.sources.mirrors import SECONDS_TO_CONNECT
 from unrolled.errors import DataError
 
 PIECE = 64 * 2**10  # bytes
 SLOWEST = 2**10  # bytes per second, averaged over SECONDS_BETWEEN_CHECKS
-SECONDS_TO_CONNECT = 1.5
 SECONDS_BETWEEN_CHECKS = 30.0  # also without a single byte
 
 
@@ -56,31 +52,3 @@ def _next_piece(response: requests.Response) -> bytes:
     except HTTPError as error:
         raise requests.ConnectionError(str(error)) from error
     return piece
-
-
-def reachable(addresses: tuple[str, ...]) -> list[str]:
-    """Return the addresses whose servers accept a connection soon.
-
-    So a dead network is found early, also if the name of a server cannot be resolved.
-    """
-    proxies = getproxies()
-    reached = {url for url in addresses if {urlsplit(url).scheme, "all"} & proxies.keys()}
-
-    def connect(url: str) -> None:
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        try:
-            socket.create_connection((parts.hostname, port), SECONDS_TO_CONNECT).close()
-        except OSError:
-            return
-        reached.add(url)
-
-    # daemons, because resolving a name knows no time limit
-    direct = [url for url in addresses if url not in reached]
-    threads = [Thread(target=connect, args=(url,), daemon=True) for url in direct]
-    for thread in threads:
-        thread.start()
-    deadline = monotonic() + SECONDS_TO_CONNECT
-    for thread in threads:
-        thread.join(max(deadline - monotonic(), 0))
-    return [url for url in addresses if url in reached]
