@@ -231,7 +231,7 @@ def score_heading(metric: str) -> str:
 
 def score_text(value: float, metric: str) -> str:
     """Return a score as tables show it, a proportion in %."""
-    return f"{100 * value:.2f}" if is_proportion(metric) else f"{value:.4f}"
+    return f"{100 * value:z.2f}" if is_proportion(metric) else f"{value:z.4f}"
 
 
 def _note(comparison: Comparison) -> str:
