@@ -209,7 +209,7 @@ RUNS = {
         "data.truncate=head",
     ),
     "the_first_steps": ("recipe=own", "data.missing=forward", "data.max_length=9"),
-    "windows": WINDOWS,
+    "calibrated_windows": (*WINDOWS, "calibration=temperature", "data.val_size=8"),
     "a_bidirectional_model": ("recipe=own", "data.missing=mean", "model.bidirectional=true"),
 }
 
