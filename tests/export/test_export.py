@@ -223,10 +223,15 @@ def test_a_run_is_exported_with_its_preparation(settings: tuple[str, ...], expor
     assert (folder / "step.onnx").exists() == ("step.onnx was not written" not in printed)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("model", "head"), [*zip(encoders(), cycle(options("head")), strict=False)]
-)
+# Every kind of state and every head; the other models are rare tests.
+OFTEN = {"cnn", "lru", "lstm", "mlp", "slstm", "tcn", "transformer"}
+COMBINATIONS = [
+    pytest.param(model, head, marks=pytest.mark.slow if model in OFTEN else pytest.mark.rare)
+    for model, head in zip(encoders(), cycle(options("head")), strict=False)
+]
+
+
+@pytest.mark.parametrize(("model", "head"), COMBINATIONS)
 def test_every_encoder_and_head_is_exported(model: str, head: str, export: Export) -> None:
     size = ("model.hidden_size=8",) if "hidden_size" in with_option("model", model).model else ()
     choices = (f"model={model}", f"head={head}", "data.max_length=20", *size)

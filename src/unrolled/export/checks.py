@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Sequence
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -79,12 +80,19 @@ def _difference(found: Any, expected: Any, name: str) -> float:
 
 def _script(folder: Path) -> ModuleType:
     require_packages("onnxruntime")
-    spec = importlib.util.spec_from_file_location("exported_predict", folder / "predict.py")
+    loader = _WithoutCompiledFile("exported_predict", str(folder / "predict.py"))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
     assert spec is not None
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    loader.exec_module(module)
     return module
+
+
+class _WithoutCompiledFile(SourceFileLoader):
+    """Imports a script, and writes no __pycache__ next to it."""
+
+    def set_data(self, *_: Any, **__: Any) -> None:
+        """Write nothing."""
 
 
 def check_weights(found: dict[str, Any], expected: Sequence[tuple[str, Any]]) -> str:
