@@ -1,7 +1,7 @@
 """Brings run folders of earlier versions to the current format when they are read.
 
 The files themselves are never changed. A change of format after 0.1.0 adds one function here and,
-in tests/runs/golden/, a run folder that the version before it wrote.
+in tests/golden/, a run folder that the version before it wrote.
 """
 
 from collections.abc import Callable

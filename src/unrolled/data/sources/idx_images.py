@@ -1,7 +1,6 @@
 """Images that are published as four idx files: found on this machine, or downloaded."""
 
 import logging
-import os
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +14,7 @@ import torch
 from unrolled.contracts import Sequences, Source, SourceData
 from unrolled.data.sources.download import download
 from unrolled.data.sources.idx import read_idx
-from unrolled.data.sources.mirrors import SECONDS_TO_CONNECT, reachable
+from unrolled.data.sources.mirrors import SECONDS_TO_CONNECT, reachable, roots
 from unrolled.errors import ConfigError, DataError, StorageError
 
 log = logging.getLogger(__name__)
@@ -48,9 +47,7 @@ class IdxImages(Source):
 
     def places(self) -> list[Path]:
         """Return the folders that are looked in, in this order."""
-        named = (self.dir, os.environ.get("UNROLLED_DATA_DIR"), "data", pooch.os_cache("unrolled"))
-        roots = [Path(root).expanduser() for root in named if root]
-        return ([self.dir] if self.dir else []) + [root / self.name for root in roots]
+        return ([self.dir] if self.dir else []) + [root / self.name for root in roots(self.dir)]
 
     def prepare(self) -> None:
         """Download what is nowhere on this machine.

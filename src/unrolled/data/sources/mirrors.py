@@ -1,12 +1,25 @@
-"""Finds the addresses that can be reached."""
+"""Where data sets are found: folders of this machine, and addresses that can be reached."""
 
+import os
 import socket
+from pathlib import Path
 from threading import Thread
 from time import monotonic
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+import pooch
+
 SECONDS_TO_CONNECT = 1.5
+
+
+def roots(folder: str | Path | None) -> list[Path]:
+    """Return the folders that may hold data sets, in this order: the per-user cache comes last.
+
+    folder: data.dir, or None.
+    """
+    named = (folder, os.environ.get("UNROLLED_DATA_DIR"), "data", pooch.os_cache("unrolled"))
+    return [Path(root).expanduser() for root in named if root]
 
 
 def reachable(addresses: tuple[str, ...]) -> list[str]:

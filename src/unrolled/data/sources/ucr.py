@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 import re
 import tempfile
 import zipfile
@@ -11,12 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-import pooch
-
 from unrolled.data.files.archive_folder import training_and_test_file
 from unrolled.data.files.source import Files
 from unrolled.data.sources.download import download
-from unrolled.data.sources.mirrors import SECONDS_TO_CONNECT, reachable
+from unrolled.data.sources.mirrors import SECONDS_TO_CONNECT, reachable, roots
 from unrolled.data.sources.ucr_names import UCR, UEA
 from unrolled.errors import ConfigError, DataError, StorageError, did_you_mean
 
@@ -54,9 +51,7 @@ class Archive(Files):
         if path is not None:
             raise ConfigError(f"data.path={path}: data=ucr finds the files of data.name itself")
         self.name = name
-        named = (dir, os.environ.get("UNROLLED_DATA_DIR"), "data", pooch.os_cache("unrolled"))
-        roots = [Path(root).expanduser() for root in named if root]
-        self.places = [place for root in roots for place in (root / name, root / "ucr" / name)]
+        self.places = [place for root in roots(dir) for place in (root / name, root / "ucr" / name)]
         self.target = self.places[0] if dir else self.places[-1]
         found = next((place for place in self.places if _is_set(place)), self.target)
         super().__init__(path=str(found), **settings)
