@@ -154,12 +154,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _untouched_global_state() -> Any:
     """Give every test the same start of torch's generator, and take back what a run changes."""
     torch.manual_seed(0)
-    root = logging.getLogger()
-    before = list(root.handlers)
+    _close_logs()  # of runs that fixtures of a module or of the session made
     yield
     torch.set_num_threads(1)
+    _close_logs()
+
+
+def _close_logs() -> None:
+    """Close the log files of runs; pytest's own log file is of a derived class."""
+    root = logging.getLogger()
     for handler in root.handlers[:]:
-        if handler not in before and isinstance(handler, logging.FileHandler):  # of a run
+        if type(handler) is logging.FileHandler:
             root.removeHandler(handler)
             handler.close()
 
