@@ -17,7 +17,7 @@ DTYPES = (torch.float32, torch.float64)
 def resolve(kernel: str, cell: str, device: torch.device) -> str:
     """Return "torch" or "native" for a cell on a device. It depends on nothing else.
 
-    kernel: auto, torch or native. auto is native where docs/models.md shows that it is faster.
+    kernel: auto, torch or native. auto is native where docs/results.md shows that it is faster.
     cell: tanh, relu, lstm or gru.
 
     If the native code cannot be compiled, one line in the log gives the reason.
@@ -32,9 +32,9 @@ def resolve(kernel: str, cell: str, device: torch.device) -> str:
 def is_faster(cell: str, flags: frozenset[str]) -> bool:
     """Return whether the native code is faster than torch on a CPU with these instruction sets.
 
-    With AVX-512, torch's LSTM (oneDNN) is faster.
+    torch's LSTM (oneDNN) is faster for large batches or many units, and with AVX-512.
     """
-    return {"avx2", "fma"} <= flags and not (cell == "lstm" and "avx512f" in flags)
+    return {"avx2", "fma"} <= flags and cell != "lstm"
 
 
 def native_library(kernel: str, cell: str, x: torch.Tensor) -> Library | None:
