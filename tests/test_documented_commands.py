@@ -21,6 +21,8 @@ from unrolled.cli import run
 from unrolled.data.sources.idx_images import PARTS, TEST_PARTS
 from unrolled.data.sources.mnist import MNIST
 
+pytestmark = pytest.mark.usefixtures("undrawn_pages", "unrendered_figures")
+
 ROOT = Path(__file__).parents[1]
 RECORDS = ("results.md", "models.md")
 PAGES = {path.name: path.read_text() for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]}
