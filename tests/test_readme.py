@@ -43,6 +43,13 @@ def test_every_anchor_is_a_heading(page):
     assert not wrong
 
 
+def test_the_site_has_every_page():
+    """scripts/docs builds the site; a link or name that does not exist ends it with an error."""
+    site = (ROOT / "mkdocs.yml").read_text()
+
+    assert not [page.name for page in ROOT.glob("docs/*.md") if f": {page.name}\n" not in site]
+
+
 def test_the_readme_has_at_most_150_lines():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 

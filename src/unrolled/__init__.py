@@ -75,7 +75,7 @@ def resume(
     run: a run folder, or "latest" for the newest run under ./outputs.
     overrides: settings that can change, such as ["trainer.max_epochs=40"].
     data, lengths, groups, val, test: the arrays of a run that was trained on arrays; see `train`.
-        The run folder has their fingerprint only.
+        The run folder does not have them.
     allow: your own packages whose classes the run's config can name.
 
     Raises:
