@@ -319,11 +319,14 @@ def test_a_folder_without_a_search_or_with_a_damaged_one_has_none(tmp_path: Path
 
 
 @pytest.mark.slow
-def test_the_report_of_a_sweep_imports_neither_torch_nor_lightning(sweep: Path) -> None:
+@pytest.mark.parametrize(("baselines", "imported"), [("false", []), ("true", ["torch"])])
+def test_the_report_of_a_sweep_imports_neither_lightning_nor_without_baselines_torch(
+    baselines: str, imported: list[str], sweep: Path
+) -> None:
+    words = ["report", str(sweep), f"baselines={baselines}", f"out={sweep}/out"]
     code = (
-        "import sys; from unrolled.cli import run; "
-        f"assert run(['report', {str(sweep)!r}, 'baselines=false', 'out={sweep}/out']) == 0; "
-        "sys.exit(', '.join({'torch', 'lightning'} & sys.modules.keys()) or 0)"
+        f"import sys; from unrolled.cli import run; assert run({words!r}) == 0; "
+        f"assert sorted({{'torch', 'lightning'}} & sys.modules.keys()) == {imported}"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 

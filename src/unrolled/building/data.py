@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from typing import TYPE_CHECKING, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -14,34 +15,58 @@ from unrolled.building.preparation import build_preparation
 from unrolled.building.source import build_source, source_description
 from unrolled.contracts import SourceData
 from unrolled.data.batches import Batching
-from unrolled.data.module import SequenceDataModule
+from unrolled.data.prepared import PreparedData
+
+if TYPE_CHECKING:
+    from unrolled.data.module import SequenceDataModule
 
 log = logging.getLogger(__name__)
 
-_shared_data: dict[str, SequenceDataModule] = {}  # by its description
+Data = TypeVar("Data", bound=PreparedData)
+
+_shared_data: dict[str, "SequenceDataModule"] = {}  # by its description
 _shared_sources: dict[str, SourceData] = {}
 _baselines: dict[str, dict[str, Score]] = {}  # by fingerprint and description
 
 
-def load_data(config: DictConfig) -> SequenceDataModule:
+def load_data(config: DictConfig) -> "SequenceDataModule":
     """Return the data that the config describes, loaded and split.
 
     Raises:
         ConfigError: a setting cannot work.
         DataError: the data is not to be had, or cannot be trained on.
     """
-    if _shared_data and (shared := _shared_data.get(_description(config))) is not None:
+    if (shared := _shared(config)) is not None:
         shared = copy.copy(shared)  # no trainer has it yet; nobody writes to its tensors
         shared.seed = config.seed
         return shared
-    data = build_data(config)
+    return _set_up(build_data(config), config)
+
+
+def load_prepared(config: DictConfig) -> PreparedData:
+    """Return the data as `load_data` does, but without batches, which need Lightning.
+
+    Raises:
+        ConfigError, DataError: see `load_data`.
+    """
+    if (shared := _shared(config)) is not None:
+        return shared
+    data = PreparedData(source=build_source(config), preparation=build_preparation(config))
+    return _set_up(data, config)
+
+
+def _shared(config: DictConfig) -> "SequenceDataModule | None":
+    return _shared_data.get(_description(config)) if _shared_data else None
+
+
+def _set_up(data: Data, config: DictConfig) -> Data:
     data.loaded = _shared_sources.get(source_description(config)) if _shared_sources else None
     data.prepare_data()
     data.setup()
     return data
 
 
-def build_data(config: DictConfig) -> SequenceDataModule:
+def build_data(config: DictConfig) -> "SequenceDataModule":
     """Return the data module that the config describes; nothing is loaded yet.
 
     The keys of config.data that `Preparation` and `Batching` lack are arguments of the source.
@@ -49,6 +74,8 @@ def build_data(config: DictConfig) -> SequenceDataModule:
     Raises:
         ConfigError: a setting cannot work.
     """
+    from unrolled.data.module import SequenceDataModule  # loads Lightning
+
     return SequenceDataModule(
         source=build_source(config),
         preparation=build_preparation(config),
@@ -57,7 +84,7 @@ def build_data(config: DictConfig) -> SequenceDataModule:
     )
 
 
-def fit_baselines(config: DictConfig, data: SequenceDataModule) -> dict[str, Score]:
+def fit_baselines(config: DictConfig, data: PreparedData) -> dict[str, Score]:
     """Return the test accuracy of 1-NN and MiniRocket by name, if config.data.baselines is true.
 
     They are fitted once per process and data. There are none if the data has no test set or is too
@@ -82,7 +109,7 @@ def fit_baselines(config: DictConfig, data: SequenceDataModule) -> dict[str, Sco
     return _baselines[key]
 
 
-def share_data(config: DictConfig) -> SequenceDataModule:
+def share_data(config: DictConfig) -> "SequenceDataModule":
     """Load the data now, and return it; `load_data` gives it to every config with the same data.
 
     Baselines on the test set are fitted too, so that the jobs do not repeat it.
@@ -101,7 +128,7 @@ def share_data(config: DictConfig) -> SequenceDataModule:
     return data
 
 
-def share_source(config: DictConfig) -> SequenceDataModule:
+def share_source(config: DictConfig) -> "SequenceDataModule":
     """Load the source now; `load_data` divides it for every config with the same source.
 
     For the folds of a cross-validation, which divide the same sequences differently, and for the

@@ -42,9 +42,9 @@ def fit_baselines(config: DictConfig) -> Scores:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from unrolled.building.data import load_data
+    from unrolled.building.data import load_prepared
 
-    data = load_data(config)
+    data = load_prepared(config)
     train = data.parts.train
     majority = int(train.y.bincount().argmax())
     num_words = data.num_words
