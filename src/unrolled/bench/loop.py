@@ -5,8 +5,9 @@ of the epoch. The run also logs, shows its progress, and writes checkpoints and 
 of both alternate within one fit.
 """
 
-import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from time import process_time
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unrolled.bench.bare import bare_network
-from unrolled.bench.pairs import Row
+from unrolled.bench.pairs import Row, row
 from unrolled.bench.settings import Settings
 from unrolled.building.instantiation import make
 from unrolled.config.checks import check_config
@@ -96,7 +97,7 @@ class Alternate(Callback):
         self.bare_seconds.append(self._run_started_at - bare_started_at)
 
 
-def loop(settings: Settings) -> Iterator[Row]:
+def loop(settings: Settings, folder: Path) -> Iterator[Row]:
     """Yield a row per kernel: an epoch of training and validation.
 
     Raises:
@@ -109,19 +110,20 @@ def loop(settings: Settings) -> Iterator[Row]:
             kernels = [word.partition("=")[2]]
     for kernel in kernels:
         config = _config(overrides, kernel, pairs=settings.pairs)
-        with tempfile.TemporaryDirectory() as folder:
-            run = trainer.build(config, RunFolder(folder))
-            alternate = Alternate(BareLoop(run, config))
-            run.trainer.callbacks.insert(0, alternate)  # type: ignore[attr-defined]
-            run.trainer.fit(run.classifier, datamodule=run.data)
-        yield Row(
+        run = trainer.build(config, RunFolder(folder / kernel))
+        alternate = Alternate(BareLoop(run, config))
+        run.trainer.callbacks.insert(0, alternate)  # type: ignore[attr-defined]
+        run.trainer.fit(run.classifier, datamodule=run.data)
+        unmeasured = row(
             "loop",
             f"an epoch, {kernel}",
             f"bare loop, {alternate.bare.name}",
-            "CPU s",
-            tuple(alternate.run_seconds[1:]),  # without the first epoch, which warms up
-            tuple(alternate.bare_seconds[1:-1]),
             num_sequences=len(run.data.parts.train),
+        )
+        yield replace(
+            unmeasured,
+            values=tuple(alternate.run_seconds[1:]),  # without the first epoch, which warms up
+            reference_values=tuple(alternate.bare_seconds[1:-1]),
         )
 
 

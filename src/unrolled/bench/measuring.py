@@ -2,13 +2,14 @@
 
 import importlib
 import logging
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from unrolled.bench.figures import draw_figures
 from unrolled.bench.machine import machine, product_rates
-from unrolled.bench.pairs import Row
+from unrolled.bench.pairs import Case, Row, measure_in_rounds
 from unrolled.bench.record import NAME, Record
 from unrolled.bench.settings import Settings
 from unrolled.bench.tables import show_rows, show_summary
@@ -39,11 +40,8 @@ def measure(settings: Settings, folder: Path) -> Record:
     rates = product_rates()
     rows: list[Row] = []
     for part in settings.parts:
-        function: Callable[[Settings], Iterator[Row]] = getattr(
-            importlib.import_module(f"unrolled.bench.{MODULES[part]}"), part
-        )
         with _quiet():
-            found = list(function(settings))
+            found = _measured(part, settings)
         show_rows(found, best_rate=max(rates.values()))
         rows += found
     record = Record(settings.measured(), machine(), rates, rows)
@@ -54,6 +52,18 @@ def measure(settings: Settings, folder: Path) -> Record:
     for path in (NAME, *(f"figures/{name}.png" for name in names)):
         echo(f"wrote:   {folder / path}")
     return record
+
+
+def _measured(part: str, settings: Settings) -> list[Row]:
+    """Return the rows of a part, in the order in which its module yields them."""
+    module = importlib.import_module(f"unrolled.bench.{MODULES[part]}")
+    function: Callable[[Settings, Path], Iterator[Case | Row]] = getattr(module, part)
+    pairs = settings.startup_pairs if part == "startup" else settings.pairs
+    with tempfile.TemporaryDirectory() as folder:
+        found = list(function(settings, Path(folder)))
+        cases = [case for case in found if isinstance(case, Case)]
+        measured = iter(measure_in_rounds(cases, pairs=pairs))
+        return [next(measured) if isinstance(item, Case) else item for item in found]
 
 
 @contextmanager

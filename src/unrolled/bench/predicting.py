@@ -6,7 +6,6 @@ step of a stream also checks that the values are finite, standardizes them in do
 returns numpy arrays. Its reference is torch's LSTM cell, a linear layer and a softmax.
 """
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import torch
 from torch import nn
 
 from unrolled.bench.bare import bare_network
-from unrolled.bench.pairs import Row, in_turn
+from unrolled.bench.pairs import Case, row
 from unrolled.bench.sequence_files import NUM_STEPS, settings_for, write_files
 from unrolled.bench.settings import Settings
 from unrolled.bench.small_run import NUM_CLASSES, NUM_FEATURES, NUM_UNITS, small_run
@@ -31,15 +30,13 @@ TRAINED_ON = 500  # sequences
 STREAM_STEPS = 200
 
 
-def predict(settings: Settings) -> Iterator[Row]:
-    """Yield a row for a file, and one for a step of a stream."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        yield _file(folder, settings)
-        yield _stream(folder, settings)
+def predict(settings: Settings, folder: Path) -> Iterator[Case]:
+    """Yield a case for a file, and one for a step of a stream."""
+    yield _file(folder, settings)
+    yield _stream(folder)
 
 
-def _file(folder: Path, settings: Settings) -> Row:
+def _file(folder: Path, settings: Settings) -> Case:
     write_files(folder, TRAINED_ON)
     overrides = [
         *settings_for(folder / "wide.csv"),
@@ -75,18 +72,16 @@ def _file(folder: Path, settings: Settings) -> Row:
         for part in torch.split(torch.from_numpy(values)[:, :, None], batch_size):
             bare(part).softmax(dim=1)
 
-    values = in_turn(ours, reference, pairs=settings.pairs)
-    return Row(
+    unmeasured = row(
         "predict",
         f"a CSV file, lstm {UNITS}",
         "read_csv, torch.nn.LSTM",
-        "CPU s",
-        *values,
         num_sequences=settings.num_sequences,
     )
+    return Case(unmeasured, ours, reference)
 
 
-def _stream(folder: Path, settings: Settings) -> Row:
+def _stream(folder: Path) -> Case:
     stream = Predictor(small_run(folder / "streamed")).stream()
     cell = nn.LSTMCell(NUM_FEATURES, NUM_UNITS)
     output = nn.Linear(NUM_UNITS, NUM_CLASSES)
@@ -104,12 +99,6 @@ def _stream(folder: Path, settings: Settings) -> Row:
             state = cell(x_t, state)
             output(state[0]).softmax(dim=1)
 
-    ours_values, reference_values = in_turn(ours, reference, pairs=settings.pairs)
-    return Row(
-        "predict",
-        f"a step of a stream, lstm {NUM_UNITS}",
-        "torch.nn.LSTMCell",
-        "CPU s",
-        tuple(value / STREAM_STEPS for value in ours_values),
-        tuple(value / STREAM_STEPS for value in reference_values),
-    )
+    name = f"a step of a stream, lstm {NUM_UNITS}"
+    scales = 1 / STREAM_STEPS, 1 / STREAM_STEPS
+    return Case(row("predict", name, "torch.nn.LSTMCell"), ours, reference, scales=scales)

@@ -11,15 +11,15 @@ over what the process needs without the file, compared with the size of the prep
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from unrolled.bench.pairs import Row, in_turn
+from unrolled.bench.pairs import Case, Row, row
 from unrolled.bench.sequence_files import config_for, prepare, write_files
 from unrolled.bench.settings import Settings
 
@@ -30,47 +30,29 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
 }
 
 
-def reading(settings: Settings) -> Iterator[Row]:
-    """Yield a row per format, and a row for the memory of each."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_files(folder, settings.num_sequences)
-        paths = [path for file in READERS if (path := folder / file).exists()]
-        for path in paths:
-            reference, read = READERS[path.name]
-            values = in_turn(
-                partial(prepare, config_for(path)),
-                partial(read, path),
-                pairs=settings.pairs,
-            )
-            yield _row(path.name, reference, "CPU s", *values, settings)
-        long, wide = folder / "long.csv", folder / "wide.csv"
-        scale = long.stat().st_size / wide.stat().st_size
-        of_long, of_wide = in_turn(
-            partial(prepare, config_for(long)),
-            partial(prepare, config_for(wide)),
-            pairs=settings.pairs,
+def reading(settings: Settings, folder: Path) -> Iterator[Case | Row]:
+    """Yield a case per format, and a row for the memory of each."""
+    num_sequences = settings.num_sequences
+    write_files(folder, num_sequences)
+    paths = [path for file in READERS if (path := folder / file).exists()]
+    for path in paths:
+        reference, read = READERS[path.name]
+        yield Case(
+            row("reading", path.name, reference, num_sequences=num_sequences),
+            partial(prepare, config_for(path)),
+            partial(read, path),
         )
-        scaled = tuple(scale * value for value in of_wide)
-        yield _row("long.csv", "wide.csv of its size", "CPU s", of_long, scaled, settings)
-        if sys.platform != "linux":
-            return
-        for path in [*paths, long]:
-            found = _memory(path)
-            peak, tensors = (found["peak"],), (found["tensors"],)
-            yield _row(f"{path.name}, memory", "prepared tensors", "bytes", peak, tensors, settings)
-
-
-def _row(
-    name: str,
-    reference: str,
-    unit: str,
-    values: tuple[float, ...],
-    reference_values: tuple[float, ...],
-    settings: Settings,
-) -> Row:
-    num = settings.num_sequences if unit == "CPU s" else None
-    return Row("reading", name, reference, unit, values, reference_values, num_sequences=num)
+    long, wide = folder / "long.csv", folder / "wide.csv"
+    yield Case(
+        row("reading", "long.csv", "wide.csv of its size", num_sequences=num_sequences),
+        partial(prepare, config_for(long)),
+        partial(prepare, config_for(wide)),
+        scales=(1.0, long.stat().st_size / wide.stat().st_size),
+    )
+    for path in [*paths, long] if sys.platform == "linux" else []:
+        found = _memory(path)
+        unmeasured = row("reading", f"{path.name}, memory", "prepared tensors", unit="bytes")
+        yield replace(unmeasured, values=(found["peak"],), reference_values=(found["tensors"],))
 
 
 def _memory(path: Path) -> dict[str, float]:

@@ -4,14 +4,13 @@ import os
 import resource
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from unrolled.bench.pairs import Row, in_turn
+from unrolled.bench.pairs import Case, row
 from unrolled.bench.settings import Settings
-from unrolled.bench.small_run import SETTINGS, small_run
+from unrolled.bench.small_run import NUM_FEATURES, NUM_UNITS, SETTINGS, small_run
 
 NOTHING = ["-c", "pass"]
 TORCH = ["-c", "import torch"]
@@ -26,29 +25,26 @@ optimizer.step()
 """
 
 
-def startup(settings: Settings) -> Iterator[Row]:
-    """Yield a row per kind of process."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        small_run(folder / "run")
-        bare = ["-c", BARE_STEP.format(d=3, h=128)]
-        new_folder = f"hydra.run.dir={folder}/runs/${{now:%f}}-${{run_id:}}"
-        train = ["-m", "unrolled", "train", *SETTINGS, new_folder]
-        load = ["-c", f"import unrolled; unrolled.load({str(folder / 'run')!r})"]
-        for label, code, reference, its_code, repeats in (
-            ("unrolled --help", ["-m", "unrolled", "--help"], "python -c pass", NOTHING, 5),
-            ("import unrolled", ["-c", "import unrolled"], "python -c pass", NOTHING, 5),
-            ("unrolled.load", load, "import torch", TORCH, 1),
-            ("unrolled train, one step", train, "torch.nn, one step", bare, 1),
-        ):
-            values = in_turn(
-                partial(_start, code),
-                partial(_start, its_code),
-                pairs=settings.startup_pairs,
-                clock=_seconds_of_children,
-                repeats=repeats,
-            )
-            yield Row("startup", label, reference, "CPU s", *values)
+def startup(settings: Settings, folder: Path) -> Iterator[Case]:
+    """Yield a case per kind of process."""
+    small_run(folder / "run")
+    bare = ["-c", BARE_STEP.format(d=NUM_FEATURES, h=NUM_UNITS)]
+    new_folder = f"hydra.run.dir={folder}/runs/${{now:%f}}-${{run_id:}}"
+    train = ["-m", "unrolled", "train", *SETTINGS, new_folder]
+    load = ["-c", f"import unrolled; unrolled.load({str(folder / 'run')!r})"]
+    for label, code, reference, its_code, repeats in (
+        ("unrolled --help", ["-m", "unrolled", "--help"], "python -c pass", NOTHING, 5),
+        ("import unrolled", ["-c", "import unrolled"], "python -c pass", NOTHING, 5),
+        ("unrolled.load", load, "import torch", TORCH, 1),
+        ("unrolled train, one step", train, "torch.nn, one step", bare, 1),
+    ):
+        yield Case(
+            row("startup", label, reference),
+            partial(_start, code),
+            partial(_start, its_code),
+            clock=_seconds_of_children,
+            repeats=repeats,
+        )
 
 
 def _start(arguments: list[str]) -> None:

@@ -7,6 +7,7 @@ module of torch next to them. Other models are compared with torch.nn.GRU of as 
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unrolled.bench.bare import Bare, bare_network, require_equal
-from unrolled.bench.pairs import Row, in_turn
+from unrolled.bench.pairs import Case, row
 from unrolled.bench.settings import Settings, Shape
 from unrolled.building.network import Network, build_network
 from unrolled.config.checks import check_config
@@ -28,65 +29,58 @@ NUM_CLASSES = 10
 GATES = {nn.RNN: 1, nn.LSTM: 4, nn.GRU: 3}
 
 
-def steps(settings: Settings) -> Iterator[Row]:
-    """Yield a row per shape, model and kernel: a forward and backward pass."""
+def steps(settings: Settings, folder: Path) -> Iterator[Case]:
+    """Yield a case per shape, model and kernel: a forward and backward pass."""
     for shape in settings.step_shapes():
-        yield from _rows("steps", shape, settings, str(shape), size=None)
+        yield from _cases("steps", shape, settings, str(shape), size=None)
 
 
-def inference(settings: Settings) -> Iterator[Row]:
-    """Yield a row per shape, model and kernel: a forward pass without gradients."""
+def inference(settings: Settings, folder: Path) -> Iterator[Case]:
+    """Yield a case per shape, model and kernel: a forward pass without gradients."""
     for shape in settings.step_shapes():
-        yield from _rows("inference", shape, settings, str(shape), size=None)
+        yield from _cases("inference", shape, settings, str(shape), size=None)
 
 
-def length(settings: Settings) -> Iterator[Row]:
-    """Yield a row per length, model and kernel: a forward and backward pass."""
+def length(settings: Settings, folder: Path) -> Iterator[Case]:
+    """Yield a case per length, model and kernel: a forward and backward pass."""
     for shape in settings.length_shapes():
-        yield from _rows("length", shape, settings, f"{shape.t} steps", size=shape.t)
+        yield from _cases("length", shape, settings, f"{shape.t} steps", size=shape.t)
 
 
-def threads(settings: Settings) -> Iterator[Row]:
+def threads(settings: Settings, folder: Path) -> Iterator[Case]:
     """Yield the wall-clock time of a training step with several threads, compared with one."""
     for shape in settings.step_shapes():
         x, y, lengths = _batch(shape)
         for model in settings.models:
             for kernel, network in _networks(model, shape):
-                step = partial(_train, partial(network, x, lengths), network, y)
-                try:
-                    values = in_turn(
-                        partial(_with_threads, settings.num_threads, step),
-                        partial(_with_threads, 1, step),
-                        pairs=settings.pairs,
-                        clock=perf_counter,
-                    )
-                finally:
-                    torch.set_num_threads(1)
                 name = _name(model, kernel, f"{shape}, {settings.num_threads} threads")
-                yield Row("threads", name, "one thread", "wall s", *values, num_sequences=shape.b)
+                step = partial(_train, partial(network, x, lengths), network, y)
+                yield Case(
+                    row("threads", name, "one thread", unit="wall s", num_sequences=shape.b),
+                    partial(_with_threads, settings.num_threads, step),
+                    partial(_with_threads, 1, step),
+                    clock=perf_counter,
+                )
 
 
-def _rows(
+def _cases(
     part: str, shape: Shape, settings: Settings, label: str, size: int | None
-) -> Iterator[Row]:
+) -> Iterator[Case]:
     x, y, lengths = _batch(shape)
     for model in settings.models:
         for kernel, network in _networks(model, shape):
             bare, reference = bare_network(network, num_features=shape.d, hidden_size=shape.h)
             if isinstance(network.encoder, Stacked):
                 require_equal(network, bare, x)
-            functions = _functions(part, network, bare, x, y, lengths)
-            values = in_turn(*functions, pairs=settings.pairs)
-            yield Row(
+            unmeasured = row(
                 part,
                 _name(model, kernel, label),
                 reference,
-                "CPU s",
-                *values,
                 num_sequences=shape.b,
                 flops=_flops(network, shape, backward=part != "inference"),
                 size=size,
             )
+            yield Case(unmeasured, *_functions(part, network, bare, x, y, lengths))
 
 
 def _functions(
@@ -101,7 +95,10 @@ def _functions(
 
 def _with_threads(num_threads: int, step: Callable[[], None]) -> None:
     torch.set_num_threads(num_threads)
-    step()
+    try:
+        step()
+    finally:
+        torch.set_num_threads(1)
 
 
 def _train(forward: Callable[[], Tensor], network: nn.Module, y: Tensor) -> None:

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from itertools import groupby
 
 from unrolled.bench.comparison import Change
 from unrolled.bench.pairs import CONFIDENCE, Row
 from unrolled.bench.record import Record
+from unrolled.output import echo
 from unrolled.reports.console import NEVER_DROPPED, Column, fitting_table, make_console
 
 TITLES = {
@@ -20,7 +20,15 @@ TITLES = {
     "threads": "training step with several threads",
 }
 # The column with the lowest is dropped first where the terminal is narrow.
-PRIORITIES = {"reference": 0, "GFLOP/s": 1, "compared with": 2, "sequences/s": 3, "of product": 4}
+PRIORITIES = {
+    "reference": 0,
+    "ratio before": 0,
+    "now": 0,
+    "GFLOP/s": 1,
+    "compared with": 2,
+    "sequences/s": 3,
+    "of product": 4,
+}
 
 
 def show_rows(rows: Sequence[Row], *, best_rate: float) -> None:
@@ -42,35 +50,29 @@ def show_rows(rows: Sequence[Row], *, best_rate: float) -> None:
     if any(row.unit == "bytes" for row in rows):
         cells = {"time or size" if key == "time" else key: value for key, value in cells.items()}
     _show(cells)
-    console = make_console()
-    for line in growth(rows):
-        console.print(line)
+    exponents = growth(rows)
+    if exponents:
+        sizes = [row.size for row in rows if row.size is not None]
+        heading = f"time grows with steps^k, {min(sizes):,} to {max(sizes):,} steps"
+        names, ours, theirs = (list(column) for column in zip(*exponents, strict=True))
+        _show({heading: names, "k": ours, "k of torch.nn": theirs})
 
 
-def growth(rows: Sequence[Row]) -> list[str]:
-    """Return the exponent with which the time grows with the length, a line per model."""
-    lines = []
-    sized = [row for row in rows if row.size is not None]
-    by_model = groupby(sorted(sized, key=_model), _model)
-    for model, group in by_model:
-        ordered = sorted(group, key=lambda row: row.size or 0)
-        first, last = ordered[0], ordered[-1]
-        if first.size == last.size:
-            continue
-        assert first.size is not None
-        assert last.size is not None
-        ours, reference = (
-            math.log(b / a) / math.log(last.size / first.size)
-            for a, b in (
-                (first.typical, last.typical),
-                (first.typical_reference, last.typical_reference),
-            )
-        )
-        lines.append(
-            f"{model}: from {first.size} to {last.size} steps the time grows with "
-            f"steps^{ours:.2f} ({first.reference}: {reference:.2f})"
-        )
-    return lines
+def growth(rows: Sequence[Row]) -> list[tuple[str, str, str]]:
+    """Return each model of the part length, and its exponent of growth and its reference's."""
+    found = []
+    by_model: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.size is not None:
+            by_model.setdefault(model_of(row), []).append(row)
+    for model, sized in by_model.items():
+        first, *_, last = sorted(sized, key=lambda row: row.size or 0)
+        if len(sized) > 1 and first.size and last.size and first.size < last.size:
+            factor = math.log(last.size / first.size)
+            ours = math.log(last.typical / first.typical) / factor
+            theirs = math.log(last.typical_reference / first.typical_reference) / factor
+            found.append((model, f"{ours:.2f}", f"{theirs:.2f}"))
+    return found
 
 
 def show_summary(record: Record) -> None:
@@ -79,15 +81,14 @@ def show_summary(record: Record) -> None:
     versions = record.machine["versions"]
     rates = ", ".join(f"{name} {rate / 1e9:.0f}" for name, rate in record.product_rates.items())
     memory = "kept" if record.settings["keep_memory"] else "returned to the system"
-    console = make_console()
     for line in (
         f"cpu:     {hardware['cpu']} ({' '.join(hardware['cpu_flags'])}), one thread",
         f"torch:   {versions['torch']}, freed memory is {memory}",
-        f"product: of 1,024 x 1,024 matrices in GFLOP/s: {rates}",
-        f"ratios:  geometric means of {record.settings['pairs']} pairs with "
-        f"{100 * CONFIDENCE:.0f} % intervals; times are medians of CPU time",
+        f"product: of two 1,024 x 1,024 matrices, GFLOP/s: {rates}",
+        f"ratio:   geometric mean of the pairs, with {100 * CONFIDENCE:.0f} % interval",
+        "time:    median of CPU time",
     ):
-        console.print(line)
+        echo(line)
 
 
 def show_changes(found: Sequence[Change], notes: Sequence[str]) -> None:
@@ -95,11 +96,10 @@ def show_changes(found: Sequence[Change], notes: Sequence[str]) -> None:
 
     notes: differences between the machines.
     """
-    console = make_console()
     for note in notes:
-        console.print(f"differs: {note}")
+        echo(f"differs: {note}")
     if not found:
-        console.print("no row was measured in both")
+        echo("no row was measured in both")
         return
     _show(
         {
@@ -111,7 +111,7 @@ def show_changes(found: Sequence[Change], notes: Sequence[str]) -> None:
         }
     )
     shown = [change for change in found if change.verdict in ("slower", "faster", "more", "less")]
-    console.print(f"{len(shown)} of {len(found)} rows show a change")
+    echo(f"{len(shown)} of {len(found)} rows show a change")
 
 
 def _show(cells: dict[str, list[str]]) -> None:
@@ -144,6 +144,6 @@ def _rate(count: float | None, per: float, form: str) -> str:
     return "" if count is None else form.format(count / per)
 
 
-def _model(row: Row) -> str:
+def model_of(row: Row) -> str:
     """Return the name of a row without its number of steps."""
     return row.name.removesuffix(f" {row.size} steps")
