@@ -40,6 +40,8 @@ def _draw_ratios(name: str, rows: Sequence[Row], figures: Figures) -> None:
     def draw(axes: "Axes") -> None:
         from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+        values = [1.0, *(row.ratio().value for row in rows)]
+        subs = (1, 2, 5) if max(values) > 10 * min(values) else (1, 1.5, 2, 3, 5, 7)
         axes.axvline(1, color=LIGHT["muted"], linewidth=1)
         for number, row in enumerate(rows):
             ratio = row.ratio()
@@ -48,10 +50,9 @@ def _draw_ratios(name: str, rows: Sequence[Row], figures: Figures) -> None:
                 axes.plot([ratio.low, ratio.high], [number] * 2, color=colour, linewidth=2)
             axes.plot([ratio.value], [number], "o", color=colour, markersize=5)
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=30))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        values = [1.0, *(row.ratio().value for row in rows)]
         axes.set_xlim(min(values) / 1.3, max(values) * 1.3)  # a long interval is cut off
         axes.set_yticks(range(len(rows)), [f"{row.part}: {row.name}" for row in rows], fontsize=9)
         axes.set_ylim(len(rows) - 0.5, -0.5)

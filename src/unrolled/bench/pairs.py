@@ -137,7 +137,7 @@ def measure_in_rounds(cases: Sequence[Case], *, pairs: int) -> list[Row]:
                 for index, function in enumerate(_both(case)):
                     seconds = _seconds(function, repeats[index], case.clock)
                     values[index].append(seconds * case.scales[index])
-            gc.collect()
+            gc.collect(1)  # what this round has made
     return [
         replace(case.row, values=tuple(values), reference_values=tuple(reference_values))
         for case, (values, reference_values) in zip(cases, found, strict=True)

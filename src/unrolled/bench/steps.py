@@ -6,7 +6,7 @@ module of torch next to them. Other models are compared with torch.nn.GRU of as 
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from time import perf_counter
 
@@ -124,13 +124,18 @@ def _networks(model: str, shape: Shape) -> Iterator[tuple[str | None, Network]]:
     Raises:
         ConfigError: there is no such model, or it is not a network.
     """
-    config = without_hydra(compose_config([f"model={model}", "head=last_step"]))
+    config = _config(model).copy()
     for kernel in ("torch", "native") if "kernel" in config.model else (None,):
         if kernel is not None:
             config.model.kernel = kernel
         if "hidden_size" in config.model:
             config.model.hidden_size = shape.h
         yield kernel, _network(config, shape)
+
+
+@cache
+def _config(model: str) -> DictConfig:
+    return without_hydra(compose_config([f"model={model}", "head=last_step"]))
 
 
 def _network(config: DictConfig, shape: Shape) -> Network:
