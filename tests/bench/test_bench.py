@@ -285,7 +285,7 @@ def test_files_and_threads_are_measured(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_every_process_of_startup_runs(tmp_path: Path) -> None:
     cases = list(startup(read_settings([], recorded={}), tmp_path))
-    assert [case.row.name for case in cases][0] == "unrolled --help"
+    assert cases[0].row.name == "unrolled --help"
     for started in cases:
         before = started.clock()
         started.measured()
