@@ -33,22 +33,30 @@ Tensors = tuple[Tensor, Tensor]  # x (n, t, d) and y (n)
 
 
 class BareLoop:
-    """The classic training loop: a network, its optimizer, clipping, and validation."""
+    """The classic training loop: a network, its optimizer, clipping, and validation.
 
-    def __init__(self, experiment: trainer.Experiment, config: DictConfig) -> None:
-        parts = experiment.data.parts
-        assert parts.val is not None
-        self.train: Tensors = parts.train.x, parts.train.y
-        self.val: Tensors = parts.val.x, parts.val.y
-        self.batch_size = config.data.batch_size
-        self.eval_batch_size = config.data.eval_batch_size
-        self.clip = config.trainer.gradient_clip_val
-        self.network, self.name = bare_network(
-            experiment.classifier.network,
-            num_features=experiment.data.num_features,
-            hidden_size=config.model.hidden_size,
-        )
-        self.optimizer = make(config, "optimizer")(self.network.parameters())
+    train, val: the tensors of both sets.
+    clip: largest norm of the gradient, or None.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        train: Tensors,
+        val: Tensors,
+        batch_size: int,
+        eval_batch_size: int,
+        clip: float | None,
+    ) -> None:
+        self.network = network
+        self.optimizer = optimizer
+        self.train = train
+        self.val = val
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        self.clip = clip
 
     def epoch(self) -> tuple[float, float, float, float]:
         """Train an epoch and validate. Return losses and accuracies in training and validation."""
@@ -111,13 +119,14 @@ def loop(settings: Settings, folder: Path) -> Iterator[Row]:
     for kernel in kernels:
         config = _config(overrides, kernel, pairs=settings.pairs)
         run = trainer.build(config, RunFolder(folder / kernel))
-        alternate = Alternate(BareLoop(run, config))
+        bare, name = _bare_loop(run, config)
+        alternate = Alternate(bare)
         run.trainer.callbacks.insert(0, alternate)  # type: ignore[attr-defined]
         run.trainer.fit(run.classifier, datamodule=run.data)
         unmeasured = row(
             "loop",
             f"an epoch, {kernel}",
-            f"bare loop, {alternate.bare.name}",
+            f"bare loop, {name}",
             num_sequences=len(run.data.parts.train),
         )
         yield replace(
@@ -125,6 +134,27 @@ def loop(settings: Settings, folder: Path) -> Iterator[Row]:
             values=tuple(alternate.run_seconds[1:]),  # without the first epoch, which warms up
             reference_values=tuple(alternate.bare_seconds[1:-1]),
         )
+
+
+def _bare_loop(run: trainer.Experiment, config: DictConfig) -> tuple[BareLoop, str]:
+    """Return the bare loop of a run, and the name of its recurrent module."""
+    network, name = bare_network(
+        run.classifier.network,
+        num_features=run.data.num_features,
+        hidden_size=config.model.hidden_size,
+    )
+    train, val = run.data.parts.train, run.data.parts.val
+    assert val is not None
+    bare = BareLoop(
+        network,
+        make(config, "optimizer")(network.parameters()),
+        train=(train.x, train.y),
+        val=(val.x, val.y),
+        batch_size=config.data.batch_size,
+        eval_batch_size=config.data.eval_batch_size,
+        clip=config.trainer.gradient_clip_val,
+    )
+    return bare, name
 
 
 def _config(overrides: list[str], kernel: str, *, pairs: int) -> DictConfig:

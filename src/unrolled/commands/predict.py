@@ -73,6 +73,7 @@ def run(arguments: list[str]) -> None:
     from unrolled.prediction.tally import Tally
 
     predictor = Predictor(folder)
+    predictor.use_threads_of_run()
     rule = answer_rule(
         predictor.class_names,
         abstain_below=numbers["abstain_below"],
