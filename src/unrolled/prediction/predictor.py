@@ -330,4 +330,4 @@ def _with_classes(pieces: Iterator[Piece], path: Path) -> Iterator[Piece]:
 
 def _kept(name: str, row: int) -> Incoming:
     """Return a sequence of which all steps are kept."""
-    return Incoming(name, max_length=None, truncate="tail", long=None)
+    return Incoming(name, max_length=None, truncate="tail", begin_long=None)
