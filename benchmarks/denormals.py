@@ -9,11 +9,12 @@ CPU time of the ninth epoch, one thread, the two settings taking turns on equal 
 
 import copy
 from time import process_time
-from types import SimpleNamespace
 
 import torch
+from torch import nn
 
-from epoch_overhead import BareLoop
+from unrolled.bench.bare import Bare
+from unrolled.bench.loop import BareLoop
 
 NUM_WARM_UP_EPOCHS = 8
 NUM_PAIRS = 5
@@ -34,13 +35,16 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     x, y = torch.randn(5500, 28, 28), torch.randint(10, (5500,))
-    config = SimpleNamespace(
-        data=SimpleNamespace(batch_size=100, eval_batch_size=500),
-        trainer=SimpleNamespace(gradient_clip_val=None),
-        model=SimpleNamespace(hidden_size=128, num_layers=2),
-        optimizer=SimpleNamespace(lr=0.01),
+    network = Bare(nn.RNN(28, 128, num_layers=2, batch_first=True), nn.Linear(128, 10))
+    loop = BareLoop(
+        network,
+        torch.optim.Adam(network.parameters(), lr=0.01),
+        train=(x, y),
+        val=(x[:500], y[:500]),
+        batch_size=100,
+        eval_batch_size=500,
+        clip=None,
     )
-    loop = BareLoop((x, y), (x[:500], y[:500]), config)
     torch.set_flush_denormal(True)
     for _ in range(NUM_WARM_UP_EPOCHS):
         loop.epoch()

@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 
 import unrolled
 from conftest import options
+from unrolled.bench.settings import read_settings
 from unrolled.cli import run
 from unrolled.data.sources.idx_images import PARTS, TEST_PARTS
 from unrolled.data.sources.mnist import MNIST
@@ -42,6 +43,7 @@ NOT_RUN = {
     "git clone": "needs the network",
     "cd ": "changes the folder of the shell",
     "tensorboard": "serves a page until it is stopped",
+    "unrolled bench": "measures for minutes; tests/bench runs it",
     "scripts/test": "starts the tests within a test",
     "OMP_NUM_THREADS=1 python benchmarks/": "measures for minutes",
     "unrolled export": "tests/export runs it in a process of its own",
@@ -318,11 +320,24 @@ def test_every_option_in_a_command_exists() -> None:
     assert not {(group, value) for group, value in named if value not in options(group)}
 
 
+def test_every_documented_bench_has_settings_that_exist() -> None:
+    pages = [command for page in PAGES for command in (*in_blocks(page), *in_text(page))]
+    commands = [command for command in pages if command.startswith("unrolled bench")]
+    assert len(commands) >= 4
+    for command in commands:
+        words = [word for word in shlex.split(command)[2:] if not word.startswith("-")]
+        chosen = read_settings(words, recorded={})
+        assert set(chosen.models) <= set(options("model")), command
+        experiments = {word[11:] for word in chosen.loop if word.startswith("experiment=")}
+        assert experiments <= set(options("experiment")), command
+
+
 def test_every_command_of_a_block_is_run_or_known_not_to_run() -> None:
     tested = {"README.md", "own-data.md", "resume.md", "reference.md", "sweeps.md", "tutorial.md"}
     tested |= {"tried.md", *RECORDS, "testing.md", "deploy.md", "python.md", "journeys.md"}
     tested |= {"reliability.md", "probabilities.md", "sharing.md", "release.md"}
     tested |= {"your-own-model.md"}  # test_packaging.py
+    tested |= {"performance.md"}  # the test below
     assert set(PAGES) == tested
     for page in PAGES:
         for command in filter(is_run, in_blocks(page)):

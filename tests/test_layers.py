@@ -22,6 +22,18 @@ ALLOWED: dict[str, set[str]] = {
     "__main__": {"cli"},
     "api": {"commands", "config", "data", "prediction", "reports", "runs", "training"},
     "baselines": {"contracts"},
+    "bench": {
+        "building",
+        "config",
+        "data",
+        "encoders",
+        "heads",
+        "output",
+        "prediction",
+        "reports",
+        "runs",
+        "training",
+    },
     "building": {
         "baselines",
         "checking",
@@ -47,6 +59,7 @@ ALLOWED: dict[str, set[str]] = {
     "classifier": {"building", "contracts", "data", "lightning_internals"},
     "cli": {"__init__", "commands", "config", "output", "processes"},
     "commands": {
+        "bench",
         "building",
         "checking",
         "config",
@@ -130,6 +143,7 @@ USERS = {
     "hydra": {"cli", "commands", "config", "sweeps", "training"},
     "omegaconf": {
         "api",
+        "bench",
         "building",
         "cli",
         "commands",
@@ -143,6 +157,7 @@ USERS = {
         "training",
     },
     "lightning": {
+        "bench",
         "callbacks",
         "classifier",
         "data",
@@ -151,7 +166,7 @@ USERS = {
         "sweeps",
         "training",
     },
-    "pandas": {"commands", "data", "prediction"},
+    "pandas": {"bench", "commands", "data", "prediction"},
     "torchmetrics": {"classifier"},
     "sklearn": {"api", "callbacks", "data", "reports"},  # callbacks draw the confusion matrix
     "rich": {"callbacks", "reports"},
@@ -333,7 +348,7 @@ def test_torch_is_not_imported_before_work_starts() -> None:
         "unrolled.runs.run_folder, unrolled.commands.train, unrolled.commands.evaluate, "
         "unrolled.commands.list, unrolled.commands.report, hydra_plugins.unrolled_sweeps, "
         "unrolled.commands.predict, unrolled.commands.inspect, unrolled.commands.check, "
-        "unrolled.commands.export; "
+        "unrolled.commands.export, unrolled.commands.bench; "
         "slow = {'torch', 'lightning', 'sklearn', 'pandas', 'scipy'} & sys.modules.keys(); "
         "sys.exit(', '.join(slow) or 0)"
     )

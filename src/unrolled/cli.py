@@ -29,6 +29,7 @@ COMMANDS = {
     "inspect": "describe and plot a data file, and write a config for it: path=FILE",
     "check": "check that a model of your own obeys the rules of a network: model=NAME",
     "list": "list the runs, newest first",
+    "bench": "measure speed next to plain PyTorch: parts=[steps,loop,...] compare=FILE",
 }
 
 USAGE = """\

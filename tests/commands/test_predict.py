@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from unrolled.cli import run
 from unrolled.prediction.predictor import Predictor
@@ -65,6 +66,14 @@ def test_there_is_a_row_per_sequence_with_a_probability_per_class(
     np.testing.assert_allclose(out["p_falling"] + out["p_rising"], 1, rtol=1e-5)
     likelier = np.where(out["p_rising"] > out["p_falling"], "rising", "falling")
     assert list(out["predicted"]) == list(likelier)
+
+
+def test_a_prediction_uses_the_threads_of_the_run(folder: Path, tmp_path: Path) -> None:
+    some_rows(4, seed=1).to_csv(tmp_path / "new.csv", index=False)
+    for words in (["predict", f"output={tmp_path / 'out.csv'}"], ["evaluate"]):
+        torch.set_num_threads(2)  # as torch does on two cores
+        assert run([*words, f"run={folder / 'run'}", f"input={tmp_path / 'new.csv'}"]) == 0
+        assert torch.get_num_threads() == 1
 
 
 def test_neither_the_order_of_rows_nor_that_of_columns_changes_a_prediction(

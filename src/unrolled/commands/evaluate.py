@@ -71,6 +71,7 @@ def _evaluate_file(folder: RunFolder, file: NewFile) -> None:
     from unrolled.reports.evaluation import show_evaluation
 
     predictor = Predictor(folder)
+    predictor.use_threads_of_run()
     evaluation = file.read(lambda whole: _evaluate(predictor, file, whole=whole))
     show_evaluation(evaluation, noun="windows" if predictor.run.labels_may_change else "sequences")
     if file.output is not None:

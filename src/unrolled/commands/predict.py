@@ -24,7 +24,7 @@ How the class is chosen; see docs/probabilities.md:
 If the input has labels, the accuracy of these answers is printed.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,12 +35,10 @@ from unrolled.data.files.paths import require_path
 from unrolled.data.files.pipes import regular
 from unrolled.errors import ConfigError, DataError
 from unrolled.output import echo
-from unrolled.runs.durable import write_atomically
 from unrolled.runs.run_folder import find_run
 
 if TYPE_CHECKING:
     from unrolled.prediction.conformal import PredictionSets
-    from unrolled.prediction.growing_table import Columns
     from unrolled.prediction.predictor import Predictor
     from unrolled.prediction.tally import Tally
 
@@ -75,6 +73,7 @@ def run(arguments: list[str]) -> None:
     from unrolled.prediction.tally import Tally
 
     predictor = Predictor(folder)
+    predictor.use_threads_of_run()
     rule = answer_rule(
         predictor.class_names,
         abstain_below=numbers["abstain_below"],
@@ -191,35 +190,17 @@ def _predict(
     whole: bool,
 ) -> "Tally":
     """Write the predictions block by block, and return the tally with their counts."""
-    from unrolled.prediction.growing_table import growing_table
+    from unrolled.prediction.writing import write_predictions
 
     assert file.output is not None
-
-    def tables() -> "Iterator[Columns]":
-        if by_step:
-            yield from _by_step(predictor, file, tally, whole=whole)
-            return
-        options = {"labelled": labelled, "whole": whole, "strict": file.strict}
-        for block in predictor.blocks(file.input, **options):
-            ids, found = predictor.prediction(block)
-            answers = tally.add(found.probabilities, block.classes.numpy() if labelled else None)
-            yield {"id": ids, **answers, **found.columns()}
-
-    def write(path: Path) -> None:
-        with growing_table(path, parquet=file.is_parquet) as add:
-            for columns in tables():
-                add(columns)
-
-    write_atomically(file.output, write, durable=False)
+    write_predictions(
+        predictor,
+        file.input,
+        file.output,
+        tally=tally,
+        by_step=by_step,
+        labelled=labelled,
+        whole=whole,
+        strict=file.strict,
+    )
     return tally
-
-
-def _by_step(
-    predictor: "Predictor", file: NewFile, tally: "Tally", *, whole: bool
-) -> "Iterator[Columns]":
-    """Yield the rows of the steps of each block of sequences."""
-    import numpy as np
-
-    for ids, numbers, found in predictor.predict_steps(file.input, whole=whole, strict=file.strict):
-        answers = tally.add(found.probabilities, None)
-        yield {"id": ids, "step": np.array(numbers), **answers, **found.columns()}

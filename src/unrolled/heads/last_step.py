@@ -18,9 +18,14 @@ class LastStep(Head):
     ) -> Float[Tensor, "b h"]:
         """Return left-to-right units at the last real step, right-to-left units at step 0."""
         num, num_steps = hidden.shape[:2]
-        rows = torch.arange(0, num * num_steps, num_steps, device=hidden.device) + lengths - 1
-        # the same as hidden[arange(b), lengths - 1], but faster
-        last = hidden.flatten(0, 1).index_select(0, rows)
+        sequences = torch.arange(num, device=hidden.device)
+        # The same as hidden[arange(b), lengths - 1], but faster. Recurrent modules return a view of
+        # a tensor with the steps first, and flattening the other two axes would copy it.
+        by_step = hidden.transpose(0, 1)
+        if by_step.is_contiguous():
+            last = by_step.flatten(0, 1).index_select(0, (lengths - 1) * num + sequences)
+        else:
+            last = hidden.flatten(0, 1).index_select(0, sequences * num_steps + lengths - 1)
         if self.forward_size == hidden.shape[-1]:
             return last
         halves = last[:, : self.forward_size], hidden[:, 0, self.forward_size :]

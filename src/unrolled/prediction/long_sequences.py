@@ -123,19 +123,24 @@ class Incoming:
 
     name: its id.
     max_length, truncate: how many steps are kept of it, and which end is cut off.
-    long: what reads it if it is long, or None to keep it whatever its length.
+    begin_long: makes what reads it if it is long, or None to keep it whatever its length.
     """
 
     def __init__(
-        self, name: str, *, max_length: int | None, truncate: str, long: LongSequence | None
+        self,
+        name: str,
+        *,
+        max_length: int | None,
+        truncate: str,
+        begin_long: Callable[[], LongSequence] | None,
     ) -> None:
         self.id = name
         self.max_length = max_length
         self.cuts_head = truncate == "head"
-        self.is_long = False
         self.num_steps = 0
         self.first_class: int | None = None
-        self._long = long
+        self._begin_long = begin_long
+        self._long: LongSequence | None = None
         self._logits: Tensor | None = None
         self._parts: list[Piece] = []
 
@@ -157,8 +162,9 @@ class Incoming:
             if self.num_steps > self.max_length + LONG_STEPS:
                 self._parts = [joined(self._parts).steps(slice(-self.max_length, None))]
                 self.num_steps = self.max_length
-        elif self._long is not None and self.num_steps > LONG_STEPS:
-            self.is_long = True
+        elif self._begin_long is not None and self.num_steps > LONG_STEPS:
+            if self._long is None:
+                self._long = self._begin_long()
             for part in self._parts:
                 self._long.read(part.values)
             self._parts.clear()
@@ -169,9 +175,9 @@ class Incoming:
 
     def close(self) -> None:
         """Take no further steps: of a sequence that is long only the logits are left."""
-        if self.is_long and self._long is not None:
+        if self._long is not None:
             self._logits = self._long.logits()
-        self._long = None
+        self._begin_long = self._long = None
 
     def logits(self) -> Tensor:
         """Return the logits, (c,), of a sequence that is long and closed."""
@@ -179,9 +185,14 @@ class Incoming:
         return self._logits
 
     @property
+    def is_long(self) -> bool:
+        """Whether it is read chunk by chunk, so that only its logits are kept."""
+        return self._long is not None or self._logits is not None
+
+    @property
     def num_values(self) -> int:
         """Numbers that are in memory."""
-        return sum(part.values.size for part in self._parts)
+        return self.num_steps * self._parts[0].values.shape[1] if self._parts else 0
 
 
 def in_blocks(

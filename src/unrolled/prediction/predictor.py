@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from unrolled.data.arrays.held import Given
 from unrolled.data.files.piece import OutOfOrderError, Piece
@@ -52,6 +53,14 @@ class Predictor:
         self.run = TrainedRun(folder)
         self.class_names = self.run.class_names
         self.num_features = self.run.num_features
+
+    def use_threads_of_run(self) -> None:
+        """Let torch compute with as many threads as in training, for the rest of this process.
+
+        Their number can change the last digits. Without a call, torch starts one per core.
+        """
+        if self.run.config.num_threads is not None:
+            torch.set_num_threads(self.run.config.num_threads)
 
     def predict(self, x: Any) -> Prediction:
         """Return class and probabilities of each sequence.
@@ -321,4 +330,4 @@ def _with_classes(pieces: Iterator[Piece], path: Path) -> Iterator[Piece]:
 
 def _kept(name: str, row: int) -> Incoming:
     """Return a sequence of which all steps are kept."""
-    return Incoming(name, max_length=None, truncate="tail", long=None)
+    return Incoming(name, max_length=None, truncate="tail", begin_long=None)

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -175,14 +177,15 @@ class TrainedRun:
             name,
             max_length=self.preparation.max_length,
             truncate=self.preparation.truncate,
-            long=LongSequence(
-                self.networks,
-                self.fitted,
-                temperature=self.ensemble.temperature,
-                name=f"sequence {row}",
-            )
-            if self.runs_in_chunks
-            else None,
+            begin_long=partial(self._long, row) if self.runs_in_chunks else None,
+        )
+
+    def _long(self, row: int) -> LongSequence:
+        return LongSequence(
+            self.networks,
+            self.fitted,
+            temperature=self.ensemble.temperature,
+            name=f"sequence {row}",
         )
 
     def _classified(
@@ -235,9 +238,12 @@ def _padded(pieces: Sequence[Piece], rows: list[int], *, step_classes: bool) -> 
     step_classes: whether the class may change within a sequence.
     """
     lengths = [len(piece.values) for piece in pieces]
+    x = np.zeros((len(pieces), max(lengths), pieces[0].values.shape[1]))
+    for row, (length, piece) in enumerate(zip(lengths, pieces, strict=True)):
+        x[row, :length] = piece.values
     classes = [torch.tensor(piece.classes) for piece in pieces if piece.classes is not None]
     return Sequences(
-        x=pad_sequence([torch.tensor(piece.values) for piece in pieces], batch_first=True),
+        x=torch.from_numpy(x),
         lengths=torch.tensor(lengths),
         y=torch.stack([some[0] for some in classes])
         if classes

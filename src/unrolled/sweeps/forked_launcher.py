@@ -61,7 +61,8 @@ class Job:
 class ForkedLauncher(Launcher):
     """Runs as many jobs at once as cores and GPU memory allow, and starts the next when one ends.
 
-    jobs_at_once: >= 1, or None for the number of cores divided by num_threads.
+    jobs_at_once: >= 1, or None for the number of cores divided by num_threads, of which the largest
+        value counts if the sweep has several.
     gpu_gigabytes: free GPU memory that one job needs, > 0; jobs are spread over all GPUs. Not used
         without a GPU.
     """
@@ -162,7 +163,7 @@ class ForkedLauncher(Launcher):
 
     def _slots(self) -> tuple[list[str] | None, int]:
         """Return the GPUs to use, if any, and how many jobs run at once."""
-        threads = OmegaConf.select(self.config, "num_threads") or 1
+        threads = _most_threads(self.config)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         by_cores = max((cores or 1) // threads, 1)
         wants_gpu = self.config.trainer.accelerator in ("auto", "gpu", "cuda")
@@ -272,6 +273,19 @@ def describe(outcome: Outcome) -> str:
         if name in outcome.scores
     ]
     return ", ".join([*shown, "done before" if outcome.before else f"{outcome.seconds:.1f} s"])
+
+
+def _most_threads(config: DictConfig) -> int:
+    """Return the largest num_threads of the jobs, which may be a list of values of the sweep."""
+    typed = [
+        value
+        for word in OmegaConf.select(config, "hydra.overrides.task") or []
+        if word.startswith("num_threads=")
+        for value in word.removeprefix("num_threads=").split(",")
+    ]
+    return max(
+        [OmegaConf.select(config, "num_threads") or 1, *map(int, filter(str.isdecimal, typed))]
+    )
 
 
 def _listen(job: Job) -> None:

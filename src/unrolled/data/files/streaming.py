@@ -158,8 +158,8 @@ def _wide(
         )
         schema.require_features(recordings.feature_names, path)
         classes = None if label is None else schema.class_numbers(table.labels(label), path)
-        for row, values in enumerate(recordings.values):
-            yield Piece(ids[row], values, begins=True, classes=_repeated(classes, row, values))
+        for row, (name, values) in enumerate(zip(ids.tolist(), recordings.values, strict=True)):
+            yield Piece(name, values, begins=True, classes=_repeated(classes, row, values))
 
 
 def _repeated(
