@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MARKERS = "osD^vPX*"
+MAX_ROWS = 40  # settings in a figure with a row per setting
+MAX_CURVES = 8  # settings in a figure with a colour per setting
 ROW_HEIGHT = 0.3  # inches
 MARGIN = 1.1  # inches, for the axis below
 
