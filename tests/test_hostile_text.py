@@ -176,7 +176,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for number, name in enumerate(CLASSES):
         write(root / f"run-{number}", "data=files", score=0.5)
         config = RunFolder(root / f"run-{number}").config()
-        config.data.path = name
+        config.data.path = config.data.id = name
         RunFolder(root / f"run-{number}").write_config(config)
     error = "$<b> <img src=x onerror=alert(1)> [a](javascript:alert(1)) \\input{/a} `x` \x1b[2J"
     write(root / "failed", "model=rnn", error=error)

@@ -1,6 +1,6 @@
 """Cells of tables on a page."""
 
-from unrolled.reports.formats import short_setting
+from unrolled.reports.columns import short_setting
 from unrolled.reports.pages.page import Cell
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unrolled.output import figure_text
+from unrolled.reports.naming import LONGEST_NAME
 from unrolled.reports.pages.colours import LIGHT, SERIES, follow_page
 from unrolled.reports.pages.page import Picture
 from unrolled.runs.durable import write_bytes, write_text
@@ -21,7 +22,6 @@ FOLDER = "figures"
 WIDTH = 5.2  # inches
 CSS_PIXELS = 96  # per inch
 MAX_EMBEDDED_SVG = 100_000  # characters; a larger picture is embedded as PNG
-LONGEST_NAME = 28  # characters
 
 
 class Figures:

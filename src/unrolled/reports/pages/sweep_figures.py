@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from unrolled.reports.naming import LONGEST_NAME
 from unrolled.reports.pages.colours import LIGHT, SERIES
-from unrolled.reports.pages.figures import LONGEST_NAME, Figures, shown_name, whole_numbers
+from unrolled.reports.pages.figures import Figures, shown_name, whole_numbers
 from unrolled.reports.pages.page import Picture
 from unrolled.reports.pages.search import Search
 from unrolled.reports.statistics import ScoreSummary, is_proportion, summarize
@@ -175,7 +176,7 @@ def differences(
                 axes.plot([scale * summary.low, scale * summary.high], [row] * 2, color=SERIES[0])
         _rows(axes, list(found))
         unit = "points" if is_proportion(metric) else metric
-        axes.set_xlabel(f"difference from {shown_name(reference)}, {unit}")
+        axes.set_xlabel(f"difference from {shown_name(reference, longest=40)}, {unit}")
 
     title = "paired differences from the first setting, with 95 % intervals"
     height = MARGIN + ROW_HEIGHT * len(found)

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from unrolled.reports.comparison import Comparison
+from unrolled.reports.naming import name_rows, shown_columns
 from unrolled.reports.pages.figures import Figures
-from unrolled.reports.pages.naming import name_rows, shown_columns
 from unrolled.reports.pages.page import Page, write_page
 from unrolled.reports.pages.sections.costs import costs
+from unrolled.reports.pages.sections.data_sets import data_sets
 from unrolled.reports.pages.sections.differences import differences
 from unrolled.reports.pages.sections.failures import failures
 from unrolled.reports.pages.sections.learning_curves import learning_curves
@@ -23,8 +24,10 @@ def write_sweep_page(comparison: Comparison, folder: Path, *, name: str) -> Path
     folder: of a sweep, or any other.
     """
     figures = Figures(folder)
-    columns = shown_columns(comparison)
-    names = name_rows(comparison.rows, columns)
+    keys = [row.key for row in comparison.rows]
+    runs = [run for row in comparison.rows for run in row.runs]
+    columns = shown_columns(comparison.columns, keys, runs)
+    names = name_rows(keys, columns)
     settings = [
         Setting(
             name=names.short[number],
@@ -40,6 +43,7 @@ def write_sweep_page(comparison: Comparison, folder: Path, *, name: str) -> Path
         if comparison.metric in row.scores
     ]
     sections = [
+        *data_sets(figures, comparison),
         *results(figures, comparison, columns, settings, names),
         *learning_curves(figures, comparison, names.short),
         *costs(figures, comparison, settings),

@@ -19,7 +19,8 @@ def differences(
         return
     metric = comparison.metric
     by_key = dict(zip((tuple(row.key.items()) for row in comparison.rows), names, strict=True))
-    reference = by_key[tuple(comparison.differences[0].reference.items())]
+    references = [by_key[tuple(one.reference.items())] for one in comparison.differences]
+    has_one = len(set(references)) == 1
     found = {by_key[tuple(one.key.items())]: one.summary for one in comparison.differences}
     unit = "points" if is_proportion(metric) else metric
     rows = [
@@ -29,10 +30,13 @@ def differences(
             Cell(score_interval(one, metric), one.low),
             Cell(str(one.n), one.n),
             Cell(_verdict(one.low, one.high, metric=metric)),
+            *([] if has_one else [Cell(reference)]),
         ]
-        for name, one in found.items()
+        for (name, one), reference in zip(found.items(), references, strict=True)
     ]
     header = ["setting", f"difference in {unit}", "95 % interval", "shared runs", "compared"]
+    header += [] if has_one else ["with"]
+    reference = references[0] if has_one else "the first setting on its data set"
     yield Section(
         f"Paired differences: each less {reference}",
         notes=["Only runs with the same seed, folds and data are compared."],

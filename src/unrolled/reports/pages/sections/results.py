@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from unrolled.reports.comparison import Comparison
 from unrolled.reports.formats import score_heading, score_interval, spread
+from unrolled.reports.naming import Names
 from unrolled.reports.pages import sweep_figures
 from unrolled.reports.pages.cells import setting_cell
 from unrolled.reports.pages.figures import Figures
-from unrolled.reports.pages.naming import Names
 from unrolled.reports.pages.page import Cell, Grid, Section
 from unrolled.reports.pages.sweep_figures import MAX_ROWS, Setting
 from unrolled.reports.statistics import ScoreSummary
@@ -56,10 +56,11 @@ def results(
             "The setting with the best test score was chosen on the test set, so its score is "
             "optimistic. Intervals are not corrected for the number of comparisons."
         )
+    names_used = [baseline.name for baseline in comparison.baselines]
     baselines = {
         baseline.name: baseline.scores[metric].mean
         for baseline in comparison.baselines
-        if metric in baseline.scores
+        if metric in baseline.scores and names_used.count(baseline.name) == 1  # of one data set
     }
     pictures = []
     if settings:
