@@ -15,6 +15,8 @@ from omegaconf import OmegaConf
 from conftest import compose
 from unrolled.cli import COMMANDS, run
 
+pytestmark = pytest.mark.usefixtures("undrawn_pages")
+
 PACKAGE = str(Path(__file__).parents[1] / "src" / "unrolled" / "__init__.py")
 SCRIPT = "import sys; sys.argv[0] = 'unrolled'; from unrolled.cli import main; main()"
 UNROLLED = (sys.executable, "-c", SCRIPT)

@@ -14,12 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 import unrolled
 from conftest import options
 from unrolled.cli import run
 from unrolled.data.sources.idx_images import PARTS, TEST_PARTS
 from unrolled.data.sources.mnist import MNIST
+
+pytestmark = pytest.mark.usefixtures("undrawn_pages", "unrendered_figures")
 
 ROOT = Path(__file__).parents[1]
 RECORDS = ("results.md", "models.md")
@@ -96,8 +99,18 @@ def shortened(command: str) -> list[str]:
             words[number] = f"{key}=2"
     if words[0] != "train" or "--help" in words:
         return words
+    for word in words:
+        if word.startswith("experiment=") and "-m" in words:
+            words += first_of_sweep(word.partition("=")[2])
     trials = ["sweep.num_trials=2"] if "sweep=optuna" in words else []
     return [*words, *SHORT, *trials]
+
+
+def first_of_sweep(experiment: str) -> list[str]:
+    """Return the first value of each setting that an experiment sweeps over by itself."""
+    config = OmegaConf.load(ROOT / "conf" / "experiment" / f"{experiment}.yaml")
+    params = OmegaConf.select(config, "hydra.sweeper.params") or {}
+    return [f"{key}={str(values).split(',')[0]}" for key, values in params.items()]
 
 
 def newest(pattern: str) -> Path:

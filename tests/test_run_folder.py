@@ -1,5 +1,6 @@
 """A run folder returns the values that were written to it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,20 @@ from omegaconf import OmegaConf
 from unrolled.config.literal import literal_values
 from unrolled.config.values import resolve
 from unrolled.errors import CheckpointError
-from unrolled.runs import config_file, metrics_csv
+from unrolled.runs import config_file, metrics_csv, migrations
 from unrolled.runs.metrics_csv import MetricsCSV
 from unrolled.runs.result import Best, Result
 from unrolled.runs.run_folder import RunFolder
 from unrolled.runs.text_file import parse_yaml
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _configs_of_few_settings() -> Iterator[None]:
+    """Read configs as they are, without settings that an earlier version did not have."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrations, "CONFIG", [])
+        yield
+
 
 words = st.text(st.characters(blacklist_categories=["Cs", "Cc"], blacklist_characters="$\\"))
 looks_like = st.sampled_from(

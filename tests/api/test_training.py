@@ -12,8 +12,10 @@ import pytest
 import torch
 
 import unrolled
+from conftest import pages_undrawn
 from unrolled.cli import run as command_line
 from unrolled.errors import CheckpointError, ConfigError, DataError
+from unrolled.prediction.kept_predictions import read_held_out
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(24, 6, 2))
@@ -51,6 +53,30 @@ def test_a_run_on_arrays_stores_no_array_and_resumes_with_the_same_ones(folder: 
     whole = unrolled.train([*SHORT, "trainer.max_epochs=2"], data=(X, Y), test=TEST)
     assert whole.test_loss == longer.test_loss
     assert unrolled.load(whole).predict(X).labels == unrolled.load(longer).predict(X).labels
+
+
+@pytest.mark.parametrize("examples", [0, 2])
+def test_a_run_on_arrays_keeps_the_sequences_that_its_report_draws(
+    examples: int, folder: Path
+) -> None:
+    labels = np.roll(TEST[1], 1)  # the opposite ones: about half are mistakes
+    words = [*SHORT, f"report.examples={examples}"]
+
+    run = unrolled.train(words, data=(X, Y), test=(TEST[0], labels))
+
+    kept = read_held_out(run / "held_out.npz")
+    predicted = unrolled.load(run).predict(TEST[0])
+    assert kept.probabilities == pytest.approx(predicted.probabilities, abs=1e-6)
+    assert [predicted.class_names[number] for number in kept.labels] == labels.tolist()
+    assert len(kept.mistakes) == min(examples, int((~kept.is_right).sum()))
+    for one in kept.mistakes:
+        assert (np.abs(TEST[0] - one.values).max(axis=(1, 2)) < 1e-5).sum() == 1
+    with pages_undrawn():
+        assert command_line(["report", str(run), "baselines=false"]) == 0
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "has no predictions" not in page
+    assert "Every sequence is classified correctly" not in page
+    assert (f"{examples} of " in page) == (examples > 0)
 
 
 def test_new_arrays_are_scored_as_the_test_set_was(folder: Path, capsys: Any) -> None:

@@ -271,4 +271,6 @@ def test_the_scores_are_those_of_a_test_file(
     assert run(["evaluate", f"run={run_folder}", test_path]) == 0
     scores = json.loads((run_folder / "evaluation.json").read_text())["scores"]
     assert f"accuracy {scores['test/accuracy']:.4f} " in printed
-    assert f"loss {scores['test/loss']:.4f}, macro F1 {scores['test/f1']:.4f}" in printed
+    for name, score in (("loss", "loss"), ("macro F1", "f1")):
+        assert f"{name} {scores[f'test/{score}']:.4f}" in printed
+    assert f"calibration error {scores['test/calibration_error']:.4f}" in printed

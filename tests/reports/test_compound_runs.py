@@ -12,6 +12,8 @@ from unrolled.cli import run
 from unrolled.reports.report import report
 from unrolled.reports.runs import read_runs
 
+pytestmark = pytest.mark.usefixtures("undrawn_pages")
+
 TINY = (
     *("trainer=cpu", "model.hidden_size=4", "trainer.max_epochs=1", "logger=none"),
     *("data=random", "data.source.num_train=24", "data.source.num_val=9", "data.source.num_test=9"),

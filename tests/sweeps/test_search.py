@@ -11,6 +11,8 @@ from unrolled.errors import ConfigError  # noqa: E402
 from unrolled.sweeps.optuna_sweeper import distribution  # noqa: E402
 from unrolled.sweeps.search import best_overrides, open_study  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("undrawn_pages")
+
 SEARCH = (
     "sweep=optuna",
     "search@sweep.space=rate",

@@ -43,6 +43,7 @@ def train(
             words.append("data.split=group")
     with _passing(splits, allow):
         path = train_here(words)
+        _keep_held_out(path, splits)
     return _finished(path)
 
 
@@ -64,6 +65,7 @@ def resume(
     path = find_run(os.fspath(run), root=Path("outputs")).path
     with _passing(splits, allow):
         command.run([f"run={path}", *overrides])
+        _keep_held_out(path, splits)
     return _finished(path)
 
 
@@ -101,6 +103,13 @@ def _splits(data: Any, *, lengths: Any, groups: Any, val: Any, test: Any) -> dic
 def _passing(splits: dict[str, Given], allow: Sequence[str]) -> Iterator[None]:
     with restored(), allowing(allow), holding(splits) if splits else nullcontext():
         yield
+
+
+def _keep_held_out(path: Path, splits: dict[str, Given]) -> None:
+    if splits:
+        from unrolled.prediction.kept_predictions import keep_held_out
+
+        keep_held_out(RunFolder(path))
 
 
 def _finished(path: Path) -> FinishedRun:

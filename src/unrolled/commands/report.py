@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> None:
         raise ConfigError(problem + USAGE)
     is_sweep = len(places) == 1 and (places[0] / "multirun.yaml").is_file()
     is_run = len(places) == 1 and (places[0] / "config.yaml").is_file()
-    is_whole = not (metric or sort or group or baselines or conditions)
+    is_whole = is_run or not (metric or sort or group or baselines or conditions)
     own = places[0] if (is_sweep or is_run) and is_whole else None
     folder = own if out is None else Path(out)
     from unrolled.reports.report import report

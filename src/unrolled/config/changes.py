@@ -17,6 +17,7 @@ CHANGEABLE = (
     "trainer.profiler",
     "num_threads",
     "keep_memory",
+    "report",
     "store_diff",
     "calibration",
     "checkpoint",

@@ -46,6 +46,7 @@ RULES = {
     "store_diff": FLAG,
     "init_from": PATH,
     "test": FLAG,
+    "report.examples": NATURAL._replace(high=100),
     "calibration": _words(choices.CALIBRATIONS),
     "monitor.metric": _words(choices.METRICS),
     "monitor.mode": _words(choices.MONITOR_MODES),

@@ -25,6 +25,7 @@ NOT_IDENTITY = (
     "callbacks.watchdog",
     "checkpoint",
     "keep_memory",
+    "report",
     "store_diff",
     "sweep",
     "data.dir",

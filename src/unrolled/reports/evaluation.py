@@ -11,6 +11,8 @@ from torch.nn import functional
 from unrolled.reports.console import make_console
 from unrolled.reports.statistics import wilson_interval
 
+NUM_BINS = 15  # of the calibration error, as in torchmetrics
+
 
 class Evaluation:
     """Counts and loss of sequences that arrive some at a time.
@@ -23,11 +25,13 @@ class Evaluation:
         self.class_names = list(class_names)
         self.confusion = torch.zeros(len(class_names), len(class_names), dtype=torch.long)
         self._total_loss = 0.0
+        # The last bin is for a probability of exactly 1.
+        self._overconfidence = torch.zeros(NUM_BINS + 1, dtype=torch.float64)
 
     def __repr__(self) -> str:
         return (
             f"Evaluation(num={self.num}, accuracy={self.accuracy:.4g}, loss={self.loss:.4g}, "
-            f"f1={self.f1:.4g})"
+            f"f1={self.f1:.4g}, calibration_error={self.calibration_error:.4g})"
         )
 
     def add(self, logits: Float[Tensor, "n c"], classes: Int[Tensor, " n"]) -> None:
@@ -38,6 +42,10 @@ class Evaluation:
         self._total_loss += float(
             functional.cross_entropy(logits.double(), classes, reduction="sum")
         )
+        probabilities, predicted = logits.softmax(dim=1).max(dim=1)
+        bins = (probabilities * NUM_BINS).long()
+        excess = probabilities.double() - (predicted == classes).double()
+        self._overconfidence.index_add_(0, bins, excess)
 
     @property
     def num(self) -> int:
@@ -65,6 +73,14 @@ class Evaluation:
         counts = self.confusion.sum(dim=0) + self.confusion.sum(dim=1)  # 2 tp + fp + fn
         return float((2 * self.confusion.diag() / counts)[counts > 0].mean())
 
+    @property
+    def calibration_error(self) -> float:
+        """Expected calibration error (Guo et al. 2017), with 15 bins of the predicted probability.
+
+        The mean over the bins of |mean probability - accuracy|, weighted by their sequences.
+        """
+        return float(self._overconfidence.abs().sum()) / self.num
+
 
 def show_evaluation(evaluation: Evaluation, *, noun: str) -> None:
     """Print n, scores and a row per class with its recall.
@@ -77,7 +93,10 @@ def show_evaluation(evaluation: Evaluation, *, noun: str) -> None:
         f"{evaluation.num:,} {noun}: {evaluation.num_correct:,} correct, accuracy "
         f"{evaluation.accuracy:.4f} (95 % interval {low:.4f} to {high:.4f})"
     )
-    console.print(f"loss {evaluation.loss:.4f}, macro F1 {evaluation.f1:.4f}")
+    console.print(
+        f"loss {evaluation.loss:.4f}, macro F1 {evaluation.f1:.4f}, calibration error "
+        f"{evaluation.calibration_error:.4f}"
+    )
     table = Table("class", noun, "correct", "recall")
     for name, row, correct in zip(
         evaluation.class_names,

@@ -1,6 +1,7 @@
 """Tables for a terminal."""
 
 from collections.abc import Sequence
+from math import isfinite, nan
 from pathlib import Path
 from statistics import fmean
 
@@ -14,7 +15,8 @@ from unrolled.reports.console import (
     fitting_table,
     make_console,
 )
-from unrolled.reports.runs import UNREADABLE, skipped
+from unrolled.reports.plot import plot
+from unrolled.reports.runs import UNFINISHED, UNREADABLE, read_run, skipped
 from unrolled.runs.result import Calibration, CrossValidation, Result
 from unrolled.runs.run_folder import RunFolder
 
@@ -75,6 +77,40 @@ def show_scores(result: Result) -> None:
             console.print(f"test accuracy of the baseline {name}: {accuracy:.4f}")
         if line := advice(result):
             console.print(line)
+
+
+def show_run(folder: RunFolder) -> None:
+    """Print the scores of a run, and its loss and accuracy against the epoch.
+
+    The curves of folds and members are averaged.
+
+    Raises:
+        CheckpointError: a file of the run is damaged.
+    """
+    read_run(folder)  # checks the files
+    result, console = folder.result() or UNFINISHED, make_console()
+    console.print(f"{result.state}: {folder.path}", soft_wrap=True)
+    if result.error is not None:
+        console.print(result.error)
+    if result.num_sequences:
+        counts = (f"{num:,} {split}" for split, num in result.num_sequences.items())
+        console.print(f"sequences: {', '.join(counts)}")
+    show_scores(result)
+    if result.stopped_by is not None:
+        console.print(f"training ended: {result.stopped_by}")
+    rows = [row for part in folder.folds or folder.members or [folder] for row in part.metrics()]
+    for metric in ("loss", "accuracy"):
+        curves = {split: _mean_curve(rows, f"{split}/{metric}") for split in ("train", "val")}
+        if known := {split: curve for split, curve in curves.items() if curve}:
+            console.print(*plot(metric, known, console), sep="\n")
+
+
+def _mean_curve(rows: Sequence[dict[str, float]], metric: str) -> list[tuple[float, float]]:
+    by_epoch: dict[float, list[float]] = {}
+    for row in rows:
+        if isfinite(row.get(metric, nan)):
+            by_epoch.setdefault(row["epoch"] + 1, []).append(row[metric])
+    return [(epoch, fmean(values)) for epoch, values in sorted(by_epoch.items())]
 
 
 def show_checks(rows: Sequence[tuple[str, str, str]]) -> None:

@@ -83,7 +83,7 @@ def require_unchanged(folder: RunFolder, names: tuple[str, ...] = FOR_PREDICTION
             _compare_with_checkpoint(folder)
         return
     hashes: dict[str, Any] = values.get("sha256", {})
-    if names == FOR_PREDICTION and folder.config().get("calibration", "none") != "none":
+    if names == FOR_PREDICTION and folder.config().calibration != "none":
         names = (*names, TEMPERATURE)
     for name in names:
         path = folder.path / name

@@ -17,9 +17,15 @@ FILES: dict[str, dict[int, Callable[[dict[str, Any]], None]]] = {
     "result.json": {},
 }
 
+
+def _add_later_settings(values: dict[str, Any]) -> None:
+    values.setdefault("calibration", "none")
+    values.setdefault("report", {"examples": 8})
+
+
 # Each changes the values of config.yaml if they have an earlier form, for example a missing key.
 # config.yaml has no version: it has the settings of conf/ and nothing else.
-CONFIG: list[Callable[[dict[str, Any]], None]] = []
+CONFIG: list[Callable[[dict[str, Any]], None]] = [_add_later_settings]
 
 
 def migrate_file(values: dict[str, Any], *, name: str, place: str) -> dict[str, Any]:

@@ -140,6 +140,11 @@ class Result:
         """The best value of the monitored score."""
         return None if self.best is None else self.best.value
 
+    @property
+    def held_out_split(self) -> str:
+        """The set whose predictions a report shows: test, or val if the test set was not used."""
+        return "val" if self.confusion is None and self.cross_validation is None else "test"
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values for result.json."""
         return asdict(self)

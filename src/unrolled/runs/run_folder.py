@@ -222,7 +222,7 @@ class RunFolder(LockedFolder):
         Raises:
             CheckpointError: the run was calibrated, and its temperature is missing or damaged.
         """
-        if self.config().get("calibration", "none") == "none":
+        if self.config().calibration == "none":
             return None
         result = self.result()
         if result is None or (result.calibration is None and result.state != "done"):

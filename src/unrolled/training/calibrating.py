@@ -25,7 +25,7 @@ Classifier = SequenceClassifier | EnsembleClassifier
 
 def is_calibrated(config: DictConfig) -> bool:
     """Return whether the model of a run is calibrated after training."""
-    return bool(config.get("calibration", "none") != "none")
+    return bool(config.calibration != "none")
 
 
 def require_validation(config: DictConfig, data: SequenceDataModule) -> None:

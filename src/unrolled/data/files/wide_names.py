@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from unrolled.errors import DataError
 
@@ -61,6 +62,11 @@ def parse_names(columns: Sequence[str]) -> WideNames:
     t1_y`. Steps may be numbers, seconds (0.5), dates, months or clock times. If names count no
     steps, all columns are the steps of one feature, in the order of the table.
     """
+    return _parsed(tuple(columns))
+
+
+@lru_cache(maxsize=16)  # each part of a file has the same names
+def _parsed(columns: tuple[str, ...]) -> WideNames:
     best: tuple[int, int, dict[str, list[tuple[tuple[float, ...], str]]]] | None = None
     for number, (pattern, moment) in enumerate(PATTERNS):
         found: dict[str, list[tuple[tuple[float, ...], str]]] = {}

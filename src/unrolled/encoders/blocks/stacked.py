@@ -269,9 +269,10 @@ class Stacked(Encoder):
         if library is None:
             outputs: Tensor = layer(x, state)[0]
             return outputs
+        assert isinstance(layer, nn.RNNBase)
         if state is not None:
             state = tuple(part[0] for part in (state if isinstance(state, tuple) else (state,)))
-        return run(library, _cell(layer), x, lengths, state, Weights(*layer.parameters()))
+        return run(library, _cell(layer), x, lengths, state, Weights(*layer.all_weights[0]))
 
     def _refuse_backward(self) -> None:
         if self.backward_size:

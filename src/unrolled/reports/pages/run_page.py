@@ -37,7 +37,6 @@ log = logging.getLogger(__name__)
 SPLITS = {"train": "training", "val": "validation", "test": "test", "cv": "cross-validation"}
 CURVES = ("loss", "accuracy", "balanced_accuracy", "f1")
 MAX_CURVES = 2  # the loss, and the monitored score or the accuracy
-NUM_MISTAKES = 8
 NUM_LOG_LINES = 40
 
 
@@ -53,11 +52,9 @@ def write_run_page(folder: RunFolder, out: Path) -> Path:
     read_run(folder)  # checks the files
     config, result = folder.config(), folder.result() or UNFINISHED
     figures = Figures(out)
-    counts, split = result.confusion, "test"
+    counts, split = result.confusion, result.held_out_split
     if result.cross_validation is not None:
         counts = result.cross_validation.confusion
-    elif counts is None:
-        split = "val"
     held_out, problem = _held_out(folder, split=split)
     class_names = _class_names(folder)
     if counts is None and held_out is not None:
@@ -217,9 +214,14 @@ def _share(part: int, whole: int) -> Cell:
 def _held_out(folder: RunFolder, *, split: str) -> tuple["HeldOut | None", str]:
     """Return the predictions, or None and the reason why there are none."""
     from unrolled.prediction.held_out import classify_held_out  # loads torch
+    from unrolled.prediction.kept_predictions import FILE, read_held_out
 
+    kept = folder.path / FILE
     try:
-        return classify_held_out(folder, split=split, num_mistakes=NUM_MISTAKES), ""
+        if kept.exists():
+            return read_held_out(kept), ""
+        num_mistakes = folder.config().report.examples
+        return classify_held_out(folder, split=split, num_mistakes=num_mistakes), ""
     except UNREADABLE as error:
         log.info("no predictions: %s", error)
         return None, str(error)
@@ -254,10 +256,11 @@ def _predictions(
         "probability says."
     )
     yield Section(f"Confidence in the {held_out_name}", notes=[note], pictures=pictures)
-    if not held_out.mistakes:
-        yield Section("Mistakes", notes=["Every sequence is classified correctly."])
-        return
     num_wrong = int((~held_out.is_right).sum())
+    if not num_wrong:
+        yield Section("Mistakes", notes=["Every sequence is classified correctly."])
+    if not held_out.mistakes:  # report.examples=0
+        return
     yield Section(
         "Worst mistakes",
         notes=[
