@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unrolled.output import figure_text
+from unrolled.output import short_figure_text
 from unrolled.reports.naming import LONGEST_NAME
 from unrolled.reports.pages.colours import LIGHT, SERIES, follow_page
 from unrolled.reports.pages.page import Picture
@@ -121,8 +121,7 @@ def whole_numbers(axes: "Axes") -> None:
 
 def shown_name(text: str, *, longest: int = LONGEST_NAME) -> str:
     """Return a name that others chose as figures draw it, with … in place of what is too long."""
-    words = " ".join(text.split())
-    return figure_text(words if len(words) <= longest else f"{words[: longest - 1]}…")
+    return short_figure_text(text, longest=longest)
 
 
 def _embeddable(svg: str, *, title: str) -> str:
