@@ -91,7 +91,7 @@ def shortened(command: str) -> list[str]:
         key, _, values = word.partition("=")
         if key in ("seed", "data.fold") or (key == "experiment" and "," in values):
             words[number] = f"{key}={values.split(',')[0]}"
-        elif key == "model":
+        elif key in ("model", "data.name"):
             words[number] = f"{key}={','.join(values.split(',')[:2])}"
         elif key == "data.source.min_steps":
             words[number] = f"{key}=20"
@@ -289,6 +289,10 @@ def test_the_commands_about_resuming_run(workplace: Path) -> None:
 
 @pytest.mark.parametrize("page", ["reference.md", "sweeps.md", "tutorial.md", "tried.md"])
 def test_the_commands_of_a_page_run(page: str, workplace: Path) -> None:
+    for name in ("GunPoint", "ArrowHead"):
+        (Path("data") / name).mkdir(parents=True)
+        write_archive(f"data/{name}/{name}")
+
     for command in filter(is_run, without_seeds([*in_blocks(page), *in_text(page)])):
         carry_out(command)
 

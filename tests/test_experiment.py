@@ -19,6 +19,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import unrolled
 from conftest import compose, options, with_option
 from unrolled.building.data import load_data
+from unrolled.callbacks.tensorboard_figures import (
+    Mistake,
+    confusion_figure,
+    drawing,
+    mistakes_figure,
+)
 from unrolled.config import composition
 from unrolled.config.values import config_hash
 from unrolled.errors import CheckpointError, ConfigError, DataError
@@ -303,14 +309,64 @@ def test_hparams_yaml_of_tensorboard_holds_the_config(tiny_run):
     assert logged == OmegaConf.to_container(tiny_run.folder.config())
 
 
-def test_tensorboard_has_charts_final_scores_and_confusion_matrices(tiny_run):
-    events = EventAccumulator(str(tiny_run.folder.path), size_guidance={"scalars": 0})
+def events_of(folder):
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     events.Reload()
+    return events
+
+
+def test_tensorboard_has_charts_texts_final_scores_and_pictures(tiny_run):
+    events = events_of(tiny_run.folder.path)
     tags = events.Tags()
 
     assert {"train/loss", "val/loss", "hp/test_accuracy", "hp/val_accuracy"} <= set(tags["scalars"])
-    assert {"val/confusion", "test/confusion"} <= set(tags["images"])
-    assert "custom_scalars__config__" in tags["tensors"]
+    assert "epoch" not in tags["scalars"]  # TensorBoard would show it first
+    assert {"val/confusion", "test/confusion", "test/mistakes"} <= set(tags["images"])
+    curves = {f"{split}/precision_recall/9 9" for split in ("val", "test")}
+    texts = {"config/text_summary", "provenance/text_summary"}
+    assert {"custom_scalars__config__"} | curves | texts <= set(tags["tensors"])
+    (text,) = events.Tensors("config/text_summary")
+    assert b"    model:\n" in text.tensor_proto.string_val[0]
+    assert not tags["graph"]
+
+
+def test_tensorboard_has_a_record_of_steps_in_each_epoch(tiny_run):
+    events = events_of(tiny_run.folder.path)
+    num_steps = tiny_run.record["num_steps"] // 2
+
+    rates, norms, speeds = (
+        events.Scalars(f"steps/{name}")
+        for name in ("learning_rate", "gradient_norm", "sequences_per_second")
+    )
+
+    assert [event.step for event in rates] == [num_steps - 1, 2 * num_steps - 1]
+    assert rates[0].value > rates[1].value > 0  # cosine
+    assert rates[1].value < tiny_run.config.optimizer.lr / 100
+    assert all(event.value > 0 for event in (*norms, *speeds))
+
+
+def test_tensorboard_has_graph_and_vectors_on_request(train_in):
+    views = [f"callbacks.tensorboard_views.{name}=true" for name in ("graph", "projector")]
+    run = train_in("trainer.max_steps=1", "model=identity", "test=false", *views, pictures=True)
+
+    assert events_of(run.folder.path).Tags()["graph"]
+    (vectors,) = run.folder.path.glob("*/head/tensors.tsv")
+    (labels,) = run.folder.path.glob("*/head/metadata.tsv")
+    rows = vectors.read_text().splitlines()
+    assert {len(row.split("\t")) for row in rows} == {8}  # features
+    assert len(rows) == len(labels.read_text().splitlines()) == run.record["num_sequences"]["val"]
+
+
+def test_many_classes_with_long_names_are_drawn_without_a_warning(recwarn):
+    names = [f"{number} {'long name ' * 30}$" for number in range(120)] + ["\u9f8d"]
+    counts = torch.eye(len(names), dtype=torch.long)
+    mistake = Mistake(x=torch.zeros(5, 9), label=names[0], predicted=names[-1], probability=0.2)
+
+    with drawing():
+        confusion_figure(counts, names, title="counts").canvas.draw()
+        mistakes_figure([mistake], title="mistakes").canvas.draw()
+
+    assert not recwarn.list
 
 
 def test_the_tutorial_prints_its_line_starts_at_chance_and_stays_there(train_in, caplog):

@@ -5,19 +5,17 @@ import logging
 import os
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from lightning import LightningModule, Trainer
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from reports.test_comparison import write
 from unrolled import output
-from unrolled.callbacks.tensorboard_views import _draw
+from unrolled.callbacks.tensorboard_figures import Mistake, confusion_figure, mistakes_figure
 from unrolled.cli import run
 from unrolled.reports.comparison import compare
 from unrolled.reports.formats import to_csv, to_latex, to_markdown
@@ -144,13 +142,12 @@ def texts_of(figure: Figure) -> list[str]:
 
 
 def test_figures_draw_names_as_they_are(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[Figure] = []
-    writer = SimpleNamespace(add_figure=lambda _, figure, global_step: drawn.append(figure))
-    monkeypatch.setattr("unrolled.callbacks.tensorboard_views._writers", lambda _: [writer])
-    trainer, module = Trainer(logger=False, accelerator="cpu"), LightningModule()
-    trainer.datamodule = SimpleNamespace(class_names=CLASSES)
-    module.confusion = {"val": torch.eye(3)}
-    _draw(trainer, module, split="val")
+    counts, sequence = torch.eye(3, dtype=torch.long), torch.zeros(2, 1)
+    mistake = Mistake(x=sequence, label=CLASSES[0], predicted=CLASSES[1], probability=0.1)
+    drawn = [
+        confusion_figure(counts, CLASSES, title="counts"),
+        mistakes_figure([mistake], title="mistakes"),
+    ]
 
     def save(figure: Figure, path: Path, **_: object) -> None:
         drawn.append(figure)
@@ -161,7 +158,7 @@ def test_figures_draw_names_as_they_are(folder: Path, monkeypatch: pytest.Monkey
     path = folder / "data [bold].csv"
     assert run(["inspect", f"path={path}", "output=y.yaml"]) == 0
 
-    assert len(drawn) == 2
+    assert len(drawn) == 3
     for figure in drawn:
         figure.draw_without_rendering()  # mathematics that matplotlib cannot read would raise
         assert any(r"\$" in text for text in texts_of(figure))
@@ -176,7 +173,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for number, name in enumerate(CLASSES):
         write(root / f"run-{number}", "data=files", score=0.5)
         config = RunFolder(root / f"run-{number}").config()
-        config.data.path = name
+        config.data.path = config.data.id = name
         RunFolder(root / f"run-{number}").write_config(config)
     error = "$<b> <img src=x onerror=alert(1)> [a](javascript:alert(1)) \\input{/a} `x` \x1b[2J"
     write(root / "failed", "model=rnn", error=error)

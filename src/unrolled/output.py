@@ -79,6 +79,12 @@ def figure_text(text: str) -> str:
     return inert(text).replace("$", r"\$")
 
 
+def short_figure_text(text: str, *, longest: int) -> str:
+    """Return `figure_text` of a name, with … in place of what is too long."""
+    words = " ".join(inert(text).split())
+    return figure_text(words if len(words) <= longest else f"{words[: longest - 1]}…")
+
+
 class _InertRecord(logging.LogRecord):
     """A log record whose message and traceback are inert, whatever handler writes them."""
 

@@ -19,8 +19,13 @@ class Throughput(Callback):
     @property
     def sequences_per_second(self) -> float:
         """Training sequences per second so far, 0 before the first."""
-        seconds = self._seconds_so_far()
-        return self.num_sequences / seconds if seconds > 0 else 0.0
+        num, seconds = self.so_far
+        return num / seconds if seconds > 0 else 0.0
+
+    @property
+    def so_far(self) -> tuple[int, float]:
+        """Training sequences so far, and the seconds spent on them."""
+        return self.num_sequences, self._seconds_so_far()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the sequences and seconds so far."""

@@ -75,7 +75,7 @@ KINDS = {
     "logger.*": Kind(
         ("lightning.pytorch.loggers.Logger",),
         ("logger",),
-        _named("lightning.pytorch.loggers", "CSVLogger"),
+        _named("lightning.pytorch.loggers", "CSVLogger TensorBoardLogger"),
     ),
 }
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from unrolled.errors import ConfigError, did_you_mean
+from unrolled.reports.columns import ALWAYS_SHOWN, heading, shown
+from unrolled.reports.data_sets import DataSet, DataSets, by_data_set, data_set_of
 from unrolled.reports.runs import REPEATED, Run
 from unrolled.reports.statistics import (
     ScoreSummary,
@@ -17,8 +19,6 @@ from unrolled.reports.statistics import (
 
 PREFERRED_METRICS = ("test/accuracy", "cv/accuracy", "val/accuracy")
 FOLDS = ("data.fold", "data.test_fold")
-ALWAYS_SHOWN = ("data.source._target_", "model._target_")
-TARGETS = {"data.source._target_": "data"}  # the column of a class; else that of its group
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class Comparison:
 
     columns: headings of the dotted keys in which the rows differ.
     repeats: how often the settings were repeated, in words.
+    data_sets: the models by data sets; None with fewer than two of either.
     """
 
     metric: str
@@ -72,6 +73,7 @@ class Comparison:
     differences: tuple[Difference, ...]
     failures: tuple[Run, ...]
     repeats: str
+    data_sets: DataSets | None
 
 
 def compare(
@@ -86,7 +88,8 @@ def compare(
 
     metric: what the rows are compared by; None for test/accuracy, or val/accuracy without one.
     group: dotted keys; a row per value of these rather than per setting.
-    sort: a metric, a dotted key, seconds or num_parameters; None for the metric, best first.
+    sort: a metric, a dotted key, seconds or num_parameters; None for the metric, best first, on
+        one data set after the other if models are compared on several.
     baseline_scores: name and scores of each baseline on the data of a run; None for none.
 
     Raises:
@@ -101,6 +104,9 @@ def compare(
     columns = _columns([members[0] for members in settings.values()], only=group)
     rows = [_row(members, columns) for members in settings.values()]
     rows.sort(key=_order(runs, sort or metric))
+    data_sets = by_data_set(runs, metric=metric, group=group)
+    if data_sets is not None and sort is None:
+        rows.sort(key=lambda row: row.key.get("data", "").casefold())
     return Comparison(
         metric=metric,
         columns=tuple(columns.values()),
@@ -109,6 +115,7 @@ def compare(
         differences=tuple(_differences(rows, metric)),
         failures=tuple(run for run in runs if run.state != "done"),
         repeats=_repeats(rows),
+        data_sets=data_sets,
     )
 
 
@@ -121,7 +128,7 @@ def select(runs: Iterable[Run], *, key: str, value: str) -> list[Run]:
     runs = list(runs)
     full = _full_key(runs, key)
     wanted = value.lower()
-    return [run for run in runs if _shown(full, run.settings.get(full)).lower() == wanted]
+    return [run for run in runs if shown(full, run).lower() == wanted]
 
 
 def _metric(runs: Sequence[Run], metric: str | None) -> str:
@@ -136,7 +143,7 @@ def _metric(runs: Sequence[Run], metric: str | None) -> str:
 
 def _full_key(runs: Sequence[Run], key: str, *, others: Sequence[str] = ()) -> str:
     known = {name: name for run in runs for name in run.settings}
-    known |= {_column(name): name for name in known if name.endswith("._target_")}
+    known |= {heading(name): name for name in known if name.endswith("._target_")}
     if key not in known:
         raise ConfigError(f"{key}: no run has such a key{did_you_mean(key, [*known, *others])}")
     return known[key]
@@ -145,30 +152,23 @@ def _full_key(runs: Sequence[Run], key: str, *, others: Sequence[str] = ()) -> s
 def _columns(examples: Sequence[Run], *, only: Sequence[str]) -> dict[str, str]:
     """Return the keys to show, each with its heading."""
     if only:
-        return {key: _column(key) for key in only}
+        return {key: heading(key) for key in only}
     keys = dict.fromkeys(key for run in examples for key in run.settings if key not in REPEATED)
     values = {key: tuple(repr(run.settings.get(key)) for run in examples) for key in keys}
     differing = [key for key in keys if len(set(values[key])) > 1]
+    named = {run.data_name for run in examples}
+    for key in ("data.name", "data.path"):  # the name of the data in the column `data`
+        if key in differing and len(set(values[key])) == len(named):
+            differing.remove(key)
     ordered = dict.fromkeys([key for key in ALWAYS_SHOWN if key in keys] + differing)
-    return {key: _column(key) for key in ordered}
-
-
-def _column(key: str) -> str:
-    return TARGETS.get(key, key.removesuffix("._target_"))
-
-
-def _shown(key: str, value: Any) -> str:
-    if value is None:
-        return "-"
-    text = str(value)
-    return text.rsplit(".", 1)[-1] if key.endswith("._target_") else text
+    return {key: heading(key) for key in ordered}
 
 
 def _row(runs: Sequence[Run], columns: Mapping[str, str]) -> Row:
     done = [run for run in runs if run.state == "done"]
     metrics = sorted({name for run in done for name in run.scores} - {"epoch"})
     return Row(
-        key={name: _shown(key, runs[0].settings.get(key)) for key, name in columns.items()},
+        key={name: shown(key, runs[0]) for key, name in columns.items()},
         runs=tuple(runs),
         scores={
             metric: summarize_scores(
@@ -217,10 +217,10 @@ def _baselines(
     data_keys = [key for key in columns if key.startswith("data.")]
     for run in runs:
         if run.data_fingerprint:
-            shown = tuple(_shown(key, run.settings.get(key)) for key in data_keys)
+            cells = tuple(shown(key, run) for key in data_keys)
             fold = tuple(run.settings.get(key) for key in FOLDS)
-            on_data[shown].setdefault(fold, run)
-    for shown, by_fold in on_data.items():
+            on_data[cells].setdefault(fold, run)
+    for cells, by_fold in on_data.items():
         values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
         for run in by_fold.values():
             for name, scores in baseline_scores(run).items():
@@ -229,7 +229,7 @@ def _baselines(
         for name, by_metric in values.items():
             yield Baseline(
                 name=name,
-                key=dict(zip((columns[key] for key in data_keys), shown, strict=True)),
+                key=dict(zip((columns[key] for key in data_keys), cells, strict=True)),
                 scores={
                     metric: summarize_scores(scores, metric=metric)
                     for metric, scores in by_metric.items()
@@ -238,13 +238,16 @@ def _baselines(
 
 
 def _differences(rows: Sequence[Row], metric: str) -> Iterable[Difference]:
-    reference = next((row for row in rows if metric in row.scores), None)
-    if reference is None:
-        return
-    theirs = _by_repeat(reference, metric)
+    """Yield the difference of each row from the first one on the same data set."""
+    references: dict[DataSet, Row] = {}
     for row in rows:
-        if row is reference:
+        if metric in row.scores:
+            references.setdefault(data_set_of(row.runs[0]), row)
+    for row in rows:
+        reference = references.get(data_set_of(row.runs[0]))
+        if reference is None or reference is row:
             continue
+        theirs = _by_repeat(reference, metric)
         summary = paired_difference(_by_repeat(row, metric), theirs, metric=metric)
         if summary is not None and summary.n > 1:
             yield Difference(key=row.key, reference=reference.key, summary=summary)

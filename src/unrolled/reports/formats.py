@@ -1,4 +1,4 @@
-"""A comparison as CSV, Markdown, LaTeX (booktabs) and on a terminal.
+"""A comparison as CSV, Markdown and LaTeX (booktabs).
 
 The CSV file has full precision; the others round as a paper would.
 """
@@ -6,15 +6,14 @@ The CSV file has full precision; the others round as a paper would.
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from unrolled.output import inert, spreadsheet_cell
+from unrolled.reports.columns import short_setting
 from unrolled.reports.comparison import Comparison, Difference
 from unrolled.reports.runs import Run
 from unrolled.reports.statistics import ScoreSummary, is_proportion
-from unrolled.runs.durable import write_text
 
 NOTHING = ""
 NOT_DONE = "Not done"
@@ -47,17 +46,6 @@ class Sheet:
     rows: list[list[str]]
 
 
-def write_tables(comparison: Comparison, folder: Path, *, title: str) -> None:
-    """Write sweep.csv, sweep.md and sweep.tex."""
-    texts = {
-        "csv": to_csv(comparison),
-        "md": to_markdown(comparison, title=title),
-        "tex": to_latex(comparison),
-    }
-    for suffix, text in texts.items():
-        write_text(folder / f"sweep.{suffix}", text, durable=False)
-
-
 def to_csv(comparison: Comparison) -> str:
     """Return a line per setting and baseline, in full precision; scores are not in %."""
     metrics = sorted({metric for row in comparison.rows for metric in row.scores})
@@ -73,32 +61,49 @@ def to_csv(comparison: Comparison) -> str:
         lines[-1] |= _cells(baseline.scores, metrics, fields)
     columns = [*comparison.columns, "baseline", "num_done", "num_failed", "num_parameters"]
     columns += [f"{metric}/{field}" for metric in metrics for field in fields] + ["seconds"]
+    return csv_text(columns, lines)
+
+
+def csv_text(fields: Sequence[str], lines: Iterable[Mapping[str, object]]) -> str:
+    """Return lines with these fields; a field that a line lacks is empty."""
     file = io.StringIO()
-    writer = csv.DictWriter(file, fieldnames=columns, restval="", lineterminator="\n")
-    writer.writerow({name: _csv(name) for name in columns})
+    writer = csv.DictWriter(file, fieldnames=fields, restval="", lineterminator="\n")
+    writer.writerow({name: _csv(name) for name in fields})
     writer.writerows({name: _csv(value) for name, value in line.items()} for line in lines)
     return file.getvalue()
 
 
 def to_markdown(comparison: Comparison, *, title: str) -> str:
     """Return the sheets as Markdown."""
-    parts = [f"# {_markdown(title)}", _note(comparison)]
-    for sheet in sheets(comparison):
-        head, *body = (
-            "| " + " | ".join(map(_markdown, row)) + " |" for row in (sheet.header, *sheet.rows)
-        )
-        rule = "| " + " | ".join(["---"] * len(sheet.header)) + " |"
-        parts += [f"## {_markdown(sheet.title)}", "\n".join([head, rule, *body])]
+    parts = [f"# {_markdown(title)}\n\n{_note(comparison)}\n"]
+    return "\n".join([*parts, *map(markdown_section, sheets(comparison))])
+
+
+def markdown_section(sheet: Sheet, notes: Iterable[str] = ()) -> str:
+    """Return a sheet below its title, and notes as paragraphs."""
+    head, *body = (
+        "| " + " | ".join(map(_markdown, row)) + " |" for row in (sheet.header, *sheet.rows)
+    )
+    rule = "| " + " | ".join(["---"] * len(sheet.header)) + " |"
+    parts = [f"## {_markdown(sheet.title)}", "\n".join([head, rule, *body]), *map(_markdown, notes)]
     return "\n\n".join(parts) + "\n"
 
 
 def to_latex(comparison: Comparison) -> str:
     r"""Return the results as a table for \usepackage{booktabs}."""
-    sheet = sheets(comparison)[0]
+    rules = [len(comparison.rows)] if comparison.baselines and comparison.rows else []
+    return latex_table(sheets(comparison)[0], rules=rules, notes=[_note(comparison)])
+
+
+def latex_table(sheet: Sheet, *, rules: Sequence[int], notes: Iterable[str]) -> str:
+    r"""Return a sheet as a table for \usepackage{booktabs}.
+
+    rules: numbers of rows after which a line is drawn.
+    notes: written as comments below the table.
+    """
     lines = [" & ".join(map(_latex, row)) + r" \\" for row in (sheet.header, *sheet.rows)]
-    lines.insert(1, r"\midrule")
-    if comparison.baselines and comparison.rows:
-        lines.insert(2 + len(comparison.rows), r"\midrule")
+    for number in (*sorted(rules, reverse=True), 0):
+        lines.insert(1 + number, r"\midrule")
     return "\n".join(
         [
             rf"\begin{{tabular}}{{{'l' * len(sheet.header)}}}",
@@ -106,7 +111,7 @@ def to_latex(comparison: Comparison) -> str:
             *lines,
             r"\bottomrule",
             r"\end{tabular}",
-            "% " + _note(comparison),
+            *("% " + " ".join(inert(note).split()) for note in notes),
             "",
         ]
     )
@@ -145,7 +150,7 @@ def _results(comparison: Comparison) -> Sheet:
 
 
 def _paired(differences: Sequence[Difference], metric: str) -> Sheet:
-    header = [*differences[0].key, score_heading(metric)]
+    header = [*differences[0].key, score_heading(metric), "shared seeds", "95 % interval"]
     rows = [
         [
             *map(short_setting, d.key.values()),
@@ -155,8 +160,16 @@ def _paired(differences: Sequence[Difference], metric: str) -> Sheet:
         ]
         for d in differences
     ]
-    title = f"Paired differences: each less {_reference(differences)}"
-    return Sheet(title, [*header, "shared seeds", "95 % interval"], rows)
+    if all(d.reference == differences[0].reference for d in differences):
+        return Sheet(f"Paired differences: each less {_reference(differences)}", header, rows)
+    rows = [[*row, _apart(d)] for row, d in zip(rows, differences, strict=True)]
+    return Sheet("Paired differences on each data set", [*header, "less"], rows)
+
+
+def _apart(difference: Difference) -> str:
+    """Return the first setting of the reference that tells it apart."""
+    pairs = zip(difference.reference.values(), difference.key.values(), strict=True)
+    return next((short_setting(theirs) for theirs, ours in pairs if theirs != ours), NOTHING)
 
 
 def _reference(differences: Sequence[Difference]) -> str:
@@ -217,11 +230,6 @@ def _cells(
         if metric in scores
         for field in fields
     }
-
-
-def short_setting(value: str) -> str:
-    """Return a setting with four digits, where it is a fraction with more."""
-    return f"{float(value):.4g}" if re.fullmatch(r"\d*\.\d+(e-?\d+)?", value) else value
 
 
 def score_heading(metric: str) -> str:

@@ -7,7 +7,11 @@ from pathlib import Path
 from unrolled.errors import ConfigError, UnrolledError
 from unrolled.reports.comparison import Comparison, compare, select
 from unrolled.reports.console import NEVER_DROPPED, Column, fitting_table, make_console
-from unrolled.reports.formats import Sheet, sheets, write_tables
+from unrolled.reports.data_set_tables import by_data_set_sheet, fitted_columns, notes
+from unrolled.reports.data_sets import DataSets
+from unrolled.reports.files import write_tables
+from unrolled.reports.formats import Sheet, sheets
+from unrolled.reports.naming import ALWAYS_FIRST
 from unrolled.reports.runs import Run, read_runs
 from unrolled.runs.run_folder import RunFolder
 
@@ -94,6 +98,21 @@ def show(comparison: Comparison) -> None:
         names = ", ".join(dropped)
         console.print(f"columns not shown: {names}; see the files, or use a wider terminal")
     console.print(f"mean ± standard deviation over {comparison.repeats}", soft_wrap=True)
+    if comparison.data_sets is not None:
+        _show_data_sets(comparison.data_sets)
+
+
+def _show_data_sets(table: DataSets) -> None:
+    """Print the models by data sets, and what can be said about their differences."""
+    console, sheet = make_console(), by_data_set_sheet(table)
+    printed, dropped = fitting_table(fitted_columns(sheet, table), console, title=sheet.title)
+    console.print()
+    console.print(printed)
+    if dropped:
+        names = ", ".join(" ".join(name.split()) for name in dropped)
+        console.print(f"columns not shown: {names}; see the files")
+    for note in notes(table):
+        console.print(note)
 
 
 def prioritized(sheet: Sheet, *, settings: Sequence[str]) -> list[Column]:
@@ -113,7 +132,8 @@ def prioritized(sheet: Sheet, *, settings: Sequence[str]) -> list[Column]:
             return 1
         if name in DISPENSABLE:
             return 2 + DISPENSABLE.index(name)
-        return 2 + len(DISPENSABLE) if name in redundant else NEVER_DROPPED
+        is_needed = name not in redundant or name in ALWAYS_FIRST
+        return NEVER_DROPPED if is_needed else 2 + len(DISPENSABLE)
 
     return [
         Column(name, values, priority=priority(name), is_whole=_is_whole(values))

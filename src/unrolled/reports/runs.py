@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from unrolled.config.compound import ALL_FOLDS
-from unrolled.config.values import identity_of, leaves, model_name
+from unrolled.config.values import data_name, identity_of, leaves, model_name
 from unrolled.errors import ConfigError, UnrolledError
 from unrolled.runs import manifest
 from unrolled.runs.result import Result
@@ -46,6 +46,9 @@ class Run:
     state: done, failed, interrupted or unfinished (killed, or still running).
     error: why it is not done; empty if it is.
     settings: what it computes, dotted key -> value; where and how it ran is left out.
+    data_name: of a data set, or of a file.
+    baselines: score of the predictors that were fitted on the same data: on the test set, or on
+        what folds hold out.
     num_sequences: per split; empty if the data was not loaded.
     seconds: of the whole run; 0 if it did not come to its end.
     """
@@ -57,6 +60,8 @@ class Run:
     settings: dict[str, Any]
     scores: dict[str, float]
     best: float | None
+    data_name: str
+    baselines: dict[str, float]
     num_parameters: int | None
     num_sequences: dict[str, int]
     seconds: float
@@ -121,14 +126,17 @@ def read_run(folder: RunFolder) -> Run:
     """
     manifest.require_unchanged(folder, manifest.FOR_REPORTS)
     result = folder.result() or UNFINISHED
+    plain, folds = folder.plain_config(), result.cross_validation
     return Run(
         path=folder.path,
         state=result.state,
         exit_code=None if result is UNFINISHED else result.exit_code,
         error=result.error or "",
-        settings=_settings(folder.plain_config()),
+        data_name=data_name(plain),
+        settings=_settings(plain),
         scores={name: value for name, value in result.scores.items() if value is not None},
         best=result.best_value,
+        baselines=result.baselines if folds is None else folds.baselines,
         num_parameters=result.num_parameters,
         num_sequences=result.num_sequences,
         seconds=result.seconds.get("total", 0.0),

@@ -21,6 +21,10 @@ FILES: dict[str, dict[int, Callable[[dict[str, Any]], None]]] = {
 def _add_later_settings(values: dict[str, Any]) -> None:
     values.setdefault("calibration", "none")
     values.setdefault("report", {"examples": 8})
+    views = (values.get("callbacks") or {}).get("tensorboard_views")
+    if views is not None:
+        views.setdefault("graph", False)
+        views.setdefault("projector", False)
 
 
 # Each changes the values of config.yaml if they have an earlier form, for example a missing key.

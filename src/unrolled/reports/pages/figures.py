@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unrolled.output import figure_text
+from unrolled.output import short_figure_text
+from unrolled.reports.naming import LONGEST_NAME
 from unrolled.reports.pages.colours import LIGHT, SERIES, follow_page
 from unrolled.reports.pages.page import Picture
 from unrolled.runs.durable import write_bytes, write_text
@@ -21,7 +22,6 @@ FOLDER = "figures"
 WIDTH = 5.2  # inches
 CSS_PIXELS = 96  # per inch
 MAX_EMBEDDED_SVG = 100_000  # characters; a larger picture is embedded as PNG
-LONGEST_NAME = 28  # characters
 
 
 class Figures:
@@ -121,8 +121,7 @@ def whole_numbers(axes: "Axes") -> None:
 
 def shown_name(text: str, *, longest: int = LONGEST_NAME) -> str:
     """Return a name that others chose as figures draw it, with … in place of what is too long."""
-    words = " ".join(text.split())
-    return figure_text(words if len(words) <= longest else f"{words[: longest - 1]}…")
+    return short_figure_text(text, longest=longest)
 
 
 def _embeddable(svg: str, *, title: str) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from unrolled.reports.naming import LONGEST_NAME
 from unrolled.reports.pages.colours import LIGHT, SERIES
-from unrolled.reports.pages.figures import LONGEST_NAME, Figures, shown_name, whole_numbers
+from unrolled.reports.pages.figures import Figures, shown_name, whole_numbers
 from unrolled.reports.pages.page import Picture
 from unrolled.reports.pages.search import Search
 from unrolled.reports.statistics import ScoreSummary, is_proportion, summarize
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MARKERS = "osD^vPX*"
+MAX_ROWS = 40  # settings in a figure with a row per setting
+MAX_CURVES = 8  # settings in a figure with a colour per setting
 ROW_HEIGHT = 0.3  # inches
 MARGIN = 1.1  # inches, for the axis below
 
@@ -173,7 +176,7 @@ def differences(
                 axes.plot([scale * summary.low, scale * summary.high], [row] * 2, color=SERIES[0])
         _rows(axes, list(found))
         unit = "points" if is_proportion(metric) else metric
-        axes.set_xlabel(f"difference from {shown_name(reference)}, {unit}")
+        axes.set_xlabel(f"difference from {shown_name(reference, longest=40)}, {unit}")
 
     title = "paired differences from the first setting, with 95 % intervals"
     height = MARGIN + ROW_HEIGHT * len(found)

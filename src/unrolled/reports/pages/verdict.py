@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from unrolled.reports.comparison import Comparison
+from unrolled.reports.data_set_tables import certainty
+from unrolled.reports.data_sets import DataSets
 from unrolled.reports.formats import score_interval, score_text
 from unrolled.reports.pages.sweep_figures import Setting
 from unrolled.reports.statistics import is_loss, is_proportion, wilson_interval
@@ -15,6 +17,8 @@ def sentence(comparison: Comparison, settings: Sequence[Setting]) -> str:
         return (
             f"No run has finished with a score {metric}: {len(comparison.failures)} are not done."
         )
+    if comparison.data_sets is not None:
+        return _on_data_sets(comparison.data_sets)
     sign = 1 if is_loss(metric) else -1
     best = min(settings, key=lambda one: sign * one.summary.mean)
     unit = " %" if is_proportion(metric) else ""
@@ -33,6 +37,38 @@ def sentence(comparison: Comparison, settings: Sequence[Setting]) -> str:
     else:
         text += _of_one_run(comparison, best)
     return text + "." + _certainty(comparison, best, settings)
+
+
+def _on_data_sets(table: DataSets) -> str:
+    """Return which model has the best mean rank; scores of different data sets are not compared."""
+    if not table.ranked:
+        return (
+            f"{len(table.methods)} models on {len(table.names)} data sets have no ranks: too few "
+            "data sets have a score of every model."
+        )
+    best, others = table.ranked[0], table.ranked[1:]
+    shared = [one for one in others if one.mean_rank == best.mean_rank]
+    text = (
+        f"{best.name} has the best mean rank, {best.mean_rank:.2f} of {len(table.ranked)} over "
+        f"{len(table.ranked_on)} data sets"
+    )
+    if shared:
+        text += f", shared with {', '.join(one.name for one in shared)}"
+    if not table.is_tested:
+        return f"{text}. {certainty(table)}"
+    worse = {pair.second for pair in table.pairs if pair.first == best.name and pair.differs}
+    num, num_open = len(worse), len(others) - len(worse)
+    text += "."
+    if worse:
+        names = f"{num} of {len(others)} other models"
+        if num == len(others):
+            names = "the other model" if num == 1 else f"the other {num} models"
+        text += f" It differs from {names} (Wilcoxon's signed-rank test, Holm's correction)."
+    if num_open:
+        open_names = [one.name for one in others if one.name not in worse]
+        names = ", ".join(open_names) if num_open <= 3 else f"{num_open} other models"
+        text += f" It cannot be told apart from {names}."
+    return text
 
 
 def _words(metric: str) -> str:
