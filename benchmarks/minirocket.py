@@ -1,6 +1,6 @@
 """Compares our MiniRocket and ridge classifier with the one of aeon, on the same arrays.
 
-    OMP_NUM_THREADS=1 python benchmarks/minirocket.py PYTHON DIR NAME...
+    OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 python benchmarks/minirocket.py PYTHON DIR NAME...
 
 PYTHON is the interpreter of another environment (`pip install aeon`), because aeon needs an older
 version of pandas. DIR has a folder per data set (`data.dir`), and the sets have sequences of equal

@@ -45,7 +45,7 @@ NOT_RUN = {
     "tensorboard": "serves a page until it is stopped",
     "unrolled bench": "measures for minutes; tests/bench runs it",
     "scripts/test": "starts the tests within a test",
-    "OMP_NUM_THREADS=1 python benchmarks/": "measures for minutes",
+    "OMP_NUM_THREADS=1 ": "measures for minutes",
     "unrolled export": "tests/export runs it in a process of its own",
     "unrolled train model=running_mean": "test_walkthrough.py runs the example of a new model",
 }

@@ -34,7 +34,7 @@ CHARTS = {
     name: {name: ["Multiline", [f"train/{name}", f"val/{name}"]]} for name in ("loss", "accuracy")
 }
 MAX_CURVES = 10  # classes with a curve of precision and recall
-MAX_MISTAKES = 8
+MAX_MISTAKES = 4  # more take too long to draw
 
 
 class TensorBoardViews(Callback):
