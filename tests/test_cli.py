@@ -78,6 +78,11 @@ REFUSED = {
         ["train", "~callbacks.early_stoping"],
         "did you mean 'callbacks.early_stopping'",
     ),
+    "a deleted setting": (["train", "~optimizer.lr"], "type optimizer.lr=VALUE"),
+    "a setting that Hydra does not have": (
+        ["train", "+hydra.job.nmae=x"],
+        "hydra.job.nmae=x: Hydra has no such setting; did you mean 'name'",
+    ),
     "a mistyped reference": (
         ["train", "optimizer.lr=${recipe.lrs}"],
         "${recipe.lrs} refers to a key that does not exist; did you mean 'recipe.lr'",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, open_dict
 
 from conftest import compose, options, with_option
 from unrolled.building.data import build_data
@@ -159,8 +159,10 @@ WRONG: dict[str, tuple[Any, str]] = {
     "logger.csv": ("abc", "logger.csv=abc: need settings"),
     "data.window.sise": (3, "no such setting; did you mean 'data.window.size'"),
     "init_from": (3, "init_from=3: need a path or null"),
-    "ensemble": ([], "ensemble=[]: need a whole number >= 1, a list"),
+    "ensemble": ([], "ensemble=[]: need a whole number >= 1 and <= 1000, a list"),
     "data.val_size": (1.5, "need a fraction >= 0 and < 1 or a whole number"),
+    "model.num_layers": (10**8, "need a whole number >= 1 and <= 1000"),
+    "data.num_folds": (10**5, "need a whole number >= 2 and <= 1000"),
     "data.batch_size": (HUGE, "the number is too large"),
     "optimizer.betas": ([0.9], "a list of 2 items"),
     "loss.class_weights": ([1, -1], "a list (each item a number > 0)"),
@@ -178,6 +180,14 @@ def test_a_wrong_value_is_refused_with_its_key(key: str, value: Any, message: st
     with pytest.raises(ConfigError, match=re.escape(message)) as refusal:
         check_config(config)
     assert str(refusal.value).startswith(f"{key}=")
+
+
+def test_a_config_without_a_key_is_refused() -> None:
+    config = compose()
+    with open_dict(config):
+        config.pop("seed")
+    with pytest.raises(ConfigError, match=r"no such key; need seed=VALUE, a whole number >= 0"):
+        check_config(config)
 
 
 @pytest.mark.parametrize("word", ["model=null", "logger=3", "hydra/launcher=null"])

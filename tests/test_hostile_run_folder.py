@@ -1,6 +1,7 @@
 """Files of a run folder that are damaged, hostile or no files get a plain message."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,26 @@ def test_a_damaged_file_is_named(
     output = capsys.readouterr().out
     assert "Traceback" not in output
     assert len(output) < 2000
+
+
+def replaced_by_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("victim")
+
+
+@pytest.mark.parametrize("damage", [replaced_by_folder, replaced_by_pipe, replaced_by_link])
+@pytest.mark.parametrize("name", [".lock", "train.log", "manifest.json"])
+def test_a_run_is_not_resumed_through_a_link_a_pipe_or_a_folder(
+    name: str, damage: Callable[[Path], object], tmp_path: Path
+) -> None:
+    (tmp_path / name).touch()
+    (tmp_path / "victim").write_text("precious")
+    damage(tmp_path / name)
+
+    refused = pytest.raises(CheckpointError, match=f"{re.escape(name)} is not an ordinary file")
+    with refused, RunFolder(tmp_path).held():
+        pass
+    assert (tmp_path / "victim").read_text() == "precious"
 
 
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:

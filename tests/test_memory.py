@@ -36,6 +36,8 @@ TINY = (
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (("data=random", "data.source.num_steps=1000000000"), "use a smaller data.source.num_st"),
+        (("data=parity", "data.source.max_steps=1000000000"), "use a smaller data.source.max_st"),
         (("data=random", "data.source.num_train=1000000000000"), "28 steps x 28 features need"),
         (("data=parity", "data.source.num_val=1000000000000"), "use a smaller data.source.num_val"),
         (("data=mnist1d", "data.source.num=1000000000000"), "use a smaller data.source.num"),
@@ -44,7 +46,7 @@ TINY = (
 def test_a_source_that_is_too_large_is_refused_before_it_is_drawn(
     words: tuple[str, ...], message: str
 ) -> None:
-    with pytest.raises(OutOfMemoryError, match=r"out of memory: .*1,000,000,00\d,000") as refusal:
+    with pytest.raises(OutOfMemoryError, match=r"out of memory: .*1,000,000,0") as refusal:
         build_source(compose(*words)).load()
     assert message in str(refusal.value)
     assert refusal.value.exit_code == 7

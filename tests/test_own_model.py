@@ -194,6 +194,10 @@ def test_a_job_of_a_sweep_is_repeated_if_its_own_package_has_been_edited(place: 
         assert jobs.is_edited(other, before) is False
 
 
+def test_a_package_without_files_has_no_hash() -> None:
+    assert own_packages.hash_of("sys") == own_packages.hash_of("os") == ""  # os is frozen
+
+
 # plugins
 
 

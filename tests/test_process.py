@@ -8,10 +8,17 @@ from unrolled.errors import ConfigError
 from unrolled.training import process
 
 
-def test_a_precision_that_the_device_lacks_is_named() -> None:
+@pytest.mark.parametrize(
+    "message",
+    [
+        "mkldnn_bf16 is not supported on this CPU",
+        "could not create a primitive descriptor for the LSTM forward propagation primitive",
+    ],
+)
+def test_a_precision_that_the_device_lacks_is_named(message: str) -> None:
     named = pytest.raises(ConfigError, match=r"trainer\.precision: .*precision=32-true")
     with named, process.readable_errors():
-        raise RuntimeError("mkldnn_bf16 is not supported on this CPU")
+        raise RuntimeError(message)
     with pytest.raises(RuntimeError, match="other"), process.readable_errors():
         raise RuntimeError("other")
 

@@ -110,6 +110,22 @@ def test_a_wrong_setting_of_the_trainer_is_refused(key: str, value: Any, tmp_pat
         experiment.train(config, RunFolder(tmp_path / "run"), overrides=[])
 
 
+@pytest.mark.parametrize("unit", ["epochs", "steps"])
+@pytest.mark.acceptance("A21")
+def test_a_run_cannot_be_shorter_than_its_minimum(unit: str) -> None:
+    config = compose(*TINY, f"trainer.min_{unit}=3", f"trainer.max_{unit}=2")
+    with pytest.raises(ConfigError, match=rf"trainer\.min_{unit}=3 trainer\.max_{unit}=2"):
+        check_config(config)
+
+
+def test_a_setting_of_the_batches_that_does_not_fit_is_not_taken_for_another(
+    tmp_path: Path,
+) -> None:
+    config = compose(*TINY, "data.curriculum_epochs=3")  # all sequences have the same length
+    with pytest.raises(ConfigError, match=r"data\.curriculum_epochs=3: .* all have 3 steps"):
+        experiment.train(config, RunFolder(tmp_path / "run"), overrides=[])
+
+
 def test_a_run_that_ends_before_its_first_validation_keeps_its_last_weights(train_in: Any) -> None:
     done = train_in(*TINY, "trainer.check_val_every_n_epoch=null", "trainer.val_check_interval=50")
 

@@ -11,7 +11,7 @@ from lightning import Trainer
 from lightning.fabric.utilities import registry
 from torch.amp.grad_scaler import GradScaler
 
-from unrolled.errors import ConfigError
+from unrolled.errors import ConfigError, UnrolledError
 
 # A new Trainer looks for callbacks in the metadata of every installed package. It takes a tenth of
 # the time of a short run, and an ensemble has a Trainer for each member.
@@ -22,10 +22,13 @@ def setup_train_batches(trainer: Trainer) -> None:
     """Build the training loader now, so that `trainer.num_training_batches` is known.
 
     Raises:
-        ConfigError: trainer.val_check_interval is longer than an epoch.
+        ConfigError: trainer.val_check_interval is longer than an epoch, or the data and a setting
+            of the batches do not fit.
     """
     try:
         trainer.fit_loop.setup_data()
+    except UnrolledError:
+        raise
     except ValueError as error:  # Lightning's only one here
         raise ConfigError(
             f"trainer.val_check_interval={trainer.val_check_interval}: an epoch has fewer batches "

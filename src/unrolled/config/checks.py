@@ -98,11 +98,19 @@ def check_value(key: str, value: Any) -> None:
         raise ConfigError(f"{key}={value}: need {rule}{limit}{hint}")
 
 
+def is_setting(key: str) -> bool:
+    """Return whether a dotted key is a setting or a group of settings that each config has."""
+    return (key in RULES or key in NODES) and not _is_switch(key)
+
+
 def _check_nodes(config: dict[Any, Any]) -> None:
     """Refuse a value in place of a node, a node in place of a value, and a node that is missing."""
     for name in NODES:
         if "." not in name and name not in config:
             raise ConfigError(f"{name}=null: need {_example(name)}")
+    for name, rule in RULES.items():
+        if "." not in name and name not in config:
+            raise ConfigError(f"{name}: the config has no such key; need {name}=VALUE, {rule}")
     own = own_nodes(config)
     for key, value in _nodes_and_values(config, ""):
         if key.startswith(own):
@@ -177,6 +185,13 @@ def _check_length(trainer: DictConfig) -> None:
             f"trainer.max_epochs={trainer.max_epochs}: need a number of epochs or "
             "trainer.max_steps=STEPS; trainer.max_time alone is not enough"
         )
+    for unit in ("epochs", "steps"):
+        least, most = trainer.get(f"min_{unit}"), trainer.get(f"max_{unit}")
+        if None not in (least, most) and -1 < most < least:
+            raise ConfigError(
+                f"trainer.min_{unit}={least} trainer.max_{unit}={most}: need at most "
+                f"trainer.max_{unit}"
+            )
 
 
 def _check_curriculum(data: DictConfig) -> None:

@@ -21,7 +21,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from unrolled.config import caches, option_folders, plugins, working_folder
-from unrolled.config.checks import OWN_ARGUMENTS
+from unrolled.config.checks import OWN_ARGUMENTS, is_setting
+from unrolled.config.classes import own_nodes
 from unrolled.config.conf_folder import CONF
 from unrolled.config.hydra_settings import check_hydra
 from unrolled.config.keys import all_keys, unknown_key
@@ -134,6 +135,7 @@ class _CheckedHydra(Hydra):
         except (yaml.YAMLError, UnicodeDecodeError) as error:  # in a file of --config-dir
             reason = " ".join(str(error).split())
             raise ConfigError(f"a config file cannot be read: {reason}") from error
+        _require_deletable(overrides, config)
         check_hydra(config.hydra, job_minutes=OmegaConf.select(config, "sweep.job_minutes"))
         working_folder.refuse_hidden_files(config.hydra.runtime.choices)
         if with_log_configuration:
@@ -153,6 +155,34 @@ def _require_options(overrides: list[str]) -> None:
         if (CONF / group).is_dir() and not is_word and not item.is_delete():
             known = ", ".join(_options(group))
             raise ConfigError(f"{item.input_line}: need an option, one of {known}")
+
+
+def _require_deletable(overrides: list[str], config: DictConfig) -> None:
+    """Refuse ~optimizer.lr, after which a default of torch would apply, or nothing would.
+
+    Callbacks, loggers and arguments of your own classes can be deleted.
+
+    config: as composed with the overrides.
+
+    Raises:
+        ConfigError: the message names the setting and what to type.
+    """
+    deleted = [
+        item
+        for item in OverridesParser.create().parse_overrides(overrides)
+        if item.is_delete() and is_setting(item.key_or_group)
+    ]
+    if not deleted:
+        return
+    plain = OmegaConf.to_container(without_hydra(config))
+    assert isinstance(plain, dict)
+    for item in deleted:
+        key = item.key_or_group
+        if not key.startswith(own_nodes(plain)):
+            raise ConfigError(
+                f"{item.input_line}: a setting cannot be deleted, only callbacks and loggers; "
+                f"type {key}=VALUE"
+            )
 
 
 def _options(group: str) -> list[str]:

@@ -1,12 +1,15 @@
 """Checks Hydra's own settings. Some name classes that Hydra makes, and one copies secrets."""
 
+from dataclasses import is_dataclass
+from functools import cache
 from typing import Any
 
+from hydra.conf import HydraConf
 from omegaconf import DictConfig, OmegaConf
 
 from unrolled.config.classes import is_allowed
 from unrolled.config.rule import Rule
-from unrolled.errors import ConfigError
+from unrolled.errors import ConfigError, did_you_mean
 
 # Plugins are installed packages. A plugin is chosen by its option, such as hydra/launcher=slurm.
 PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
@@ -24,7 +27,7 @@ FORKED_RULES = {
 def check_hydra(hydra: DictConfig, *, job_minutes: float | None) -> None:
     """Refuse classes other than Hydra's plugins and the handlers and formatters of logging.
 
-    Copies of environment variables are refused, too.
+    Copies of environment variables and settings that Hydra does not have are refused, too.
 
     hydra: Hydra's node of a composed config.
     job_minutes: the setting sweep.job_minutes, which only the forked launcher obeys.
@@ -32,8 +35,9 @@ def check_hydra(hydra: DictConfig, *, job_minutes: float | None) -> None:
     Raises:
         ConfigError: the message names the key and the class.
     """
-    settings = OmegaConf.to_container(hydra)
+    settings: Any = OmegaConf.to_container(hydra)
     assert isinstance(settings, dict)
+    _check_keys(settings, _settings_of_hydra(), "hydra")
     if names := settings["job"]["env_copy"]:
         raise ConfigError(
             f"hydra.job.env_copy={names}: Hydra would write the values of these variables to a "
@@ -54,6 +58,29 @@ def check_hydra(hydra: DictConfig, *, job_minutes: float | None) -> None:
         _check(f"callbacks.{name}._target_", _field(callback, "_target_"), ())
     for name in ("job_logging", "hydra_logging"):
         _check_logging(settings[name] or {}, name)
+
+
+@cache
+def _settings_of_hydra() -> DictConfig:
+    """Return the settings that Hydra has, without its empty group hydra/env.
+
+    Nodes of plugins and of logging can hold any setting.
+    """
+    known = OmegaConf.structured(HydraConf)
+    assert isinstance(known, DictConfig)
+    return known
+
+
+def _check_keys(settings: dict[str, Any], known: DictConfig, key: str) -> None:
+    """Refuse a setting that was added with + and is not Hydra's."""
+    nodes = {name: known._get_node(name) for name in map(str, known.keys())}
+    for name, value in settings.items():
+        node = nodes.get(name)
+        if node is None and name != "env":
+            hint = did_you_mean(name, nodes)
+            raise ConfigError(f"{key}.{name}={value}: Hydra has no such setting{hint}")
+        if isinstance(node, DictConfig) and is_dataclass(OmegaConf.get_type(node)):
+            _check_keys(value, node, f"{key}.{name}")
 
 
 def _check_logging(logging: dict[str, Any], key: str) -> None:

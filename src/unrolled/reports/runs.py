@@ -115,7 +115,8 @@ def read_runs(places: Sequence[Path]) -> list[Run]:
 
 def skipped(folder: RunFolder, error: Exception) -> str:
     """Return the line that names a run folder that cannot be read."""
-    return " ".join(f"skipped {folder.path}: {error}".split())
+    reason = f"config.yaml has no {error}" if isinstance(error, KeyError) else error
+    return " ".join(f"skipped {folder.path}: {reason}".split())
 
 
 def read_run(folder: RunFolder) -> Run:

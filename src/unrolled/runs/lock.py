@@ -13,6 +13,9 @@ from typing import IO
 from unrolled.errors import CheckpointError, StorageError
 from unrolled.runs.durable import private_files, sweep_temporaries
 
+# Files that are written or removed in place. All others are renamed to their name when complete.
+IN_PLACE = (".lock", "train.log", "output.log", "manifest.json")
+
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
@@ -23,13 +26,22 @@ def locked(folder: Path) -> Iterator[None]:
     The operating system releases the lock when the process ends, so a lock is never stale.
 
     Raises:
-        CheckpointError: another process holds the lock; names its host and process id.
+        CheckpointError: another process holds the lock; names its host and process id. Or a log
+            is a link, a pipe or a folder.
         StorageError: the folder cannot be written.
     """
+    _require_ordinary(folder)
     with _opened(folder) as file, private_files(folder):
         sweep_temporaries(folder)
         yield
         file.truncate(0)
+
+
+def _require_ordinary(folder: Path) -> None:
+    """Refuse a link, which would be written through, a pipe, which would block, or a folder."""
+    for path in (folder / name for name in IN_PLACE):
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise CheckpointError(f"{path} is not an ordinary file; move it away")
 
 
 def _opened(folder: Path) -> IO[str]:

@@ -51,8 +51,10 @@ def hash_of(package: str) -> str:
     places = [Path(place, *rest) for place in spec.submodule_search_locations or ()]
     files = [file for place in places for file in place.rglob("*.py")]
     files += [file for place in places if (file := place.with_suffix(".py")).is_file()]
-    if not places and spec.origin is not None:
+    if not places and spec.has_location and spec.origin is not None:
         files = [Path(spec.origin)]
+    if not files:
+        return ""
     digest = hashlib.sha256()
     for file in sorted(files):
         digest.update(f"{file.name}\0".encode() + file.read_bytes())

@@ -47,19 +47,21 @@ class Random(Source):
     def load(self) -> SourceData:
         """Return the three sets."""
         num, (num_steps, num_features) = sum(self.sizes), self.shape
+        names = ("num_train", "num_val", "num_test", "num_steps", "num_features")
+        _, largest = max(zip((*self.sizes, *self.shape), names, strict=True))
         require_memory(
             2 * 4 * num * num_steps * num_features,  # drawn, then divided
             what=f"{num:,} sequences of {num_steps:,} steps x {num_features:,} features",
-            remedy="use a smaller data.source.num_train",
+            remedy=f"use a smaller data.source.{largest}",
         )
         generator = torch.Generator().manual_seed(mix(self.seed))
         drawn = self._draw(sum(self.sizes), generator)
         train, val, test = (
             drawn.take(rows) for rows in torch.split(torch.arange(len(drawn)), list(self.sizes))
         )
-        names = [str(number) for number in range(self.num_classes)]
+        class_names = [str(number) for number in range(self.num_classes)]
         redraw = self._training_set if self.redraw else None
-        return SourceData(train=train, val=val, test=test, class_names=names, redraw=redraw)
+        return SourceData(train=train, val=val, test=test, class_names=class_names, redraw=redraw)
 
     def _training_set(self, epoch: int) -> Sequences:
         """Return the training set of an epoch >= 1; epoch 0 uses the one that `load` returns."""

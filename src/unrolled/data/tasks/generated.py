@@ -65,10 +65,11 @@ class Generated(Source):
     def load(self) -> SourceData:
         """Return the three sets, with the test accuracy of the simple solution."""
         for name, (num, _, high) in self.parts.items():
+            steps = "test_max_steps" if name == "test" else "max_steps"
             require_memory(
                 4 * num * high,
-                what=f"the {num:,} sequences of the {name} set",
-                remedy=f"use a smaller data.source.num_{name}",
+                what=f"the {num:,} sequences of up to {high:,} steps of the {name} set",
+                remedy=f"use a smaller data.source.{steps if high > num else f'num_{name}'}",
             )
         drawn: dict[str, Sequences] = {}
         first_id = 0
