@@ -64,6 +64,7 @@ ALLOWED: dict[str, set[str]] = {
         "checking",
         "config",
         "data",
+        "explaining",
         "export",
         "output",
         "prediction",
@@ -78,6 +79,16 @@ ALLOWED: dict[str, set[str]] = {
     "data": {"config", "contracts", "memory", "output", "seeding", "small_recipe"},
     "encoders": set(),
     "errors": set(),
+    "explaining": {
+        "building",
+        "config",
+        "contracts",
+        "data",
+        "encoders",
+        "prediction",
+        "runs",
+        "streaming",
+    },
     "export": {
         "__init__",
         "building",
@@ -108,7 +119,16 @@ ALLOWED: dict[str, set[str]] = {
         "streaming",
     },
     "processes": {"config"},
-    "reports": {"building", "config", "contracts", "encoders", "output", "prediction", "runs"},
+    "reports": {
+        "building",
+        "config",
+        "contracts",
+        "encoders",
+        "explaining",
+        "output",
+        "prediction",
+        "runs",
+    },
     "runs": {"config", "masking"},
     "seeding": set(),
     "small_recipe": set(),
@@ -348,7 +368,7 @@ def test_torch_is_not_imported_before_work_starts() -> None:
         "unrolled.runs.run_folder, unrolled.commands.train, unrolled.commands.evaluate, "
         "unrolled.commands.list, unrolled.commands.report, hydra_plugins.unrolled_sweeps, "
         "unrolled.commands.predict, unrolled.commands.inspect, unrolled.commands.check, "
-        "unrolled.commands.export, unrolled.commands.bench; "
+        "unrolled.commands.export, unrolled.commands.bench, unrolled.commands.explain; "
         "slow = {'torch', 'lightning', 'sklearn', 'pandas', 'scipy'} & sys.modules.keys(); "
         "sys.exit(', '.join(slow) or 0)"
     )

@@ -26,6 +26,7 @@ COMMANDS = {
     "report": "compare runs, one row per setting: DIR... metric= sort= group= where=KEY=VALUE",
     "predict": "classify the sequences in a file: run=DIR input=FILE output=FILE",
     "export": "write a run as ONNX graphs or weights, for other programs: run=DIR",
+    "explain": "measure what the network of a run remembers: run=DIR",
     "inspect": "describe and plot a data file, and write a config for it: path=FILE",
     "check": "check that a model of your own obeys the rules of a network: model=NAME",
     "list": "list the runs, newest first",

@@ -87,7 +87,7 @@ def classify_held_out(folder: RunFolder, *, split: str, num_mistakes: int) -> He
 
 def _classify(folder: RunFolder, *, split: str, num_mistakes: int) -> HeldOut:
     run = TrainedRun(folder)
-    data = [_data(folder, fitted) for fitted in run.fitted_inputs]
+    data = [data_of_run(folder, fitted) for fitted in run.fitted_inputs]
     result = folder.result()
     if result is not None and result.data_fingerprint not in (None, data[0].fingerprint):
         raise DataError("the data has changed since the run")
@@ -116,8 +116,12 @@ def _classify(folder: RunFolder, *, split: str, num_mistakes: int) -> HeldOut:
     )
 
 
-def _data(folder: RunFolder, fitted: Fitted) -> SequenceDataModule:
-    """Return the data of a run, prepared with the values that were fitted for it."""
+def data_of_run(folder: RunFolder, fitted: Fitted) -> SequenceDataModule:
+    """Return the data of a run, prepared with the values that were fitted for it.
+
+    Raises:
+        UnrolledError: the data is missing or damaged.
+    """
     config = folder.config()
     make_absolute(config.data, started_in=folder.started_in)
     require_data_paths(config.data)

@@ -7,6 +7,7 @@
     events.out.*         the same for TensorBoard, with hparams.yaml
     result.json          state, scores, sizes and times; see `unrolled.runs.result`
     evaluation.json      scores of the newest `unrolled evaluate`
+    explain.json         measures of `unrolled explain`; see `unrolled.explaining.explanation`
     out_of_fold.csv      predictions of a cross-validation for the sequences held out
     provenance.json      versions, commit and diff, hardware, command
     train.log            the log
@@ -237,8 +238,9 @@ class RunFolder(LockedFolder):
         return value
 
     def remove_result(self) -> None:
-        """Remove result.json when the run resumes."""
-        (self.path / "result.json").unlink(missing_ok=True)
+        """Remove result.json, and measures of the weights so far, when the run resumes."""
+        for name in ("result.json", "explain.json"):
+            (self.path / name).unlink(missing_ok=True)
 
     def write_provenance(self, values: dict[str, Any]) -> None:
         """Write the provenance; a resumed run adds an entry to `resumed`."""

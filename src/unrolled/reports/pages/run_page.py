@@ -12,6 +12,7 @@ from unrolled.config.composition import compose_config, without_hydra
 from unrolled.config.values import class_name, identity, leaves, model_name
 from unrolled.errors import UnrolledError
 from unrolled.reports.pages import run_figures
+from unrolled.reports.pages.explained import explained_sections
 from unrolled.reports.pages.figures import Figures
 from unrolled.reports.pages.page import (
     Cell,
@@ -66,6 +67,7 @@ def write_run_page(folder: RunFolder, out: Path) -> Path:
         *_training(figures, folder, result),
         *_classes(figures, counts, class_names, held_out_name=held_out_name),
         *_predictions(figures, held_out, class_names, held_out_name=held_out_name, problem=problem),
+        *explained_sections(figures, folder),
         _data(folder, result, class_names, held_out),
         *_settings(config),
         *_provenance(folder, result),

@@ -1,0 +1,1 @@
+"""What the network of a run remembers: measures over time, one module each."""
