@@ -93,13 +93,22 @@ CASES = {
         {"saturation", "integrated gradients"},
     ),
     "minirocket": (
-        ("model=minirocket", FORWARD),
+        ("model=minirocket", "recipe=own", FORWARD),
         {"gradients at the state", "saturation", "eigenvalues", "integrated gradients"},
     ),
 }
 
 
-@pytest.mark.parametrize(("overrides", "skipped"), CASES.values(), ids=list(CASES))
+SLOW = ("channels", "windows", "ensemble")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "skipped"),
+    [
+        pytest.param(*case, id=name, marks=[pytest.mark.slow] if name in SLOW else [])
+        for name, case in CASES.items()
+    ],
+)
 def test_runs_of_every_kind_are_measured(
     overrides: tuple[str, ...],
     skipped: set[str],

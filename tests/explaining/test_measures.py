@@ -11,14 +11,16 @@ import torch
 from torch import Tensor
 
 from unrolled.building.network import Network
-from unrolled.encoders.blocks.encoder import Sizes
+from unrolled.encoders.blocks.encoder import Encoder, Sizes
 from unrolled.encoders.blocks.residual import ResidualStack
 from unrolled.encoders.blocks.stacked import RecurrentLayer, Stacked
 from unrolled.encoders.gru import GRU
+from unrolled.encoders.identity import Identity
 from unrolled.encoders.lru import LRU
 from unrolled.encoders.lstm import LSTM
 from unrolled.encoders.rnn import RNN
 from unrolled.encoders.s4d import S4D
+from unrolled.encoders.transformer import Transformer
 from unrolled.explaining.changes import EarlyDecision, early_decision, forgetting_curve, occlusion
 from unrolled.explaining.eigenvalues import recurrent_eigenvalues
 from unrolled.explaining.gradients import state_gradient_norms, why_no_state
@@ -94,10 +96,17 @@ def test_the_gradient_at_the_state_decays_as_a_to_the_number_of_steps(
     [
         (stacked(partial(GRU), bidirectional=True), "bidirectional"),
         (stacked(partial(LSTM, forget_bias=None), num_layers=2), None),
+        (
+            Transformer(
+                Sizes(1, 7), hidden_size=2, num_layers=1, num_heads=1, dropout=0.0
+            ).double(),
+            "grows",
+        ),
+        (Identity(Sizes(1, 7)), "hands no state"),
     ],
 )
 def test_the_reason_for_no_gradient_at_the_state_is_named(
-    encoder: Stacked, reason: str | None, x: Tensor
+    encoder: Encoder, reason: str | None, x: Tensor
 ) -> None:
     found = why_no_state(encoder, x)
 

@@ -33,7 +33,7 @@ def explained_sections(figures: Figures, folder: RunFolder) -> Iterator[Section]
 def _memory(figures: Figures, found: Explanation) -> Section:
     split = SPLITS.get(found.split, found.split)
     notes = [
-        f"Measured by `unrolled explain` on {found.num_sequences:,} {split} {found.noun}; "
+        f"Measured by unrolled explain on {found.num_sequences:,} {split} {found.noun}; "
         "docs/explain.md has the definitions.",
         *found.notes,
     ]
