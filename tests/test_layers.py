@@ -45,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "checking": {"contracts", "encoders"},
     "classifier": {"building", "contracts", "data", "lightning_internals"},
-    "cli": {"__init__", "commands", "config", "output", "processes"},
+    "cli": {"__init__", "commands", "config", "memory", "output", "processes"},
     "commands": {
         "building",
         "checking",
@@ -90,6 +90,7 @@ ALLOWED: dict[str, set[str]] = {
         "data",
         "encoders",
         "heads",
+        "memory",
         "output",
         "runs",
         "streaming",
