@@ -134,6 +134,8 @@ WITHOUT_TORCH = {
     "a mistyped option": (["train", "model=lsmt"], 2),
     "a word for a number": (["train", "seed=x"], 2),
     "a mistyped precision": (["train", "trainer.precision=16bit"], 2),
+    "a missing GPU": (["train", "trainer=gpu"], 2),
+    "a missing file": (["train", "data=files", "data.path=no.csv"], 3),
     "a run to start from without a checkpoint": (["train", "init_from=run"], 4),
     "evaluating a run without a checkpoint": (["evaluate", "run=run"], 4),
     "resuming a run without a checkpoint": (["resume", "run=run"], 4),
@@ -144,8 +146,10 @@ WITHOUT_TORCH = {
 }
 
 
+@pytest.mark.acceptance("A18")
 @pytest.mark.acceptance("A20")
 @pytest.mark.acceptance("A21")
+@pytest.mark.acceptance("A22")
 def test_errors_that_need_no_torch_are_reported_without_importing_it(tmp_path):
     (tmp_path / "run").mkdir()
     config = OmegaConf.to_yaml(compose(), resolve=True)
@@ -153,7 +157,8 @@ def test_errors_that_need_no_torch_are_reported_without_importing_it(tmp_path):
     (tmp_path / "x.csv").write_text("id,label,a\n")
     lines = [arguments for arguments, _ in WITHOUT_TORCH.values()]
     script = (
-        "import sys; from unrolled.cli import run\n"
+        "import sys; from unrolled.cli import run; from unrolled.config import checks\n"
+        "checks.GPU_DRIVERS = ('libnothing.so',)\n"
         f"print([run(line) for line in {lines}], file=sys.stderr)\n"
         "sys.exit(', '.join({'torch', 'scipy', 'pandas'} & sys.modules.keys()) or 0)"
     )

@@ -57,7 +57,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "checking": {"contracts", "encoders"},
     "classifier": {"building", "contracts", "data", "lightning_internals"},
-    "cli": {"__init__", "commands", "config", "output", "processes"},
+    "cli": {"__init__", "commands", "config", "memory", "output", "processes"},
     "commands": {
         "bench",
         "building",
@@ -114,6 +114,7 @@ ALLOWED: dict[str, set[str]] = {
         "data",
         "encoders",
         "heads",
+        "memory",
         "output",
         "runs",
         "streaming",

@@ -1,16 +1,21 @@
 """Memory that is full, or would be: exit code 7, with the sizes and what to type instead."""
 
+import errno
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+import unrolled
 from conftest import compose, encoders
 from unrolled import memory
 from unrolled.building import network
 from unrolled.building.source import build_source
+from unrolled.cli import run
+from unrolled.commands import inspect
 from unrolled.data.sources.random import Random
 from unrolled.encoders.blocks.encoder import Sizes
 from unrolled.errors import ConfigError, OutOfMemoryError
@@ -43,6 +48,7 @@ TINY = (
         (("data=mnist1d", "data.source.num=1000000000000"), "use a smaller data.source.num"),
     ],
 )
+@pytest.mark.acceptance("A19")
 def test_a_source_that_is_too_large_is_refused_before_it_is_drawn(
     words: tuple[str, ...], message: str
 ) -> None:
@@ -53,6 +59,7 @@ def test_a_source_that_is_too_large_is_refused_before_it_is_drawn(
 
 
 @pytest.mark.parametrize("size", [10**7, 2**62])
+@pytest.mark.acceptance("A19")
 def test_a_network_that_is_too_large_is_refused_before_it_is_built(size: int) -> None:
     config = compose(*TINY)
     config.model.hidden_size = size
@@ -68,6 +75,7 @@ def test_counting_the_weights_of_a_network_changes_no_random_number(model: str) 
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
+@pytest.mark.acceptance("A19")
 def test_a_batch_whose_hidden_states_are_too_large_is_refused_before_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +101,7 @@ def test_a_batch_whose_hidden_states_are_too_large_is_refused_before_training(
         (False, "a validation batch of 5 sequences x 3", "data.eval_batch_size=2"),
     ],
 )
+@pytest.mark.acceptance("A19")
 def test_a_batch_that_does_not_fit_is_named(
     training: bool, batch: str, remedy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +124,7 @@ def test_a_batch_that_does_not_fit_is_named(
     assert result.exit_code == 7
 
 
+@pytest.mark.acceptance("A19")
 def test_data_that_does_not_fit_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Random, "load", lambda self: np.empty(2**50))
     with pytest.raises(OutOfMemoryError, match=r"the data \(Unable to allocate 8\.00 PiB"):
@@ -125,6 +135,29 @@ def test_data_that_does_not_fit_is_named(tmp_path: Path, monkeypatch: pytest.Mon
 def test_any_other_lack_of_memory_has_the_same_exit_code(text: str) -> None:
     with pytest.raises(OutOfMemoryError, match=text), process.readable_errors():
         raise RuntimeError(text)
+
+
+@pytest.mark.acceptance("A19")
+def test_a_batch_of_a_prediction_that_does_not_fit_is_named(
+    tiny_run: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = unrolled.load(tiny_run.folder.path)
+    monkeypatch.setattr(network.Network, "forward", lambda *_: torch.empty(2**50))
+    with pytest.raises(OutOfMemoryError, match=r"a batch of 3 sequences of up to 8 .* 4\.0 PiB"):
+        predictor.predict(np.zeros((3, 8, 8)))
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOMEM, "no memory"), MemoryError()])
+@pytest.mark.acceptance("A19")
+def test_each_command_exits_with_7(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(arguments: list[str]) -> None:
+        raise error
+
+    monkeypatch.setattr(inspect, "run", full)
+    assert run(["inspect", "path=x.csv"]) == 7
+    assert "error: out of memory: `unrolled inspect` " in capsys.readouterr().err
 
 
 def test_the_limit_of_a_container_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

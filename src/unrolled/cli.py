@@ -118,19 +118,26 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except Exception as error:  # noqa: BLE001 - no caller would handle it
-        return _unexpected(error, rest)
+        return _unexpected(error, name, rest)
     return 0
 
 
-def _unexpected(error: Exception, arguments: list[str]) -> int:
+def _unexpected(error: Exception, name: str, arguments: list[str]) -> int:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+
+    from unrolled.memory import is_out_of_memory, out_of_memory
 
     if isinstance(error, HydraException | OmegaConfBaseException):
         from unrolled.config.composition import explain
 
         echo(f"error: {explain(error, arguments)}", is_error=True)
         return ConfigError.exit_code
+    if is_out_of_memory(error):
+        remedy = "use fewer or shorter sequences, or a machine with more memory"
+        named = out_of_memory(error, what=f"`unrolled {name}`", remedy=remedy)
+        echo(f"error: {named}", is_error=True)
+        return named.exit_code
     echo("".join(traceback.format_exception(error)).rstrip("\n"), is_error=True)
     return 1
 

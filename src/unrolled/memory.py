@@ -1,5 +1,6 @@
 """Memory that a computation needs: refused in advance where it is known, named where it was not."""
 
+import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,9 @@ UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error of Python, numpy or torch means that memory is full."""
+    """Return whether an error of Python, numpy, torch or the system means that memory is full."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and FULL.search(str(error)) is not None
     )
@@ -73,7 +76,7 @@ def memory_for(what: str, *, remedy: str) -> Iterator[None]:
         yield
     except OutOfMemoryError:
         raise
-    except (RuntimeError, MemoryError) as error:
+    except (RuntimeError, MemoryError, OSError) as error:
         if not is_out_of_memory(error):
             raise
         raise out_of_memory(error, what=what, remedy=remedy) from error

@@ -19,6 +19,7 @@ from unrolled.data.files.piece import Piece
 from unrolled.data.fitted import Fitted
 from unrolled.data.sanity_checks import check_sequences
 from unrolled.data.windows import average_windows
+from unrolled.memory import memory_for
 from unrolled.prediction.long_sequences import (
     Incoming,
     LongSequence,
@@ -205,9 +206,14 @@ class TrainedRun:
         lengths = [sequences[row].num_steps for row in short]
         for start, end in batch_bounds(lengths, batch_size=self.config.data.eval_batch_size):
             rows = short[start:end]
-            pieces = [sequences[row].whole() for row in rows]
-            batch = _padded(pieces, [first_row + row for row in rows], step_classes=by_window)
-            parts.append(self._classified_batch(batch, by_window=by_window))
+            with memory_for(
+                f"a batch of {len(rows)} sequences of up to {lengths[end - 1]:,} steps, and what "
+                "is computed from it",
+                remedy="use shorter sequences, or a machine with more memory",
+            ):
+                pieces = [sequences[row].whole() for row in rows]
+                batch = _padded(pieces, [first_row + row for row in rows], step_classes=by_window)
+                parts.append(self._classified_batch(batch, by_window=by_window))
         logits, classes, owners = (torch.cat(some) for some in zip(*parts, strict=True))
         order = owners.argsort(stable=True)
         return logits[order], classes[order], owners[order]

@@ -45,7 +45,7 @@ def naming_batches(trainer: Trainer) -> Iterator[None]:
         yield
     except OutOfMemoryError:
         raise
-    except (RuntimeError, MemoryError) as error:
+    except (RuntimeError, MemoryError, OSError) as error:
         if not is_out_of_memory(error):
             raise
         raise _named(error, trainer) from error

@@ -128,7 +128,7 @@ def readable_errors() -> Iterator[None]:
         raise ConfigError(f"{error.__cause__ or error}") from error
     except MisconfigurationException as error:
         raise ConfigError(str(error)) from error
-    except (RuntimeError, MemoryError) as error:
+    except (RuntimeError, MemoryError, OSError) as error:
         if is_out_of_memory(error):
             smaller = "use a smaller data.batch_size or model.hidden_size"
             raise out_of_memory(error, what="the run", remedy=smaller) from error
