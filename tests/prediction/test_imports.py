@@ -5,6 +5,7 @@ import sys
 from types import SimpleNamespace
 
 LIBRARIES = ["lightning", "torchmetrics", "hydra", "sklearn", "matplotlib", "pandas", "scipy"]
+LIBRARIES += ["torch._dynamo", "sympy"]  # torch's compiler takes longer to import than torch
 CODE = f"""
 import sys
 import numpy

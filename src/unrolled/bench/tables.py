@@ -86,7 +86,7 @@ def show_summary(record: Record) -> None:
         f"torch:   {versions['torch']}, freed memory is {memory}",
         f"product: of two 1,024 x 1,024 matrices, GFLOP/s: {rates}",
         f"ratio:   geometric mean of the pairs, with {100 * CONFIDENCE:.0f} % interval",
-        "time:    median of CPU time",
+        "time:    median of CPU time; of wall-clock time in the part threads",
     ):
         echo(line)
 

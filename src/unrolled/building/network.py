@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from unrolled.baselines.minirocket import MiniRocket
 from unrolled.building.instantiation import get_class, make
@@ -143,13 +144,29 @@ def unchecked_network(
         return _network(config, sizes, num_words, num_classes)
 
 
+class _WithoutValues(TorchFunctionMode):
+    """Leaves out the initial values of tensors on `meta`, which have none.
+
+    To draw normal numbers for them, torch imports its compiler, which takes as long as torch does.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call a function of torch, or return the tensor that it would fill."""
+        kwargs = kwargs or {}
+        if func in (Tensor.normal_, nn.init.normal_):
+            tensor = args[0] if args else kwargs["tensor"]
+            if tensor.is_meta:
+                return tensor
+        return func(*args, **kwargs)
+
+
 def _num_parameters(
     config: DictConfig, sizes: Sizes, num_words: Sequence[int], num_classes: int
 ) -> int:
     """Return the number of parameters of a network that is not built."""
     # meta: shapes only, which uses no memory. A module of your own may need values.
     device = "meta" if is_built_in(config.model) else "cpu"
-    with torch.device(device), torch.random.fork_rng(devices=[]):
+    with torch.device(device), torch.random.fork_rng(devices=[]), _WithoutValues():
         network = _network(config, sizes, num_words, num_classes)
     return sum(parameter.numel() for parameter in network.parameters())
 
