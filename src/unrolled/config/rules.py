@@ -259,6 +259,8 @@ RULES = {
     "callbacks.early_stopping.min_delta": NOT_NEGATIVE,
     "callbacks.early_stopping.mode": _words(choices.MONITOR_MODES),
     "callbacks.early_stopping.check_finite": FLAG,
+    "callbacks.tensorboard_views.graph": FLAG,
+    "callbacks.tensorboard_views.projector": FLAG,
     "callbacks.watchdog.minutes": POSITIVE._replace(high=YEAR),
     "callbacks.pruning.monitor": _words(choices.METRICS),
     "callbacks.pruning.trial": _or_null(NATURAL),
