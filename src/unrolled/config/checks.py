@@ -27,6 +27,14 @@ FIXED = (
 # Nodes that hold settings: `a` and `a.b` for each rule of a key a.b.c.
 NODES = {key[: dot.start()] for key in RULES for dot in re.finditer(r"\.", key)} | {"sweep.space"}
 
+# Largest counts of what is made in Python, one after the other. Constructors have no such limit.
+MOST = {
+    "ensemble": 1000,
+    "model.num_layers": 1000,
+    "data.num_folds": 1000,
+    "data.source.num_classes": 10**6,
+}
+
 OF_EVERY_MODEL = ("model.recipe.", "model.parameter_budget")  # not arguments of its class
 
 # Arguments of Lightning's Trainer that the project sets itself, and what to type instead.
@@ -96,6 +104,8 @@ def check_value(key: str, value: Any) -> None:
         hint = did_you_mean(value, map(str, rule.words)) if isinstance(value, str) else ""
         limit = "; the number is too large" if is_too_large(value) else ""
         raise ConfigError(f"{key}={value}: need {rule}{limit}{hint}")
+    if isinstance(value, int) and value > MOST.get(key, value):
+        raise ConfigError(f"{key}={value}: need at most {MOST[key]:,}")
 
 
 def is_setting(key: str) -> bool:

@@ -7,7 +7,6 @@ from unrolled.config.rule import LARGEST, Rule
 
 NUMBER = (int, float)
 COUNT = Rule((int,), low=1)
-FEW = COUNT._replace(high=1000)  # of what is built in Python, one after the other
 NATURAL = Rule((int,), low=0)
 SEED = Rule((int,), low=0, high=LARGEST)
 FRACTION = Rule(NUMBER, low=0, high=1, high_allowed=False)
@@ -41,7 +40,7 @@ def _list_of(rule: Rule) -> Rule:
 
 RULES = {
     "seed": SEED,
-    "ensemble": _or_null(FEW)._replace(items=TEXT),
+    "ensemble": Rule((int,), low=1, items=TEXT, optional=True),
     "num_threads": _or_null(COUNT._replace(high=1024)),
     "keep_memory": FLAG,
     "store_diff": FLAG,
@@ -73,7 +72,7 @@ RULES = {
     "data.test_size": _or_null(SIZE),
     "data.fold": _or_null(NATURAL),
     "data.test_fold": _or_null(NATURAL)._replace(words=("all",)),
-    "data.num_folds": FEW._replace(low=2),
+    "data.num_folds": Rule((int,), low=2),
     "data.refit": FLAG,
     "data.standardize": _words(choices.STANDARDIZE_MODES),
     "data.per_sequence": FLAG,
@@ -125,7 +124,7 @@ RULES = {
     "data.source.num_test": COUNT,
     "data.source.num_steps": COUNT,
     "data.source.num_features": COUNT,
-    "data.source.num_classes": Rule((int,), low=2, high=10**6),
+    "data.source.num_classes": Rule((int,), low=2),
     "data.source.num_tokens": COUNT,
     "data.source.num_kinds": COUNT,
     "data.source.min_steps": COUNT,
@@ -136,7 +135,7 @@ RULES = {
     "model.parameter_budget": _or_null(COUNT)._replace(
         pattern=r"\d+(\.\d+)?[kM]", noun="a number such as 70k"
     ),
-    "model.num_layers": FEW,
+    "model.num_layers": COUNT,
     "model.dropout": FRACTION,
     "model.bidirectional": FLAG,
     "model.learn_initial_state": FLAG,
