@@ -18,6 +18,7 @@ from unrolled import lightning_internals  # noqa: F401 - lets Trainers share wha
 from unrolled.config import caches, compound
 from unrolled.config.caches import CachedFiles
 from unrolled.errors import CheckpointError
+from unrolled.runs import migrations
 from unrolled.runs.run_folder import RunFolder
 
 
@@ -97,7 +98,10 @@ def test_an_option_can_still_refer_to_the_choice_of_another_group(tmp_path: Path
     assert (config.a.name, config.b.name) == ("a/two", "b/two")
 
 
-def test_the_config_of_a_run_is_read_again_after_an_edit_and_is_not_shared(tmp_path: Path) -> None:
+def test_the_config_of_a_run_is_read_again_after_an_edit_and_is_not_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "CONFIG", [])  # adds settings that earlier versions lacked
     (tmp_path / "config.yaml").write_text("size: 1")
     RunFolder(tmp_path).config().size = 3
     assert RunFolder(tmp_path).config() == {"size": 1}

@@ -23,7 +23,7 @@ from unrolled.cli import run
 from unrolled.data.sources.idx_images import PARTS, TEST_PARTS
 from unrolled.data.sources.mnist import MNIST
 
-pytestmark = pytest.mark.usefixtures("undrawn_pages", "unrendered_figures")
+pytestmark = pytest.mark.usefixtures("undrawn_pages")
 
 ROOT = Path(__file__).parents[1]
 RECORDS = ("results.md", "models.md")
@@ -287,7 +287,9 @@ def test_the_commands_about_resuming_run(workplace: Path) -> None:
         carry_out(command)
 
 
-@pytest.mark.parametrize("page", ["reference.md", "sweeps.md", "tutorial.md", "tried.md"])
+@pytest.mark.parametrize(
+    "page", ["explain.md", "reference.md", "sweeps.md", "tutorial.md", "tried.md"]
+)
 def test_the_commands_of_a_page_run(page: str, workplace: Path) -> None:
     for name in ("GunPoint", "ArrowHead"):
         (Path("data") / name).mkdir(parents=True)
@@ -341,7 +343,7 @@ def test_every_command_of_a_block_is_run_or_known_not_to_run() -> None:
     tested |= {"tried.md", *RECORDS, "testing.md", "deploy.md", "python.md", "journeys.md"}
     tested |= {"reliability.md", "probabilities.md", "sharing.md", "release.md"}
     tested |= {"your-own-model.md"}  # test_packaging.py
-    tested |= {"performance.md"}  # the test below
+    tested |= {"explain.md", "performance.md"}
     assert set(PAGES) == tested
     for page in PAGES:
         for command in filter(is_run, in_blocks(page)):

@@ -160,25 +160,25 @@ def _require_options(overrides: list[str]) -> None:
 def _require_deletable(overrides: list[str], config: DictConfig) -> None:
     """Refuse ~optimizer.lr, after which a default of torch would apply, or nothing would.
 
-    Callbacks, loggers and arguments of your own classes can be deleted.
+    Callbacks, loggers, arguments of your own classes, and arguments of a node whose `_target_` is
+    typed can be deleted.
 
     config: as composed with the overrides.
 
     Raises:
         ConfigError: the message names the setting and what to type.
     """
-    deleted = [
-        item
-        for item in OverridesParser.create().parse_overrides(overrides)
-        if item.is_delete() and is_setting(item.key_or_group)
-    ]
+    items = OverridesParser.create().parse_overrides(overrides)
+    deleted = [item for item in items if item.is_delete() and is_setting(item.key_or_group)]
     if not deleted:
         return
     plain = OmegaConf.to_container(without_hydra(config))
     assert isinstance(plain, dict)
+    typed = (item.key_or_group for item in items if item.key_or_group.endswith("._target_"))
+    others = (*own_nodes(plain), *(key.removesuffix("_target_") for key in typed))
     for item in deleted:
         key = item.key_or_group
-        if not key.startswith(own_nodes(plain)):
+        if not key.startswith(others):
             raise ConfigError(
                 f"{item.input_line}: a setting cannot be deleted, only callbacks and loggers; "
                 f"type {key}=VALUE"
