@@ -34,13 +34,8 @@ def test_parity_is_learnt_by_what_can_change_sign(model: str, train_in: Train) -
     )
 
 
+@pytest.mark.rare
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize(
-    "model",
-    [
-        pytest.param("mingru", marks=pytest.mark.slow),
-        pytest.param("minlstm", marks=pytest.mark.rare),  # the same property, three times as long
-    ],
-)
+@pytest.mark.parametrize("model", ["mingru", "minlstm"])
 def test_parity_is_not_learnt_with_positive_eigenvalues_only(model: str, train_in: Train) -> None:
     assert accuracy_on_longer_ones(train_in, "experiment=parity", f"model={model}", "seed=1") <= 0.6

@@ -68,7 +68,7 @@ def test_two_processes_reach_the_scores_of_one(
     )  # header, epochs, test
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 def test_a_run_on_two_devices_is_resumed_on_two_devices(
     tmp_path: Path, train_in: Callable[..., SimpleNamespace]
 ) -> None:

@@ -124,7 +124,7 @@ def test_killed_fifty_times_while_saving(new_run, uninterrupted):
     assert kill_during_saves(new_run, reference, num_kills=50, seed=SEED) == 50
 
 
-@pytest.mark.slow
+@pytest.mark.rare
 def test_killed_at_any_moment(new_run, uninterrupted):
     """The signal is sent from outside, at a random moment."""
     print(f"KILL_SEED={SEED}")
