@@ -19,14 +19,9 @@ def accuracy_on_longer_ones(train_in: Train, *overrides: str) -> float:
     return accuracy
 
 
+@pytest.mark.rare
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize(
-    "model",
-    [
-        pytest.param("rnn", marks=pytest.mark.slow),
-        pytest.param("lstm", marks=pytest.mark.rare),  # the same property
-    ],
-)
+@pytest.mark.parametrize("model", ["rnn", "lstm"])
 def test_parity_is_learnt_by_what_can_change_sign(model: str, train_in: Train) -> None:
     experiment = f"experiment=parity_{model}"
     assert any(

@@ -224,7 +224,7 @@ def test_a_run_is_exported_with_its_preparation(settings: tuple[str, ...], expor
 
 
 # Every kind of state and every head; the other models are rare tests.
-OFTEN = {"cnn", "lru", "lstm", "mlp", "transformer"}
+OFTEN = {"cnn", "lstm", "mlp", "transformer"}
 COMBINATIONS = [
     pytest.param(model, head, marks=pytest.mark.slow if model in OFTEN else pytest.mark.rare)
     for model, head in zip(encoders(), cycle(options("head")), strict=False)
