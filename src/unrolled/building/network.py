@@ -203,15 +203,23 @@ def trained_model(
 
     preprocessing: content of the run's preprocessing.json.
     """
-    model = build_model(
+    model = untrained_model(config, preprocessing)
+    load_weights(model, state_dict)
+    return model
+
+
+def untrained_model(config: DictConfig, preprocessing: dict[str, Any]) -> Model:
+    """Return the model of a run with new weights from torch's generator, on the CPU.
+
+    preprocessing: content of the run's preprocessing.json.
+    """
+    return build_model(
         config,
         num_features=preprocessing["num_features"],
         num_words=preprocessing.get("num_words", []),
         num_steps=preprocessing["num_steps"],
         num_classes=len(preprocessing["class_names"]),
     )
-    load_weights(model, state_dict)
-    return model
 
 
 def load_weights(network: nn.Module, state_dict: dict[str, Tensor]) -> None:

@@ -26,7 +26,7 @@ and figures are written to a new folder below outputs/bench, or to output=DIR.
   compare=FILE new=FILE
       compares two files and measures nothing.
 
-conf/bench.yaml has the defaults. They take about a minute.
+conf/bench.yaml has the defaults. They take some minutes.
 """
 
 from datetime import datetime

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from unrolled.building.network import Model, Network, build_model
+from unrolled.building.network import Model, Network, untrained_model
 from unrolled.config.values import class_name, holds_arrays
 from unrolled.contracts import Sequences, real_steps
 from unrolled.data.channels import Channels
@@ -191,16 +191,10 @@ def _part(
 
 def _fresh(folder: RunFolder) -> Model | None:
     """Return the network with the weights that the seed of the run gives it before training."""
-    config, preprocessing = folder.config(), folder.preprocessing()
+    config = folder.config()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = build_model(
-            config,
-            num_features=preprocessing["num_features"],
-            num_words=preprocessing.get("num_words", []),
-            num_steps=preprocessing["num_steps"],
-            num_classes=len(preprocessing["class_names"]),
-        )
+        model = untrained_model(config, folder.preprocessing())
     return model.eval() if isinstance(model, Network) else None
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from unrolled.prediction.held_out import HeldOut, Mistake, classify_held_out
 from unrolled.runs.durable import write_bytes
 from unrolled.runs.run_folder import RunFolder
 
+log = logging.getLogger(__name__)
+
 FILE = "held_out.npz"
 ARRAYS = ("probabilities", "labels", "lengths")
 
@@ -21,14 +24,16 @@ def keep_held_out(folder: RunFolder) -> None:
     """Write the predictions of a run on arrays for its held-out sequences, while it has the arrays.
 
     The worst mistakes are written with their values, as many as `report.examples`. A run that holds
-    no sequences out keeps nothing.
+    no sequences out keeps nothing, and the log has the reason.
     """
     result = folder.result()
     assert result is not None
+    (folder.path / FILE).unlink(missing_ok=True)  # of the run before it was resumed
     try:
         num_mistakes = folder.config().report.examples
         held_out = classify_held_out(folder, split=result.held_out_split, num_mistakes=num_mistakes)
-    except UnrolledError:
+    except UnrolledError as error:
+        log.info("no predictions are kept: %s", error)
         return
     mistakes = [asdict(one) for one in held_out.mistakes]
     arrays = {name: getattr(held_out, name) for name in ARRAYS}
