@@ -229,6 +229,7 @@ COMBINATIONS = [
     pytest.param(model, head, marks=pytest.mark.slow if model in OFTEN else pytest.mark.rare)
     for model, head in zip(encoders(), cycle(options("head")), strict=False)
 ]
+COMBINATIONS.append(pytest.param("gru", "max", marks=pytest.mark.slow))  # else a rare head
 
 
 @pytest.mark.parametrize(("model", "head"), COMBINATIONS)
