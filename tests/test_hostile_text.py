@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -135,6 +137,13 @@ def test_a_cell_restores_its_text(text: str) -> None:
 )
 def test_numbers_stay_numbers(number: str, *, is_kept: bool) -> None:
     assert (output.spreadsheet_cell(number) == number) is is_kept
+
+
+@given(st.lists(st.text("=+-@'\t\r\n\0a1", max_size=4)))
+def test_a_column_has_the_cells_of_its_texts(texts: list[str]) -> None:
+    cells = [output.spreadsheet_cell(text) for text in texts]
+
+    assert list(output.spreadsheet_column(texts)) == cells
 
 
 def texts_of(figure: Figure) -> list[str]:

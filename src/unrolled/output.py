@@ -16,6 +16,7 @@ import logging
 import re
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 from unrolled.masking import mask
@@ -30,6 +31,7 @@ CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u206
 SURROGATE = re.compile("[\ud800-\udfff]")  # a byte of a file name that is not UTF-8
 # The last four are the wide forms of = + - @, which some spreadsheets read as these.
 FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+FORMULA_AFTER_NUL = re.compile(f"\0{FORMULA.pattern}")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
@@ -67,6 +69,13 @@ def spreadsheet_cell(text: str) -> str:
     if FORMULA.match(text) and not NUMBER.fullmatch(text):
         return f"'{text}"
     return text
+
+
+def spreadsheet_column(texts: Sequence[str]) -> Sequence[str]:
+    """Return the `spreadsheet_cell` of each text."""
+    if FORMULA_AFTER_NUL.search("\0".join(["", *texts])):
+        return [spreadsheet_cell(text) for text in texts]
+    return texts  # no text begins like a formula
 
 
 def original_text(cell: str) -> str:

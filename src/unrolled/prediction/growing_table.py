@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from unrolled.errors import DataError
-from unrolled.output import spreadsheet_cell
+from unrolled.output import spreadsheet_cell, spreadsheet_column
 
 Columns = dict[str, Sequence[str] | npt.NDArray[Any]]
 
@@ -52,10 +52,9 @@ def growing_table(path: Path, *, parquet: bool) -> Iterator[Callable[[Columns], 
 
 def _inert(columns: Columns) -> Columns:
     """Return the columns with every text in a form that a spreadsheet does not execute."""
-
-    def made_inert(column: Sequence[str] | npt.NDArray[Any]) -> Sequence[Any] | npt.NDArray[Any]:
-        if isinstance(column, np.ndarray):
-            return column
-        return [spreadsheet_cell(cell) if isinstance(cell, str) else cell for cell in column]
-
-    return {spreadsheet_cell(name): made_inert(column) for name, column in columns.items()}
+    return {
+        spreadsheet_cell(name): column
+        if isinstance(column, np.ndarray)
+        else spreadsheet_column(column)
+        for name, column in columns.items()
+    }

@@ -5,6 +5,7 @@ What is held at once is bounded by the numbers below, whatever the file holds.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -118,28 +119,37 @@ class LongSequence:
             )
 
 
+class Kept(NamedTuple):
+    """What is kept of sequences that arrive in pieces.
+
+    max_length: steps that are kept of each, or None for all.
+    cuts_head: whether the first steps are cut off rather than the last.
+    begin_long: makes what reads a sequence that is long, given its row, or None to keep sequences
+        of any length.
+    """
+
+    max_length: int | None = None
+    cuts_head: bool = False
+    begin_long: Callable[[int], LongSequence] | None = None
+
+
 class Incoming:
     """A sequence of which pieces arrive; kept until it turns out to be long.
 
+    There is one for each sequence of a file, so it is small.
+
     name: its id.
-    max_length, truncate: how many steps are kept of it, and which end is cut off.
-    begin_long: makes what reads it if it is long, or None to keep it whatever its length.
+    row: its place in the file.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        max_length: int | None,
-        truncate: str,
-        begin_long: Callable[[], LongSequence] | None,
-    ) -> None:
+    __slots__ = ("_kept", "_logits", "_long", "_parts", "first_class", "id", "num_steps", "row")
+
+    def __init__(self, name: str, row: int, kept: Kept) -> None:
         self.id = name
-        self.max_length = max_length
-        self.cuts_head = truncate == "head"
+        self.row = row
         self.num_steps = 0
         self.first_class: int | None = None
-        self._begin_long = begin_long
+        self._kept = kept
         self._long: LongSequence | None = None
         self._logits: Tensor | None = None
         self._parts: list[Piece] = []
@@ -150,21 +160,23 @@ class Incoming:
         Raises:
             DataError: as LongSequence.read.
         """
-        if self.max_length is not None and not self.cuts_head:
-            piece = piece.steps(slice(self.max_length - self.num_steps))
-        if not len(piece.values):
+        max_length, cuts_head, begin_long = self._kept
+        if max_length is not None and not cuts_head:
+            piece = piece.steps(slice(max_length - self.num_steps))
+        num_steps = len(piece.values)
+        if not num_steps:
             return
         if self.num_steps == 0 and piece.classes is not None:
             self.first_class = int(piece.classes[0])
-        self.num_steps += len(piece.values)
+        self.num_steps += num_steps
         self._parts.append(piece)
-        if self.max_length is not None and self.cuts_head:
-            if self.num_steps > self.max_length + LONG_STEPS:
-                self._parts = [joined(self._parts).steps(slice(-self.max_length, None))]
-                self.num_steps = self.max_length
-        elif self._begin_long is not None and self.num_steps > LONG_STEPS:
+        if max_length is not None and cuts_head:
+            if self.num_steps > max_length + LONG_STEPS:
+                self._parts = [joined(self._parts).steps(slice(-max_length, None))]
+                self.num_steps = max_length
+        elif begin_long is not None and self.num_steps > LONG_STEPS:
             if self._long is None:
-                self._long = self._begin_long()
+                self._long = begin_long(self.row)
             for part in self._parts:
                 self._long.read(part.values)
             self._parts.clear()
@@ -177,7 +189,7 @@ class Incoming:
         """Take no further steps: of a sequence that is long only the logits are left."""
         if self._long is not None:
             self._logits = self._long.logits()
-        self._begin_long = self._long = None
+            self._long = None
 
     def logits(self) -> Tensor:
         """Return the logits, (c,), of a sequence that is long and closed."""
@@ -195,13 +207,8 @@ class Incoming:
         return self.num_steps * self._parts[0].values.shape[1] if self._parts else 0
 
 
-def in_blocks(
-    pieces: Iterable[Piece], begin: Callable[[str, int], Incoming]
-) -> Iterator[tuple[int, list[Incoming]]]:
-    """Yield the sequences that pieces are of, some at a time, and how many came before.
-
-    begin: (id, row) -> what takes the pieces of that sequence.
-    """
+def in_blocks(pieces: Iterable[Piece], kept: Kept) -> Iterator[list[Incoming]]:
+    """Yield the sequences that pieces are of, some at a time."""
     block: list[Incoming] = []
     first_row = num_values = 0
     for piece in pieces:
@@ -209,14 +216,14 @@ def in_blocks(
             if block:
                 block[-1].close()
                 num_values += block[-1].num_values
-            if num_values >= BLOCK_VALUES or len(block) >= BLOCK_SEQUENCES:
-                yield first_row, block
-                first_row, num_values, block = first_row + len(block), 0, []
-            block.append(begin(piece.id, first_row + len(block)))
+                if num_values >= BLOCK_VALUES or len(block) >= BLOCK_SEQUENCES:
+                    yield block
+                    first_row, num_values, block = first_row + len(block), 0, []
+            block.append(Incoming(piece.id, first_row + len(block), kept))
         block[-1].add(piece)
     if block:
         block[-1].close()
-        yield first_row, block
+        yield block
 
 
 def batch_bounds(lengths: list[int], *, batch_size: int) -> Iterator[tuple[int, int]]:

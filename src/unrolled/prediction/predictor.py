@@ -12,7 +12,7 @@ import torch
 from unrolled.data.arrays.held import Given
 from unrolled.data.files.piece import OutOfOrderError, Piece
 from unrolled.errors import DataError
-from unrolled.prediction.long_sequences import Incoming, in_blocks
+from unrolled.prediction.long_sequences import Incoming, Kept, in_blocks
 from unrolled.prediction.range_check import RangeCheck
 from unrolled.prediction.trained_run import Block, TrainedRun
 from unrolled.prediction.word_check import WordCheck
@@ -157,7 +157,7 @@ class Predictor:
         self.run.steps()  # refused before the file is read
         pieces = self._pieces(path, labelled=False, whole=whole)
         watched = self._watched(pieces, source=str(path), strict=strict)
-        for _, sequences in in_blocks(watched, _kept):
+        for sequences in in_blocks(watched, Kept()):
             ids, probabilities = [], []
             numbers: list[int] = []
             for sequence, found in zip(sequences, self._by_step(sequences), strict=True):
@@ -326,8 +326,3 @@ def _with_classes(pieces: Iterator[Piece], path: Path) -> Iterator[Piece]:
         if piece.classes is None:
             raise DataError(f"{path}: there are no labels")
         yield piece
-
-
-def _kept(name: str, row: int) -> Incoming:
-    """Return a sequence of which all steps are kept."""
-    return Incoming(name, max_length=None, truncate="tail", begin_long=None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from operator import attrgetter
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from unrolled.data.windows import average_windows
 from unrolled.memory import memory_for
 from unrolled.prediction.long_sequences import (
     Incoming,
+    Kept,
     LongSequence,
     batch_bounds,
     can_run_in_chunks,
@@ -147,12 +148,15 @@ class TrainedRun:
         Raises:
             DataError: a value is not finite, or a sequence is too long for the networks.
         """
-        for first_row, sequences in in_blocks(pieces, self._incoming):
+        kept = Kept(
+            self.preparation.max_length,
+            cuts_head=self.preparation.truncate == "head",
+            begin_long=self._long if self.runs_in_chunks else None,
+        )
+        for sequences in in_blocks(pieces, kept):
             with torch.inference_mode():
-                logits, classes, rows = self._classified(
-                    sequences, first_row=first_row, by_window=by_window
-                )
-            rows = rows - first_row
+                logits, classes, rows = self._classified(sequences, by_window=by_window)
+            rows = rows - sequences[0].row
             ids = [sequences[row].id for row in rows.tolist()]
             windows = torch.arange(len(rows)) - torch.searchsorted(rows, rows)
             yield Block(ids, logits, classes, windows)
@@ -173,14 +177,6 @@ class TrainedRun:
         with network_errors_as_data_errors():
             return torch.cat([self.ensemble(batch) for batch in zip(*batches, strict=True)])
 
-    def _incoming(self, name: str, row: int) -> Incoming:
-        return Incoming(
-            name,
-            max_length=self.preparation.max_length,
-            truncate=self.preparation.truncate,
-            begin_long=partial(self._long, row) if self.runs_in_chunks else None,
-        )
-
     def _long(self, row: int) -> LongSequence:
         return LongSequence(
             self.networks,
@@ -190,30 +186,29 @@ class TrainedRun:
         )
 
     def _classified(
-        self, sequences: list[Incoming], *, first_row: int, by_window: bool
+        self, sequences: list[Incoming], *, by_window: bool
     ) -> tuple[Float[Tensor, "m c"], Int[Tensor, " m"], Int[Tensor, " m"]]:
-        """Return logits, classes and rows of sequences that came after first_row others."""
+        """Return logits, classes and rows of consecutive sequences of a file."""
         parts = []
         short = []
-        for row, sequence in enumerate(sequences):
+        for sequence in sequences:
             if sequence.is_long:
-                numbers = torch.tensor([[sequence.first_class or 0], [first_row + row]])
+                numbers = torch.tensor([[sequence.first_class or 0], [sequence.row]])
                 parts.append((sequence.logits()[None], *numbers))
             else:
-                short.append(row)
+                short.append(sequence)
         # batches of similar length: little is padding, and no more than a batch is ever padded
-        short.sort(key=lambda row: sequences[row].num_steps)
-        lengths = [sequences[row].num_steps for row in short]
+        short.sort(key=attrgetter("num_steps"))
+        lengths = [sequence.num_steps for sequence in short]
         for start, end in batch_bounds(lengths, batch_size=self.config.data.eval_batch_size):
-            rows = short[start:end]
+            batch = short[start:end]
             with memory_for(
-                f"a batch of {len(rows)} sequences of up to {lengths[end - 1]:,} steps, and what "
+                f"a batch of {len(batch)} sequences of up to {lengths[end - 1]:,} steps, and what "
                 "is computed from it",
                 remedy="use shorter sequences, or a machine with more memory",
             ):
-                pieces = [sequences[row].whole() for row in rows]
-                batch = _padded(pieces, [first_row + row for row in rows], step_classes=by_window)
-                parts.append(self._classified_batch(batch, by_window=by_window))
+                padded = _padded(batch, step_classes=by_window)
+                parts.append(self._classified_batch(padded, by_window=by_window))
         logits, classes, owners = (torch.cat(some) for some in zip(*parts, strict=True))
         order = owners.argsort(stable=True)
         return logits[order], classes[order], owners[order]
@@ -237,23 +232,22 @@ class TrainedRun:
         return probabilities.clamp(min=TINY).log(), sequences.y[by_id], owners
 
 
-def _padded(pieces: Sequence[Piece], rows: list[int], *, step_classes: bool) -> Sequences:
-    """Return sequences as a batch.
+def _padded(sequences: Sequence[Incoming], *, step_classes: bool) -> Sequences:
+    """Return sequences as a batch; their ids are their rows.
 
-    rows: their ids.
     step_classes: whether the class may change within a sequence.
     """
-    lengths = [len(piece.values) for piece in pieces]
-    x = np.zeros((len(pieces), max(lengths), pieces[0].values.shape[1]))
-    for row, (length, piece) in enumerate(zip(lengths, pieces, strict=True)):
-        x[row, :length] = piece.values
-    classes = [torch.tensor(piece.classes) for piece in pieces if piece.classes is not None]
+    pieces = [sequence.whole() for sequence in sequences]
+    lengths = np.array([sequence.num_steps for sequence in sequences])
+    x = np.zeros((len(pieces), lengths.max(), pieces[0].values.shape[1]))
+    x[np.arange(x.shape[1]) < lengths[:, None]] = np.concatenate([some.values for some in pieces])
+    step_y = None
+    if step_classes:
+        step_y = pad_sequence([torch.tensor(some.classes) for some in pieces], batch_first=True)
     return Sequences(
         x=torch.from_numpy(x),
-        lengths=torch.tensor(lengths),
-        y=torch.stack([some[0] for some in classes])
-        if classes
-        else torch.zeros(len(pieces), dtype=torch.long),
-        ids=torch.tensor(rows),
-        step_y=pad_sequence(classes, batch_first=True) if step_classes else None,
+        lengths=torch.from_numpy(lengths),
+        y=torch.tensor([sequence.first_class or 0 for sequence in sequences]),
+        ids=torch.tensor([sequence.row for sequence in sequences]),
+        step_y=step_y,
     )

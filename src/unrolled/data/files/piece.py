@@ -1,14 +1,13 @@
 """Pieces of sequences: files are read and arrays are predicted one piece after the other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """Consecutive steps of one sequence; NaN marks a missing value.
 
     id: name of the sequence.
@@ -24,8 +23,7 @@ class Piece:
 
     def steps(self, which: slice) -> "Piece":
         """Return a copy of some of the steps."""
-        return replace(
-            self,
+        return self._replace(
             values=self.values[which].copy(),
             classes=None if self.classes is None else self.classes[which].copy(),
         )
@@ -36,8 +34,7 @@ def joined(pieces: Sequence[Piece]) -> Piece:
     if len(pieces) == 1:
         return pieces[0]
     classes = [piece.classes for piece in pieces if piece.classes is not None]
-    return replace(
-        pieces[0],
+    return pieces[0]._replace(
         values=np.concatenate([piece.values for piece in pieces]),
         classes=np.concatenate(classes) if classes else None,
     )
