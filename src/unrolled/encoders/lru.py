@@ -63,9 +63,11 @@ class LRU(Layer):
     def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t h"]:
         """Return the outputs of whole sequences, by a scan."""
         eigenvalues = torch.polar((-self.log_nu.exp()).exp(), self.log_theta.exp())
-        real, imaginary = at_least_single(x @ self._b().T).chunk(2, dim=-1)
-        states, _ = scan(eigenvalues, torch.complex(real, imaginary), None, None)
-        return self._output(torch.cat([states.real, states.imag], dim=-1), x)
+        # real and imaginary parts next to each other, so that complex numbers need no copy
+        b = torch.unflatten(at_least_single(x @ _interleaved(self._b()).T), -1, (-1, 2))
+        states, _ = scan(eigenvalues, torch.view_as_complex(b), None, None)
+        y = torch.view_as_real(states).flatten(-2) @ _interleaved(self.c_parts.T)
+        return self._with_skip(y, x)
 
     def start(self, x_t: Float[Tensor, "b d"]) -> State:
         """Return zeros, as the real and imaginary part of the states."""
@@ -85,15 +87,19 @@ class LRU(Layer):
             return torch.cat([s_re, s_im], dim=-1), (s_re, s_im)
 
         states, last = unroll(step, x @ self._b().T, lengths, state or self.start(x[:, 0]))
-        return self._output(states, x), last
+        return self._with_skip(states @ self.c_parts.T, x), last
 
     def _b(self) -> Float[Tensor, "k d"]:
         return self.log_gamma.exp().repeat(2)[:, None] * self.b_parts
 
-    def _output(self, states: Float[Tensor, "b t k"], x: Tensor) -> Tensor:
-        y = states @ self.c_parts.T
+    def _with_skip(self, y: Float[Tensor, "b t h"], x: Float[Tensor, "b t d"]) -> Tensor:
         return y if self.d is None else y + self.d * x
 
     def recurrent_parameters(self) -> list[nn.Parameter]:
         """Return the eigenvalues and the normalization of the input."""
         return [self.log_nu, self.log_theta, self.log_gamma]
+
+
+def _interleaved(parts: Float[Tensor, "k n"]) -> Float[Tensor, "k n"]:
+    """Return rows of real parts, then imaginary parts, as a row of each in turn."""
+    return torch.unflatten(parts, 0, (2, -1)).transpose(0, 1).flatten(0, 1)

@@ -39,14 +39,14 @@ def scan(
         if b.shape[1] == 1:
             return first[:, None], (first,)
         b = torch.cat([first[:, None], b[:, 1:]], dim=1)
-    hidden: Tensor = _LinearScan.apply(a.expand_as(b), b)  # type: ignore[no-untyped-call]
+    hidden: Tensor = _LinearScan.apply(a, b)  # type: ignore[no-untyped-call]
     return hidden, (last_real(hidden, lengths),)
 
 
 class _LinearScan(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
-        hidden = _fastest(b.device)(a, b, reverse=False)
+        hidden = _fastest(b.device)(a.expand_as(b), b, reverse=False)
         ctx.save_for_backward(a, hidden)
         return hidden
 
@@ -55,10 +55,17 @@ class _LinearScan(torch.autograd.Function):
     def backward(ctx: Any, grad_hidden: Tensor) -> tuple[Tensor, Tensor]:
         a, hidden = ctx.saved_tensors
         # conjugating the gradient is cheaper than conjugating a, which may be expanded
-        later_a = torch.cat([a[:, 1:], torch.zeros_like(a[:, :1])], dim=1)
-        reached = _fastest(a.device)(later_a, grad_hidden.conj().resolve_conj(), reverse=True)
-        grad_a = torch.zeros_like(hidden)
-        torch.mul(reached[:, 1:], hidden[:, :-1], out=grad_a[:, 1:])
+        grad = grad_hidden.conj().resolve_conj()
+        is_constant = a.dim() == 1
+        later_a = a.expand_as(hidden)
+        if not is_constant:
+            later_a = torch.cat([a[:, 1:], torch.zeros_like(a[:, :1])], dim=1)
+        reached = _fastest(a.device)(later_a, grad, reverse=True)
+        if is_constant:
+            grad_a = (reached[:, 1:] * hidden[:, :-1]).sum(dim=(0, 1))
+        else:
+            grad_a = torch.zeros_like(hidden)
+            torch.mul(reached[:, 1:], hidden[:, :-1], out=grad_a[:, 1:])
         return grad_a.conj(), reached.conj()
 
 
