@@ -45,6 +45,8 @@ NOT_RUN = {
     "tensorboard": "serves a page until it is stopped",
     "unrolled bench": "measures for minutes; tests/bench runs it",
     "scripts/test": "starts the tests within a test",
+    "python3.13 -m venv": "installs PyTorch",
+    "VIRTUAL_ENV=": "starts the tests within a test",
     "OMP_NUM_THREADS=1 ": "measures for minutes",
     "unrolled export": "tests/export runs it in a process of its own",
     "unrolled train model=running_mean": "test_walkthrough.py runs the example of a new model",
