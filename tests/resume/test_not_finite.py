@@ -58,6 +58,18 @@ def test_checks_at_intervals_find_the_first_faulty_step(monkeypatch):
     assert finite.STEPS_BETWEEN_CHECKS > 1
 
 
+@pytest.mark.parametrize("precision", ["16-true", "32-true"])
+def test_a_number_of_16_bits_that_is_not_finite_is_reported_with_the_precision(precision):
+    trainer = MagicMock(precision=precision, global_step=1, current_epoch=0)
+    batch = MagicMock(ids=torch.tensor([3]))
+    with pytest.raises(NotFiniteError) as stop:
+        StopNotFinite().on_train_batch_end(
+            trainer, MagicMock(), {"loss": torch.tensor(math.nan)}, batch, 0
+        )
+    expected = "trainer.precision=32-true in place of 16-true"
+    assert (expected in str(stop.value)) == (precision == "16-true")
+
+
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
 @pytest.mark.acceptance("A16")
 def test_a_score_that_is_not_finite_is_never_the_best(wrong, tmp_path):
