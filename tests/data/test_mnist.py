@@ -404,7 +404,11 @@ def test_the_real_files_are_the_published_ones(real_files):
 @pytest.mark.mnist
 def test_loading_takes_little_longer_than_decompressing_the_files(real_files):
     images = MNIST(dir=None)
-    files = [path for name in zipped(CONTENTS) if (path := images.files.find(name[:-3], None)) is not None]
+    files = [
+        path
+        for name in zipped(CONTENTS)
+        if (path := images.files.find(name[:-3], None)) is not None
+    ]
     images.load()  # from here on the files are in the page cache
 
     started_at = process_time()
