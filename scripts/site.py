@@ -28,9 +28,10 @@ Everything else in the package can change between versions.
       show_root_heading: false
 """
 MEMBERS = (
-    *("unrolled.train", "unrolled.resume", "unrolled.evaluate", "unrolled.load"),
-    *("unrolled.api.finished_run.FinishedRun", "unrolled.prediction.predictor.Predictor"),
-    *("unrolled.prediction.predictor.Prediction", "unrolled.reports.evaluation.Evaluation"),
+    *("unrolled.train", "unrolled.resume", "unrolled.evaluate", "unrolled.explain"),
+    *("unrolled.load", "unrolled.api.finished_run.FinishedRun"),
+    *("unrolled.prediction.predictor.Predictor", "unrolled.prediction.predictor.Prediction"),
+    *("unrolled.reports.evaluation.Evaluation", "unrolled.explaining.explanation.Explanation"),
     *("unrolled.streaming.stream.Stream", "unrolled.api.estimator.RecurrentClassifier"),
 )
 

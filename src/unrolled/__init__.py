@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from unrolled.api.estimator import RecurrentClassifier as RecurrentClassifier
     from unrolled.api.finished_run import FinishedRun
+    from unrolled.explaining.explanation import Explanation
     from unrolled.prediction.predictor import Predictor
     from unrolled.reports.evaluation import Evaluation
 
@@ -120,6 +121,47 @@ def evaluate(
     from unrolled.api import training
 
     return training.evaluate(run, data=data, lengths=lengths, strict=strict, allow=allow)
+
+
+def explain(
+    run: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    *,
+    data: Any = None,
+    lengths: Any = None,
+    groups: Any = None,
+    val: Any = None,
+    test: Any = None,
+    allow: Sequence[str] = (),
+) -> "Explanation":
+    """Measure what the network of a run remembers, as `unrolled explain` does.
+
+    It writes explain.json and report.html to the run folder, and prints a line per measure. The
+    result has the measures, such as `gradients`, `forgetting`, `early` and `examples`.
+
+    run: a run folder, or "latest" for the newest run under ./outputs.
+    overrides: settings of the command, such as ["split=test", "num_sequences=500"].
+    data, lengths, groups, val, test: the arrays of a run that was trained on arrays; see `train`.
+        The run folder does not have them.
+    allow: your own packages whose classes the run's config can name.
+
+    Raises:
+        CheckpointError: there is no such run, or it has no checkpoint.
+        ConfigError: a setting is wrong, or data= is missing or superfluous.
+        DataError: the data is not the one of the run.
+    """
+    from unrolled.api import training
+
+    return training.explain(
+        run,
+        overrides,
+        data=data,
+        lengths=lengths,
+        groups=groups,
+        val=val,
+        test=test,
+        allow=allow,
+    )
 
 
 def load(run: str | os.PathLike[str], *, allow: Sequence[str] = ()) -> "Predictor":

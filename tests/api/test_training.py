@@ -3,6 +3,7 @@
 import logging
 import os
 import pickle
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ import torch
 
 import unrolled
 from conftest import pages_undrawn
+from unrolled.api.finished_run import FinishedRun
 from unrolled.cli import run as command_line
 from unrolled.errors import CheckpointError, ConfigError, DataError
+from unrolled.explaining.explanation import read_explanation
 from unrolled.prediction.kept_predictions import read_held_out
+from unrolled.runs.run_folder import RunFolder
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(24, 6, 2))
@@ -79,8 +83,18 @@ def test_a_run_on_arrays_keeps_the_sequences_that_its_report_draws(
     assert (f"{examples} of " in page) == (examples > 0)
 
 
-def test_new_arrays_are_scored_as_the_test_set_was(folder: Path, capsys: Any) -> None:
-    run = unrolled.train(SHORT, data=(X, Y), test=TEST)
+@pytest.fixture(scope="module")
+def on_arrays(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    """A run with a test set, in the folder outputs of a new folder."""
+    with chdir(tmp_path_factory.mktemp("on_arrays")):
+        return unrolled.train(SHORT, data=(X, Y), test=TEST)
+
+
+def test_new_arrays_are_scored_as_the_test_set_was(
+    on_arrays: FinishedRun, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    run = on_arrays
+    monkeypatch.chdir(next(path for path in run.path.parents if path.name == "outputs").parent)
 
     scores = unrolled.evaluate(run, data=TEST)
 
@@ -101,6 +115,26 @@ def test_new_arrays_are_scored_as_the_test_set_was(folder: Path, capsys: Any) ->
 
     assert command_line(["evaluate", f"run={run}"]) == 2
     assert f'unrolled.evaluate("{run}", data=(x, y)) in Python' in capsys.readouterr().err
+
+
+def test_a_run_on_arrays_is_explained_with_the_same_arrays(
+    on_arrays: FinishedRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["split=test", "num_sequences=6", "num_positions=2", "num_examples=1"]
+    with pages_undrawn():
+        found = unrolled.explain(on_arrays, words, data=(X, Y), test=TEST)
+
+    assert found.early is not None
+    assert found.early.accuracy[-1] == pytest.approx(on_arrays.test_accuracy)
+    assert read_explanation(RunFolder(on_arrays.path)) == found
+    assert "<h2>Early decision</h2>" in (on_arrays / "report.html").read_text(encoding="utf-8")
+    assert "95 % of the final accuracy" in capsys.readouterr().out
+    with pytest.raises(DataError, match=f"and was {on_arrays.result.data_fingerprint}"):
+        unrolled.explain(on_arrays, words, data=(X + 1, Y), test=TEST)
+    with pytest.raises(ConfigError, match="explain takes split, num_sequences"):
+        unrolled.explain(on_arrays, ["run=latest"], data=(X, Y), test=TEST)
+    assert command_line(["explain", f"run={on_arrays}"]) == 2
+    assert f'unrolled.explain("{on_arrays}", data=(x, y)) in Python' in capsys.readouterr().err
 
 
 def test_a_run_on_a_table_is_scored_on_a_table_and_on_arrays(folder: Path) -> None:

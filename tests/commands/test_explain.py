@@ -9,8 +9,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+import unrolled
 from unrolled.building.network import trained_model
 from unrolled.cli import run
+from unrolled.errors import ConfigError
 from unrolled.explaining.explanation import Explanation, read_explanation
 from unrolled.explaining.measuring import explain
 from unrolled.explaining.subject import load_subject
@@ -158,6 +160,11 @@ def test_wrong_settings_are_refused_with_a_suggestion(
 ) -> None:
     assert run(["explain", "run=latest", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_arrays_are_refused_for_a_run_that_was_trained_on_none(tiny_run: SimpleNamespace) -> None:
+    with pytest.raises(ConfigError, match="was not trained on arrays; leave out data="):
+        unrolled.explain(tiny_run.folder.path, data=([[1.0]], ["a"]))
 
 
 def test_a_set_that_does_not_exist_is_named(train_ragged: Callable[..., Path]) -> None:

@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Callable
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -194,7 +195,7 @@ def test_pieces_of_a_file_are_the_whole(
     small_pieces(monkeypatch)
     schema, whole = fit_schema(WRITERS[name](written, tmp_path / name), tmp_path / name)
     found: list[np.ndarray] = []
-    for piece in pieces_of(schema, tmp_path / name, labelled=False):
+    for piece in chain.from_iterable(pieces_of(schema, tmp_path / name, labelled=False)):
         steps = np.asarray(piece.values, dtype=np.float64)
         if piece.begins:
             found.append(steps)

@@ -1,7 +1,8 @@
 """Reading in pieces and reading the whole file give the same sequences, or both refuse."""
 
+import re
 from dataclasses import replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -130,9 +131,12 @@ def fitted(form: str, folder: Path) -> tuple[Path, Schema]:
     return path, fit_schema(Schema(**chosen), path)[0]
 
 
+each = chain.from_iterable
+
+
 def joined(schema: Schema, path: Path) -> list[tuple[str, np.ndarray]]:
     found: list[tuple[str, list[np.ndarray]]] = []
-    for piece in pieces_of(schema, path, labelled=False):
+    for piece in each(pieces_of(schema, path, labelled=False)):
         if piece.begins:
             found.append((piece.id, []))
         assert found[-1][0] == piece.id
@@ -166,9 +170,9 @@ def test_pieces_equal_the_whole_file_and_the_written_sequences(form: str, tmp_pa
 @each_form
 def test_pieces_have_the_class_of_each_step(form: str, tmp_path: Path) -> None:
     path, schema = fitted(form, tmp_path)
-    pieces = list(pieces_of(schema, path, labelled=True))
+    pieces = list(each(pieces_of(schema, path, labelled=True)))
     expected = read_recordings(path, schema=schema, labelled=True)
-    whole = list(whole_pieces(expected, schema, path=path))
+    whole = list(each(whole_pieces(expected, schema, path=path)))
     for some in (pieces, whole):
         found: dict[str, list[int]] = {}
         for piece in some:
@@ -185,7 +189,7 @@ def test_a_label_that_changes_within_a_sequence_is_refused_unless_it_may(tmp_pat
     table.to_csv(path, index=False)
     with pytest.raises(DataError, match=r"line 4: sequence .* has the label 'b' here and 'a'"):
         list(pieces_of(schema, path, labelled=True))
-    pieces = list(pieces_of(schema, path, labelled=True, labels_may_change=True))
+    pieces = list(each(pieces_of(schema, path, labelled=True, labels_may_change=True)))
     first = [piece.classes for piece in pieces if piece.id == sequences()[0][0]]
     assert np.concatenate(first).tolist() == [0, 0, 1]  # type: ignore[arg-type]
 
@@ -201,10 +205,10 @@ def test_an_unknown_class_is_named(form: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["long.csv", "long.parquet", "folder", "flat.npz"])
 def test_a_long_sequence_is_read_in_several_pieces(form: str, tmp_path: Path) -> None:
     path, schema = fitted(form, tmp_path)
-    pieces = list(pieces_of(schema, path, labelled=False))
+    pieces = list(each(pieces_of(schema, path, labelled=False)))
     if form == "folder":
         pd.DataFrame({"a": range(100), "b": range(100)}).to_csv(path / "long one.csv", index=False)
-        pieces = list(pieces_of(schema, path, labelled=False))
+        pieces = list(each(pieces_of(schema, path, labelled=False)))
     assert any(one.id == other.id for one, other in pairwise(pieces))
 
 
@@ -264,6 +268,21 @@ def test_a_damaged_file_is_refused_or_read_in_the_same_way_by_both_readers(
         assert (found is None) == (expected is None)
     if found is not None and expected is not None:
         assert_same(found, expected)
+
+
+def test_a_damaged_name_in_one_place_of_a_parquet_file_is_refused_or_has_no_effect(
+    tmp_path: Path,
+) -> None:
+    path, schema = fitted("wide.parquet", tmp_path)
+    content, expected = path.read_bytes(), whole(schema, path)
+    places = [match.start() for match in re.finditer(b"w_0|DOUBLE|double", content)]
+    assert len(places) > 1
+    for place in places:
+        path.write_bytes(content[:place] + b"q" + content[place + 1 :])
+        for read in (whole, joined):
+            found = outcome(read, schema, path)
+            if found is not None:
+                assert_same(found, expected)
 
 
 @few

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from unrolled.data.files.piece import Piece
+from unrolled.data.files.piece import Pieces
 from unrolled.data.ranges import Ranges
 from unrolled.errors import DataError
 from unrolled.prediction import range_check
@@ -16,12 +16,12 @@ FITTED = Ranges(torch.tensor([0.0, 0.0]), torch.tensor([1.0, 2.0]))  # limits -1
 VALUES = [[0.5, 23], [np.nan, 30], [-9.9, -19.9], [10.9, 21.9]]
 
 
-def pieces(values: list[list[float]]) -> Iterator[Piece]:
+def pieces(values: list[list[float]]) -> Iterator[Pieces]:
     for row in values:
-        yield Piece("a", np.array([row]), begins=True)
+        yield Pieces(["a"], np.array([row]), np.array([1]))
 
 
-def watch(values: list[list[float]], *, strict: bool) -> list[Piece]:
+def watch(values: list[list[float]], *, strict: bool) -> list[Pieces]:
     check = RangeCheck(FITTED, ["v", "w"], source="new.csv")
     return list(check.watch(pieces(values), strict=strict))
 

@@ -3,10 +3,12 @@
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -16,13 +18,22 @@ import pytest
 from browser import Browser, chromium
 from conftest import pages_undrawn
 from reports.test_comparison import write
-from reports.test_data_sets import write_sweep
+from reports.test_data_sets import a_run, write_sweep
 from unrolled.cli import run
 from unrolled.reports.comparison import compare
 from unrolled.reports.pages.colours import COLOURS, css_variables
-from unrolled.reports.pages.page import MAX_ROWS, Cell, Grid, Page, Section, render
+from unrolled.reports.pages.page import (
+    MAX_CHARACTERS,
+    MAX_ROWS,
+    Cell,
+    Grid,
+    Page,
+    Section,
+    render,
+)
 from unrolled.reports.pages.run_page import write_run_page
 from unrolled.reports.pages.search import read_search
+from unrolled.reports.pages.sections.failures import failures
 from unrolled.reports.pages.sweep_page import write_sweep_page
 from unrolled.reports.runs import read_runs
 from unrolled.runs.run_folder import RunFolder
@@ -60,9 +71,13 @@ def run_page(trained: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="module")
-def drawn_run_page(trained: RunFolder) -> Path:
-    """The page of the run."""
-    return write_run_page(trained, trained.path)
+def drawn_run_page(trained: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a copy of the run, with the sections of `unrolled explain`."""
+    folder = tmp_path_factory.mktemp("explained") / "run"
+    shutil.copytree(trained.path, folder)
+    words = ["num_sequences=6", "num_positions=3", "num_examples=3"]
+    assert run(["explain", f"run={folder}", *words]) == 0
+    return folder / "report.html"
 
 
 def sections(page: Path) -> dict[str, str]:
@@ -134,6 +149,8 @@ def test_pictures_are_also_files(drawn_run_page: Path) -> None:
     names = {path.stem for path in run_page.parent.glob("figures/*.svg")}
 
     assert {"curves-loss", "confusion", "reliability", "by-length", "mistake-1"} <= names
+    assert {"explain-gradients", "explain-forgetting", "explain-saturation"} <= names
+    assert {"explain-early", "explain-occlusion-3"} <= names
     assert names == {path.stem for path in run_page.parent.glob("figures/*.png")}
     for name in names:
         ElementTree.parse(run_page.parent / f"figures/{name}.svg")
@@ -143,10 +160,10 @@ def test_pictures_are_also_files(drawn_run_page: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_same_run_gives_the_same_page(trained: RunFolder, drawn_run_page: Path) -> None:
+def test_the_same_run_gives_the_same_page(drawn_run_page: Path) -> None:
     before = drawn_run_page.read_text()
 
-    write_run_page(trained, trained.path)
+    write_run_page(RunFolder(drawn_run_page.parent), drawn_run_page.parent)
 
     assert drawn_run_page.read_text() == before
 
@@ -347,12 +364,41 @@ def test_the_report_of_a_sweep_imports_neither_lightning_nor_without_baselines_t
 
 def test_a_long_table_is_cut(tmp_path: Path) -> None:
     rows = [[Cell(f"row {number}")] for number in range(MAX_ROWS + 7)]
-    page = Page("title", "result", {}, [Section("table", tables=[Grid(["name"], rows)])])
+    table = Grid(["name"], rows, last=[[Cell("the baseline")]], file="sweep.csv")
+    page = Page("title", "result", {}, [Section("table", tables=[table])])
 
     text = render(page)
 
-    assert f"The first {MAX_ROWS} of {MAX_ROWS + 7} rows." in text
+    assert f"The first {MAX_ROWS} of {MAX_ROWS + 7} rows. The file sweep.csv has all" in text
+    assert f"row {MAX_ROWS - 1}<" in text
     assert f"row {MAX_ROWS}<" not in text
+    assert ">the baseline<" in text
+
+
+@pytest.mark.parametrize("text", ["0.123456", "<&" * 40], ids=["numbers", "signs"])
+def test_a_wide_table_is_cut_to_its_share_of_the_page(text: str) -> None:
+    rows = [[Cell(text, 0.12345678901234567)] * 40] * MAX_ROWS
+    table = Grid(["name"] * 40, rows)
+
+    page = render(Page("title", "result", {}, [Section("table", tables=[table])]))
+
+    assert 1 <= page.count("<tr><td") < MAX_ROWS
+    assert f"of {MAX_ROWS} rows." in page
+    assert len(page) < 1.4 * MAX_CHARACTERS
+
+
+def test_long_logs_of_many_failures_are_cut_to_their_share_of_the_page(tmp_path: Path) -> None:
+    for number in range(6):
+        (tmp_path / f"{number}").mkdir()
+        (tmp_path / f"{number}/output.log").write_text(("<" * 400 + "\n") * 25)
+    run = a_run("GRU", "Trace", None)
+    found = [replace(run, path=path) for path in sorted(tmp_path.iterdir())]
+
+    (section,) = failures(SimpleNamespace(failures=found))  # type: ignore[arg-type]
+
+    assert section.title == "Runs that are not done: 6"
+    assert [log.title for log in section.logs] == ["0", "1", "2"]  # each has 40,000 characters
+    assert section.notes == ["The first 3 of 6. The file sweep.md has all reasons."]
 
 
 @pytest.mark.slow
@@ -411,6 +457,30 @@ def browser(tmp_path_factory: pytest.TempPathFactory):
     found.close()
 
 
+# Every visible text: what it is, its colour, and the colour of the page or panel below it.
+TEXTS = """
+(() => {
+  const below = element => {
+    const colour = element ? getComputedStyle(element).backgroundColor : "rgb(255, 255, 255)";
+    return colour === "rgba(0, 0, 0, 0)" ? below(element.parentElement) : colour;
+  };
+  const has_text = element => [...element.childNodes].some(n => n.nodeType === 3 && n.data.trim());
+  return [...document.querySelectorAll("body *:not(script)")].filter(has_text).map(element => {
+    const style = getComputedStyle(element);
+    const colour = element.closest("svg") ? style.fill : style.color;
+    return [element.tagName + " " + element.textContent.slice(0, 30), colour, below(element)];
+  });
+})()
+"""
+
+
+def hexadecimal(colour: str) -> str:
+    """Return a colour rgb(r, g, b) as #rrggbb."""
+    match = re.fullmatch(r"rgb\((\d+), (\d+), (\d+)\)", colour)
+    assert match is not None, colour
+    return "#{:02x}{:02x}{:02x}".format(*map(int, match.groups()))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("is_dark", [False, True])
 @pytest.mark.parametrize("width", [390, 1400])
@@ -435,6 +505,10 @@ def test_chromium_shows_the_page(
     assert min(sizes) > 50
     background = browser.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == ("rgb(13, 17, 23)" if is_dark else "rgb(255, 255, 255)")
+    texts = browser.evaluate(TEXTS)
+    assert any(name.startswith("text ") for name, *_ in texts)  # in a picture
+    for name, *colours in texts:
+        assert contrast(*map(hexadecimal, colours)) >= 4.5, (name, colours)
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from unrolled.errors import ConfigError
 from unrolled.runs.run_folder import RunFolder, find_run
 
 if TYPE_CHECKING:
+    from unrolled.explaining.explanation import Explanation
     from unrolled.reports.evaluation import Evaluation
 
 
@@ -83,6 +84,28 @@ def evaluate(
     new = given(data, name="data", lengths=lengths)
     with allowing(allow):
         return evaluate_here(find_run(os.fspath(run), root=Path("outputs")), new, strict=strict)
+
+
+def explain(
+    run: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    *,
+    data: Any = None,
+    lengths: Any = None,
+    groups: Any = None,
+    val: Any = None,
+    test: Any = None,
+    allow: Sequence[str] = (),
+) -> "Explanation":
+    """Measure what a run remembers; see `unrolled.explain`."""
+    from unrolled.commands.explain import explain_here
+
+    if isinstance(overrides, str):
+        raise ConfigError(f'explain needs a list of settings, for example ["{overrides}"]')
+    splits = _splits(data, lengths=lengths, groups=groups, val=val, test=test)
+    folder = find_run(os.fspath(run), root=Path("outputs"))
+    with _passing(splits, allow):
+        return explain_here(folder, overrides)
 
 
 def _splits(data: Any, *, lengths: Any, groups: Any, val: Any, test: Any) -> dict[str, Given]:

@@ -24,7 +24,6 @@ How the class is chosen; see docs/probabilities.md:
 If the input has labels, the accuracy of these answers is printed.
 """
 
-import gc
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,7 +74,6 @@ def run(arguments: list[str]) -> None:
 
     predictor = Predictor(folder)
     predictor.use_threads_of_run()
-    gc.freeze()  # the objects of the libraries are not searched for garbage while a file is read
     rule = answer_rule(
         predictor.class_names,
         abstain_below=numbers["abstain_below"],

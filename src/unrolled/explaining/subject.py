@@ -8,11 +8,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from unrolled.building.network import Model, Network, untrained_model
-from unrolled.config.values import class_name, holds_arrays
+from unrolled.config.values import class_name
 from unrolled.contracts import Sequences, real_steps
 from unrolled.data.channels import Channels
 from unrolled.data.module import SequenceDataModule
-from unrolled.errors import ConfigError, DataError
+from unrolled.errors import DataError
 from unrolled.prediction.held_out import data_of_run
 from unrolled.prediction.long_sequences import network_errors_as_data_errors
 from unrolled.prediction.trained_run import TrainedRun
@@ -121,11 +121,6 @@ def load_subject(folder: RunFolder, *, split: str | None, num_sequences: int) ->
         notes.append("The run is a cross-validation: its first fold is measured.")
     run = TrainedRun(folder)
     config = folder.networks[0].config()
-    if holds_arrays(config):
-        raise ConfigError(
-            f"run={folder.path}: the run was trained on arrays, which are not stored; save them to "
-            "a file and train on data=files"
-        )
     numbers = run.ensemble.input_numbers
     models: Sequence[Model] = list(run.ensemble.members)  # type: ignore[arg-type]
     first = next((k for k, model in enumerate(models) if isinstance(model, Network)), 0)
@@ -138,7 +133,10 @@ def load_subject(folder: RunFolder, *, split: str | None, num_sequences: int) ->
     data = data_of_run(folder, run.fitted_inputs[numbers[first]])
     result = folder.result()
     if result is not None and result.data_fingerprint not in (None, data.fingerprint):
-        raise DataError("the data has changed since the run")
+        raise DataError(
+            f"the data has changed since the run: its fingerprint is {data.fingerprint}, and was "
+            f"{result.data_fingerprint}"
+        )
     fitted = run.fitted_inputs[numbers[first]]
     channels = fitted.channels
     parts = data.parts_without_channels()

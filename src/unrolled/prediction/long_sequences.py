@@ -15,7 +15,7 @@ from torch import Tensor
 
 from unrolled.building.ensemble import average
 from unrolled.building.network import Network
-from unrolled.data.files.piece import Piece, joined
+from unrolled.data.files.piece import Piece, Pieces, chained, joined, together
 from unrolled.data.fitted import Fitted
 from unrolled.data.sanity_checks import LARGEST
 from unrolled.encoders.blocks.encoder import State
@@ -119,6 +119,15 @@ class LongSequence:
             )
 
 
+class LongResult(NamedTuple):
+    """What is left of a long sequence: id, place in the file, first class, and logits, (c,)."""
+
+    id: str
+    row: int
+    first_class: int
+    logits: Tensor
+
+
 class Kept(NamedTuple):
     """What is kept of sequences that arrive in pieces.
 
@@ -132,17 +141,18 @@ class Kept(NamedTuple):
     cuts_head: bool = False
     begin_long: Callable[[int], LongSequence] | None = None
 
+    def keeps_all_of(self, pieces: Pieces) -> bool:
+        """Return whether all steps of these whole sequences are kept."""
+        may_be_long = self.begin_long is not None and len(pieces)
+        return self.max_length is None and not (may_be_long and pieces.lengths.max() > LONG_STEPS)
+
 
 class Incoming:
     """A sequence of which pieces arrive; kept until it turns out to be long.
 
-    There is one for each sequence of a file, so it is small.
-
     name: its id.
     row: its place in the file.
     """
-
-    __slots__ = ("_kept", "_logits", "_long", "_parts", "first_class", "id", "num_steps", "row")
 
     def __init__(self, name: str, row: int, kept: Kept) -> None:
         self.id = name
@@ -151,7 +161,6 @@ class Incoming:
         self.first_class: int | None = None
         self._kept = kept
         self._long: LongSequence | None = None
-        self._logits: Tensor | None = None
         self._parts: list[Piece] = []
 
     def add(self, piece: Piece) -> None:
@@ -163,12 +172,11 @@ class Incoming:
         max_length, cuts_head, begin_long = self._kept
         if max_length is not None and not cuts_head:
             piece = piece.steps(slice(max_length - self.num_steps))
-        num_steps = len(piece.values)
-        if not num_steps:
+        if not len(piece.values):
             return
         if self.num_steps == 0 and piece.classes is not None:
             self.first_class = int(piece.classes[0])
-        self.num_steps += num_steps
+        self.num_steps += len(piece.values)
         self._parts.append(piece)
         if max_length is not None and cuts_head:
             if self.num_steps > max_length + LONG_STEPS:
@@ -181,52 +189,92 @@ class Incoming:
                 self._long.read(part.values)
             self._parts.clear()
 
-    def whole(self) -> Piece:
-        """Return all steps of a sequence that is not long."""
-        return joined(self._parts)
+    def whole(self) -> Pieces | LongResult:
+        """Return all steps of the sequence, or what became of it if it is long."""
+        if self._long is None:
+            return together([joined(self._parts)])
+        return LongResult(self.id, self.row, self.first_class or 0, self._long.logits())
 
-    def close(self) -> None:
-        """Take no further steps: of a sequence that is long only the logits are left."""
-        if self._long is not None:
-            self._logits = self._long.logits()
-            self._long = None
 
-    def logits(self) -> Tensor:
-        """Return the logits, (c,), of a sequence that is long and closed."""
-        assert self._logits is not None
-        return self._logits
+class Held:
+    """Whole sequences that are classified together.
+
+    first_row: place of the first one in the file.
+    """
+
+    def __init__(self, first_row: int) -> None:
+        self.first_row = first_row
+        self.ids: list[str] = []
+        self.long: list[LongResult] = []
+        self.num_values = 0
+        self._parts: list[Pieces] = []
+
+    def add(self, whole: Pieces | LongResult) -> None:
+        """Take the sequences that come next in the file."""
+        if isinstance(whole, LongResult):
+            self.ids.append(whole.id)
+            self.long.append(whole)
+            return
+        self.ids += whole.ids
+        self._parts.append(whole)
+        self.num_values += whole.values.size
 
     @property
-    def is_long(self) -> bool:
-        """Whether it is read chunk by chunk, so that only its logits are kept."""
-        return self._long is not None or self._logits is not None
+    def next_row(self) -> int:
+        """Place in the file of the sequence that comes next."""
+        return self.first_row + len(self.ids)
 
     @property
-    def num_values(self) -> int:
-        """Numbers that are in memory."""
-        return self.num_steps * self._parts[0].values.shape[1] if self._parts else 0
+    def is_full(self) -> bool:
+        """Whether they should be classified before further ones are taken."""
+        return self.num_values >= BLOCK_VALUES or len(self.ids) >= BLOCK_SEQUENCES
+
+    @property
+    def short(self) -> Pieces | None:
+        """The sequences that are not long, or None if all are."""
+        return chained(self._parts) if self._parts else None
+
+    @property
+    def short_rows(self) -> npt.NDArray[np.int64]:
+        """Places of the sequences in the file that are not long."""
+        rows = np.arange(self.first_row, self.next_row)
+        return np.setdiff1d(rows, [result.row for result in self.long], assume_unique=True)
 
 
-def in_blocks(pieces: Iterable[Piece], kept: Kept) -> Iterator[list[Incoming]]:
-    """Yield the sequences that pieces are of, some at a time."""
-    block: list[Incoming] = []
-    first_row = num_values = 0
-    for piece in pieces:
-        if piece.begins:
-            if block:
-                block[-1].close()
-                num_values += block[-1].num_values
-                if num_values >= BLOCK_VALUES or len(block) >= BLOCK_SEQUENCES:
-                    yield block
-                    first_row, num_values, block = first_row + len(block), 0, []
-            block.append(Incoming(piece.id, first_row + len(block), kept))
-        block[-1].add(piece)
-    if block:
-        block[-1].close()
-        yield block
+def in_blocks(parts: Iterable[Pieces], kept: Kept) -> Iterator[Held]:
+    """Yield the sequences of a file, some at a time."""
+    held = Held(0)
+    newest: Incoming | None = None  # further steps may follow
+    for part in parts:
+        start = 0
+        if not part.begins:
+            assert newest is not None
+            newest.add(next(iter(part)))
+            start = 1
+        if start == len(part):
+            continue
+        if newest is not None:
+            held.add(newest.whole())
+        last = len(part) - 1
+        middle = part.between(start, last)
+        if kept.keeps_all_of(middle):
+            held.add(middle)
+        else:
+            for piece in middle:
+                newest = Incoming(piece.id, held.next_row, kept)
+                newest.add(piece)
+                held.add(newest.whole())
+        if held.is_full:
+            yield held
+            held = Held(held.next_row)
+        newest = Incoming(part.ids[last], held.next_row, kept)
+        newest.add(next(iter(part.between(last, last + 1))))
+    if newest is not None:
+        held.add(newest.whole())
+        yield held
 
 
-def batch_bounds(lengths: list[int], *, batch_size: int) -> Iterator[tuple[int, int]]:
+def batch_bounds(lengths: Sequence[int], *, batch_size: int) -> Iterator[tuple[int, int]]:
     """Yield where batches of sequences begin and end whose lengths, (n,), are in rising order."""
     start = 0
     for end, length in enumerate(lengths):

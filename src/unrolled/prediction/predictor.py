@@ -1,6 +1,6 @@
 """Predictions of a trained run for arrays, DataFrames and files."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,11 @@ import numpy.typing as npt
 import torch
 
 from unrolled.data.arrays.held import Given, given
-from unrolled.data.files.piece import OutOfOrderError, Piece
+from unrolled.data.files.piece import OutOfOrderError, Pieces, pieces_of_arrays
 from unrolled.errors import ConfigError, DataError
 from unrolled.prediction.answers import answer_rule
 from unrolled.prediction.conformal import PredictionSets, fit_sets
-from unrolled.prediction.long_sequences import Incoming, Kept, in_blocks
+from unrolled.prediction.long_sequences import Kept, in_blocks
 from unrolled.prediction.range_check import RangeCheck
 from unrolled.prediction.trained_run import Block, TrainedRun
 from unrolled.prediction.word_check import WordCheck
@@ -112,8 +112,7 @@ class Predictor:
         if self.run.num_features == 1:
             parts = [part[:, None] if part.ndim == 1 else part for part in parts]
         self._check_shapes(parts)
-        pieces = (Piece(str(row), part, begins=True) for row, part in enumerate(parts))
-        watched = self._watched(pieces, source="input", strict=False)
+        watched = self._watched(pieces_of_arrays(parts), source="input", strict=False)
         found = self._joined(map(self.prediction, self.run.blocks(watched)))[1]
         return replace(
             found,
@@ -214,27 +213,23 @@ class Predictor:
         self.run.steps()  # refused before the file is read
         pieces = self._pieces(path, labelled=False, whole=whole)
         watched = self._watched(pieces, source=str(path), strict=strict)
-        for sequences in in_blocks(watched, Kept()):
-            ids, probabilities = [], []
-            numbers: list[int] = []
-            for sequence, found in zip(sequences, self._by_step(sequences), strict=True):
-                ids += [sequence.id] * len(found)
-                numbers += range(1, len(found) + 1)
-                probabilities.append(found)
-            together = np.concatenate(probabilities)
-            labels = [self.class_names[index] for index in together.argmax(axis=1).tolist()]
-            yield ids, numbers, Prediction(labels, together, self.class_names)
+        for held in in_blocks(watched, Kept()):
+            assert held.short is not None
+            lengths = held.short.lengths.tolist()
+            ids = [
+                name for name, length in zip(held.ids, lengths, strict=True) for _ in range(length)
+            ]
+            numbers = [number for length in lengths for number in range(1, length + 1)]
+            found = self._by_step(held.short)
+            labels = [self.class_names[index] for index in found.argmax(axis=1).tolist()]
+            yield ids, numbers, Prediction(labels, found, self.class_names)
 
-    def _by_step(self, sequences: Sequence[Incoming]) -> Iterator[npt.NDArray[np.float32]]:
-        """Yield the probabilities after each step, (t, c), of sequences that are read together."""
-        lengths = [sequence.num_steps for sequence in sequences]
-        x = np.zeros((len(sequences), max(lengths), self.run.num_features))
-        for row, sequence in enumerate(sequences):
-            x[row, : lengths[row]] = sequence.whole().values
-        stream = self.stream(num_streams=len(sequences))
+    def _by_step(self, sequences: Pieces) -> npt.NDArray[np.float32]:
+        """Return the probabilities after each step, (sum of lengths, c), of whole sequences."""
+        x, _ = sequences.padded(np.arange(len(sequences)))
+        stream = self.stream(num_streams=len(x))
         found = np.stack([stream.step(x[:, number]) for number in range(x.shape[1])], axis=1)
-        for row, length in enumerate(lengths):
-            yield found[row, :length]
+        return found[np.arange(x.shape[1]) < sequences.lengths[:, None]]
 
     def classify_labelled(
         self, path: Path, *, whole: bool = False, strict: bool = False
@@ -276,7 +271,7 @@ class Predictor:
         pieces = whole_pieces(recordings, schema, path=Path("data"))
         return self._labelled(pieces, source="data", strict=strict)
 
-    def _labelled(self, pieces: Iterator[Piece], *, source: str, strict: bool) -> Iterator[Block]:
+    def _labelled(self, pieces: Iterator[Pieces], *, source: str, strict: bool) -> Iterator[Block]:
         watched = self._watched(pieces, source=source, strict=strict)
         return self.run.blocks(watched, by_window=self.run.labels_may_change)
 
@@ -290,7 +285,7 @@ class Predictor:
         """
         return Stream(self.run.steps(), num_streams=num_streams)
 
-    def _pieces(self, path: Path, *, labelled: bool, whole: bool) -> Iterator[Piece]:
+    def _pieces(self, path: Path, *, labelled: bool, whole: bool) -> Iterator[Pieces]:
         # imported here because pandas takes longer to import than a network to load
         from unrolled.data.files.reader import read_recordings
         from unrolled.data.files.streaming import pieces_of, whole_pieces
@@ -331,7 +326,7 @@ class Predictor:
                 f"array does not have; pass DataFrames with the columns of the training file"
             )
 
-    def _watched(self, pieces: Iterator[Piece], *, source: str, strict: bool) -> Iterator[Piece]:
+    def _watched(self, pieces: Iterator[Pieces], *, source: str, strict: bool) -> Iterator[Pieces]:
         """Yield the pieces and check their words and the range of their numbers.
 
         A run without the ranges of its training set has only its words checked.
@@ -377,9 +372,9 @@ class Predictor:
                 raise DataError(f"sequence {row} has length 0; a sequence needs at least one step")
 
 
-def _with_classes(pieces: Iterator[Piece], path: Path) -> Iterator[Piece]:
+def _with_classes(parts: Iterator[Pieces], path: Path) -> Iterator[Pieces]:
     """Yield the pieces; raise DataError if they have no classes."""
-    for piece in pieces:
-        if piece.classes is None:
+    for part in parts:
+        if part.classes is None:
             raise DataError(f"{path}: there are no labels")
-        yield piece
+        yield part

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from unrolled.data.files.piece import Piece
+from unrolled.data.files.piece import Pieces
 from unrolled.data.ranges import FAR, Ranges
 from unrolled.errors import DataError
 
@@ -37,18 +37,18 @@ class RangeCheck:
         self._waiting: list[npt.NDArray[np.float64]] = []
         self._num_waiting = 0
 
-    def watch(self, pieces: Iterator[Piece], *, strict: bool) -> Iterator[Piece]:
+    def watch(self, parts: Iterator[Pieces], *, strict: bool) -> Iterator[Pieces]:
         """Yield the pieces, and warn after the last one if there are such values.
 
         Raises:
             DataError: there are such values, and strict.
         """
-        for piece in pieces:
-            self._waiting.append(piece.values)
-            self._num_waiting += piece.values.size
+        for part in parts:
+            self._waiting.append(part.values)
+            self._num_waiting += part.values.size
             if self._num_waiting >= BLOCK_VALUES:
                 self._count()
-            yield piece
+            yield part
         self._count()
         if not self._num_far.any():
             return

@@ -2,26 +2,25 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from unrolled.building.ensemble import Ensemble
 from unrolled.building.network import Network, trained_model
 from unrolled.building.preparation import build_preparation
 from unrolled.config.checks import check_config
 from unrolled.contracts import Sequences
-from unrolled.data.files.piece import Piece
+from unrolled.data.files.piece import Pieces
 from unrolled.data.fitted import Fitted
 from unrolled.data.sanity_checks import check_sequences
 from unrolled.data.windows import average_windows
 from unrolled.memory import memory_for
 from unrolled.prediction.long_sequences import (
-    Incoming,
+    Held,
     Kept,
     LongSequence,
     batch_bounds,
@@ -139,8 +138,8 @@ class TrainedRun:
             num_features=self.num_features,
         )
 
-    def blocks(self, pieces: Iterable[Piece], *, by_window: bool = False) -> Iterator[Block]:
-        """Yield logits in the order of the pieces.
+    def blocks(self, parts: Iterable[Pieces], *, by_window: bool = False) -> Iterator[Block]:
+        """Yield logits in the order of the file that the pieces are of.
 
         by_window: whether windows are classified one by one, each with its own class. Otherwise the
             probabilities of all windows of a sequence are averaged.
@@ -153,11 +152,10 @@ class TrainedRun:
             cuts_head=self.preparation.truncate == "head",
             begin_long=self._long if self.runs_in_chunks else None,
         )
-        for sequences in in_blocks(pieces, kept):
+        for held in in_blocks(parts, kept):
             with torch.inference_mode():
-                logits, classes, rows = self._classified(sequences, by_window=by_window)
-            rows = rows - sequences[0].row
-            ids = [sequences[row].id for row in rows.tolist()]
+                logits, classes, rows = self._classified(held, by_window=by_window)
+            ids = [held.ids[row] for row in (rows - held.first_row).tolist()]
             windows = torch.arange(len(rows)) - torch.searchsorted(rows, rows)
             yield Block(ids, logits, classes, windows)
 
@@ -186,32 +184,49 @@ class TrainedRun:
         )
 
     def _classified(
-        self, sequences: list[Incoming], *, by_window: bool
+        self, held: Held, *, by_window: bool
     ) -> tuple[Float[Tensor, "m c"], Int[Tensor, " m"], Int[Tensor, " m"]]:
         """Return logits, classes and rows of consecutive sequences of a file."""
-        parts = []
-        short = []
-        for sequence in sequences:
-            if sequence.is_long:
-                numbers = torch.tensor([[sequence.first_class or 0], [sequence.row]])
-                parts.append((sequence.logits()[None], *numbers))
-            else:
-                short.append(sequence)
-        # batches of similar length: little is padding, and no more than a batch is ever padded
-        short.sort(key=attrgetter("num_steps"))
-        lengths = [sequence.num_steps for sequence in short]
-        for start, end in batch_bounds(lengths, batch_size=self.config.data.eval_batch_size):
-            batch = short[start:end]
-            with memory_for(
-                f"a batch of {len(batch)} sequences of up to {lengths[end - 1]:,} steps, and what "
-                "is computed from it",
-                remedy="use shorter sequences, or a machine with more memory",
-            ):
-                padded = _padded(batch, step_classes=by_window)
-                parts.append(self._classified_batch(padded, by_window=by_window))
+        parts = [
+            (long.logits[None], *torch.tensor([[long.first_class], [long.row]]))
+            for long in held.long
+        ]
+        if held.short is not None:
+            parts += self._short(held.short, held.short_rows, by_window=by_window)
         logits, classes, owners = (torch.cat(some) for some in zip(*parts, strict=True))
         order = owners.argsort(stable=True)
         return logits[order], classes[order], owners[order]
+
+    def _short(
+        self, pieces: Pieces, rows: npt.NDArray[np.int64], *, by_window: bool
+    ) -> Iterator[tuple[Float[Tensor, "m c"], Int[Tensor, " m"], Int[Tensor, " m"]]]:
+        """Yield logits, classes and rows of whole sequences, batch by batch.
+
+        rows: places of the sequences in the file.
+        """
+        # batches of similar length: little is padding, and no more than a batch is ever padded
+        order = pieces.lengths.argsort(kind="stable")
+        lengths = pieces.lengths[order].tolist()
+        for start, end in batch_bounds(lengths, batch_size=self.config.data.eval_batch_size):
+            chosen = order[start:end]
+            with memory_for(
+                f"a batch of {len(chosen)} sequences of up to {lengths[end - 1]:,} steps, and "
+                "what is computed from it",
+                remedy="use shorter sequences, or a machine with more memory",
+            ):
+                x, classes = (
+                    None if some is None else torch.from_numpy(some)
+                    for some in pieces.padded(chosen)
+                )
+                assert x is not None
+                batch = Sequences(
+                    x=x,
+                    lengths=torch.from_numpy(pieces.lengths[chosen]),
+                    y=torch.zeros(len(x), dtype=torch.long) if classes is None else classes[:, 0],
+                    ids=torch.from_numpy(rows[chosen]),
+                    step_y=classes if by_window else None,
+                )
+                yield self._classified_batch(batch, by_window=by_window)
 
     def _classified_batch(
         self, sequences: Sequences, *, by_window: bool
@@ -230,24 +245,3 @@ class TrainedRun:
         owners, probabilities = average_windows(logits.softmax(dim=1), inputs[0].ids)
         by_id = sequences.ids.argsort()
         return probabilities.clamp(min=TINY).log(), sequences.y[by_id], owners
-
-
-def _padded(sequences: Sequence[Incoming], *, step_classes: bool) -> Sequences:
-    """Return sequences as a batch; their ids are their rows.
-
-    step_classes: whether the class may change within a sequence.
-    """
-    pieces = [sequence.whole() for sequence in sequences]
-    lengths = np.array([sequence.num_steps for sequence in sequences])
-    x = np.zeros((len(pieces), lengths.max(), pieces[0].values.shape[1]))
-    x[np.arange(x.shape[1]) < lengths[:, None]] = np.concatenate([some.values for some in pieces])
-    step_y = None
-    if step_classes:
-        step_y = pad_sequence([torch.tensor(some.classes) for some in pieces], batch_first=True)
-    return Sequences(
-        x=torch.from_numpy(x),
-        lengths=torch.from_numpy(lengths),
-        y=torch.tensor([sequence.first_class or 0 for sequence in sequences]),
-        ids=torch.tensor([sequence.row for sequence in sequences]),
-        step_y=step_y,
-    )

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from unrolled.data.files.piece import Piece
+from unrolled.data.files.piece import Pieces
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +23,13 @@ class WordCheck:
         self._num_unknown = np.zeros(len(columns), dtype=np.int64)
         self._num_steps = 0
 
-    def watch(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
+    def watch(self, parts: Iterator[Pieces]) -> Iterator[Pieces]:
         """Yield the pieces, and warn after the last one if there are unknown words."""
-        for piece in pieces:
-            codes = piece.values[:, piece.values.shape[1] - len(self.columns) :]
+        for part in parts:
+            codes = part.values[:, part.values.shape[1] - len(self.columns) :]
             self._num_unknown += (codes == 0).sum(axis=0)
             self._num_steps += len(codes)
-            yield piece
+            yield part
         for column, num in zip(self.columns, self._num_unknown.tolist(), strict=True):
             if num:
                 log.warning(

@@ -41,6 +41,11 @@ def holding(splits: Mapping[str, Given]) -> Iterator[None]:
         _held.reset(token)
 
 
+def are_held() -> bool:
+    """Return whether this is the context of `holding`."""
+    return _held.get() is not None
+
+
 def held() -> Mapping[str, Given]:
     """Return the sets of `holding`.
 

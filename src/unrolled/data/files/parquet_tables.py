@@ -76,8 +76,11 @@ def parquet_parts(path: Path) -> Iterator[Table]:
                     space[:] = column[: len(space)]
                     column = column[len(space) :]
                     start += len(space)
+            _require_rows(path, name, start, expected=num_rows)
     frames = [table.frame for table in parquet_tables(path, columns=others)] if others else []
     rest = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    for name in others:
+        _require_rows(path, name, len(rest) if name in rest else 0, expected=num_rows)
     for some in rows:
         values = dict(zip(floats, parts.pop(0), strict=True))
         packed = {
@@ -88,6 +91,13 @@ def parquet_parts(path: Path) -> Iterator[Table]:
         }
         del values
         yield PackedTable(path, packed, first_row=some.start)
+
+
+def _require_rows(path: Path, name: str, num: int, *, expected: int) -> None:
+    if num != expected:
+        raise DataError(
+            f"{path} is damaged: column {name!r} has {num:,} rows, and the file {expected:,}"
+        )
 
 
 def _index_columns(file: Any) -> list[Any]:
@@ -115,5 +125,5 @@ def parquet_errors(path: Path) -> Iterator[Any]:
         yield parquet
     except DataError:
         raise
-    except (pyarrow.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError, LookupError, TypeError) as error:
         raise DataError(f"{path} cannot be read as Parquet: {error}") from error

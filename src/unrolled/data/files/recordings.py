@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from unrolled.contracts import Sequences
+from unrolled.data.files.piece import steps_of_rows
 from unrolled.data.files.tabular import shown
 from unrolled.data.files.words import Words, different
 from unrolled.errors import DataError
@@ -69,7 +70,7 @@ class Recordings:
 
     def take(self, rows: Sequence[int]) -> "Recordings":
         """Return the recordings of these rows, in that order."""
-        return self._of(rows, self._steps_of(rows))
+        return self._of(rows, steps_of_rows(self.steps, self.lengths, rows))
 
     def _of(self, rows: Sequence[int], steps: npt.NDArray[np.float64]) -> "Recordings":
         """Return the recordings of these rows, which have these steps."""
@@ -90,15 +91,6 @@ class Recordings:
             step_labels=of(self.step_labels),
             splits=of(self.splits),
         )
-
-    def _steps_of(self, rows: Sequence[int]) -> npt.NDArray[np.float64]:
-        if (self.lengths == self.lengths[0]).all():
-            in_sequences = self.steps.reshape(len(self), -1, self.steps.shape[1])
-            return np.take(in_sequences, rows, axis=0).reshape(-1, self.steps.shape[1])
-        lengths = self.lengths[rows]
-        starts = (self.lengths.cumsum() - self.lengths)[rows]
-        offsets = np.arange(lengths.sum()) - (lengths.cumsum() - lengths).repeat(lengths)
-        return np.take(self.steps, starts.repeat(lengths) + offsets, axis=0)
 
     def every_label(self) -> set[str]:
         """Return all class names that occur, including labels of single steps."""

@@ -7,9 +7,7 @@ the end of the file. This takes 8 bytes of memory per sequence.
 
 from array import array
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +18,7 @@ from unrolled.data.files.clock import Clock
 from unrolled.data.files.long_form import TIME_FEATURE, WINDOW_REMEDY
 from unrolled.data.files.npz_format import array_parts
 from unrolled.data.files.opening import format_of
-from unrolled.data.files.piece import OutOfOrderError, Piece
+from unrolled.data.files.piece import PIECES_AT_ONCE, OutOfOrderError, Pieces
 from unrolled.data.files.reader import prepared
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.schema import Schema
@@ -33,7 +31,7 @@ from unrolled.errors import DataError
 
 def pieces_of(
     schema: Schema, path: Path, *, labelled: bool, labels_may_change: bool = False
-) -> Iterator[Piece]:
+) -> Iterator[Pieces]:
     """Yield the sequences of a file as `read_recordings` reads them.
 
     schema: fitted.
@@ -61,21 +59,30 @@ def pieces_of(
     return _once(steps)
 
 
-def whole_pieces(recordings: Recordings, schema: Schema, *, path: Path) -> Iterator[Piece]:
-    """Yield recordings in memory, one piece per sequence."""
-    for row, (name, values) in enumerate(zip(recordings.ids, recordings.values, strict=True)):
-        labels = None
+def whole_pieces(recordings: Recordings, schema: Schema, *, path: Path) -> Iterator[Pieces]:
+    """Yield recordings in memory, some whole sequences at a time."""
+    lengths = recordings.lengths
+    bounds = np.concatenate([[0], lengths.cumsum()])
+    for start in range(0, len(recordings), PIECES_AT_ONCE):
+        rows = slice(start, start + PIECES_AT_ONCE)
+        end = start + len(lengths[rows])
+        classes = None
         if recordings.step_labels is not None:
-            labels = recordings.step_labels[row]
+            words = [word for some in recordings.step_labels[rows] for word in some]
+            classes = schema.class_numbers(words, path)
         elif recordings.labels is not None:
-            labels = [recordings.labels[row]] * len(values)
-        classes = None if labels is None else schema.class_numbers(labels, path)
-        yield Piece(name, values, begins=True, classes=classes)
+            classes = schema.class_numbers(recordings.labels[rows], path).repeat(lengths[rows])
+        yield Pieces(
+            list(recordings.ids[rows]),
+            recordings.steps[bounds[start] : bounds[end]],
+            lengths[rows],
+            classes=classes,
+        )
 
 
 def _long(
     schema: Schema, tables: Iterable[Table], path: Path, *, labelled: bool, labels_may_change: bool
-) -> Iterator[Piece]:
+) -> Iterator[Pieces]:
     """Yield the sequences of tables with a row per step."""
     schema.require_named_columns(path)
     assert schema.id is not None
@@ -110,13 +117,13 @@ def _long(
             word = labels[-1]
         newest = (ids[-1], time, word)
         schema.require_features(names, path)
-        for start, end in pairwise(bounds):
-            yield Piece(
-                str(ids[start]),
-                values[start:end],
-                begins=start > 0 or not continues,
-                classes=None if classes is None else classes[start:end],
-            )
+        yield Pieces(
+            [str(ids[start]) for start in bounds[:-1]],
+            values,
+            np.diff(bounds),
+            begins=not continues,
+            classes=classes,
+        )
 
 
 def _refuse_changes(
@@ -138,7 +145,7 @@ def _refuse_changes(
 
 def _wide(
     schema: Schema, tables: Iterable[Table], path: Path, *, labelled: bool
-) -> Iterator[Piece]:
+) -> Iterator[Pieces]:
     """Yield the sequences of tables with a row per sequence."""
     assert schema.features is not None
     label = schema.label if labelled else None
@@ -157,56 +164,53 @@ def _wide(
             missing=schema.missing,
         )
         schema.require_features(recordings.feature_names, path)
-        classes = None if label is None else schema.class_numbers(table.labels(label), path)
-        for row, (name, values) in enumerate(zip(ids.tolist(), recordings.values, strict=True)):
-            yield Piece(name, values, begins=True, classes=_repeated(classes, row, values))
+        classes = None
+        if label is not None:
+            classes = schema.class_numbers(table.labels(label), path).repeat(recordings.lengths)
+        yield Pieces(ids.tolist(), recordings.steps, recordings.lengths, classes=classes)
 
 
-def _repeated(
-    classes: npt.NDArray[np.int64] | None, row: int, values: npt.NDArray[Any]
-) -> npt.NDArray[np.int64] | None:
-    """Return the class of a sequence for each of its steps, without copies."""
-    return None if classes is None else np.broadcast_to(classes[row], len(values))
-
-
-def _archive(schema: Schema, path: Path, kind: str, *, labelled: bool) -> Iterator[Piece]:
+def _archive(schema: Schema, path: Path, kind: str, *, labelled: bool) -> Iterator[Pieces]:
     num = sum(1 for _ in archive_sequences(path, kind, labelled=labelled))
     width = len(str(num - 1))
     sequences = archive_sequences(path, kind, labelled=labelled)
     for number, (values, label) in enumerate(sequences):
-        classes = schema.class_numbers([label], path) if labelled and label is not None else None
-        name = f"{number:0{width}d}"
-        piece = Piece(name, values, begins=True, classes=_repeated(classes, 0, values))
-        yield from _checked(schema, path, piece, dimension_names(values), step=0)
+        lengths = np.array([len(values)])
+        classes = None
+        if labelled and label is not None:
+            classes = schema.class_numbers([label], path).repeat(lengths)
+        pieces = Pieces([f"{number:0{width}d}"], values, lengths, classes=classes)
+        yield from _checked(schema, path, pieces, dimension_names(values), step=0)
 
 
-def _arrays(schema: Schema, path: Path, *, labelled: bool) -> Iterator[Piece]:
+def _arrays(schema: Schema, path: Path, *, labelled: bool) -> Iterator[Pieces]:
     classes = None
     for part in array_parts(path, labelled=labelled):
         if labelled and classes is None:
             classes = schema.class_numbers(part.names.labels or (), path)
-        start = 0
-        for row, length in enumerate(part.lengths.tolist(), start=part.first_row):
-            steps = part.steps[start : start + length]
-            start += length
-            piece = Piece(
-                part.names.ids[row],
-                steps,
-                begins=part.first_step == 0,
-                classes=_repeated(classes, row, steps),
-            )
-            yield from _checked(schema, path, piece, part.names.features, step=part.first_step)
+        rows = slice(part.first_row, part.first_row + len(part.lengths))
+        pieces = Pieces(
+            list(part.names.ids[rows]),
+            part.steps,
+            part.lengths,
+            begins=part.first_step == 0,
+            classes=None if classes is None else classes[rows].repeat(part.lengths),
+        )
+        yield from _checked(schema, path, pieces, part.names.features, step=part.first_step)
 
 
 def _checked(
-    schema: Schema, path: Path, piece: Piece, feature_names: list[str], *, step: int
-) -> Iterator[Piece]:
-    """Yield the piece after checking its features and, if the schema asks for it, its values."""
+    schema: Schema, path: Path, pieces: Pieces, feature_names: list[str], *, step: int
+) -> Iterator[Pieces]:
+    """Yield the pieces after checking features and, if the schema asks for it, values.
+
+    step: position of the first step of the pieces in their sequence.
+    """
     schema.require_features(feature_names, path)
     recordings = Recordings(
-        ids=[piece.id],
-        steps=piece.values,
-        lengths=np.array([len(piece.values)]),
+        ids=pieces.ids,
+        steps=pieces.values,
+        lengths=pieces.lengths,
         labels=None,
         feature_names=feature_names,
         groups=None,
@@ -214,15 +218,15 @@ def _checked(
     )
     if schema.missing == "refuse":
         recordings.refuse_missing(path, first_step=step)
-    yield piece
+    yield pieces
 
 
-def _once(pieces: Iterator[Piece]) -> Iterator[Piece]:
+def _once(parts: Iterator[Pieces]) -> Iterator[Pieces]:
     """Yield the pieces; raise OutOfOrderError at the end if an id occurs in two places."""
     seen = array("q")
-    for piece in pieces:
-        if piece.begins:
-            seen.append(hash(piece.id))
-        yield piece
-    if len(np.unique(np.frombuffer(seen, dtype=np.int64))) < len(seen):
+    for part in parts:
+        seen.extend(map(hash, part.ids if part.begins else part.ids[1:]))
+        yield part
+    hashes = np.sort(np.frombuffer(seen, dtype=np.int64))
+    if (hashes[1:] == hashes[:-1]).any():
         raise OutOfOrderError("the rows of a sequence are not consecutive")

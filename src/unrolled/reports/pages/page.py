@@ -8,6 +8,8 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,10 @@ from unrolled.runs.durable import write_text
 
 NAME = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
-MAX_ROWS = 300  # of a table; a page has at most 2 MB
+# A page has at most 2 MB, however large the sweep.
+MAX_ROWS = 300  # of a table
+MAX_CHARACTERS = 150_000  # of the markup of a table, and of all logs of a page
+CELL_CHARACTERS = 50  # of the markup of a cell without its text
 
 
 @dataclass(frozen=True)
@@ -36,16 +41,24 @@ class Grid:
     """A table.
 
     is_sortable: whether a click on a heading sorts it.
+    last: further rows at the end, which are never cut.
+    file: that has all rows, next to the page; empty if there is none.
     """
 
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     is_sortable: bool = False
+    last: Sequence[Sequence[Cell]] = ()
+    file: str = ""
 
     @property
     def shown(self) -> Sequence[Sequence[Cell]]:
-        """The rows that a page shows."""
-        return self.rows[:MAX_ROWS]
+        """The rows that a page shows before the last ones, at least one."""
+        rows = self.rows[:MAX_ROWS]
+        sizes = accumulate(
+            sum(CELL_CHARACTERS + len(escape(cell.text)) for cell in row) for row in rows
+        )
+        return rows[: max(1, sum(size <= MAX_CHARACTERS for size in sizes))]
 
 
 @dataclass(frozen=True)
@@ -146,5 +159,4 @@ def render(page: Page) -> str:
         script_hash=digest,
         style=Markup(style),  # noqa: S704 - a file of this package
         markup=Markup,  # for the pictures, which matplotlib has escaped
-        max_rows=MAX_ROWS,
     )

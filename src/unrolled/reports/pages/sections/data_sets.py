@@ -25,13 +25,13 @@ def data_sets(figures: Figures, comparison: Comparison) -> Iterator[Section]:
         TITLE,
         notes=list(notes(table)),
         pictures=[rank_diagram(figures, table)] if table.ranked else [],
-        tables=[Grid(header, [*rows, *plain_rows(summary_rows(table))])],
+        tables=[Grid(header, rows, last=plain_rows(summary_rows(table)), file="data_sets.csv")],
     )
     if table.pairs:
         sheet = pairs_sheet(table)
         yield Section(
             f"Pairs of models on {len(table.ranked_on)} data sets",
-            tables=[Grid(sheet.header, plain_rows(sheet.rows), is_sortable=True)],
+            tables=[Grid(sheet.header, plain_rows(sheet.rows), is_sortable=True, file="sweep.md")],
             is_folded=True,
         )
 

@@ -48,7 +48,7 @@ def differences(
                 reference=reference,
             )
         ],
-        tables=[Grid(header, rows, is_sortable=True)],
+        tables=[Grid(header, rows, is_sortable=True, file="sweep.md")],
     )
 
 

@@ -27,6 +27,6 @@ def other_settings(
         yield Section(
             "Other settings that differ",
             notes=["These follow from the settings in the table, for example by a recipe."],
-            tables=[Grid(["setting", *rest], rows, is_sortable=True)],
+            tables=[Grid(["setting", *rest], rows, is_sortable=True, file="sweep.csv")],
             is_folded=True,
         )

@@ -41,12 +41,13 @@ def results(
         cells.append(Cell("" if number is None else f"{number:,}", number))
         cells.append(Cell("" if row.seconds is None else f"{row.seconds:.1f} s", row.seconds))
         rows.append(cells + ([Cell(str(row.num_failed), row.num_failed)] if has_failures else []))
+    last = []
     for baseline in comparison.baselines:
         cells = [*_score_cells(baseline.scores, metric), Cell(f"baseline: {baseline.name}")]
         cells += [Cell(baseline.key.get(name, "")) for name in columns]
         second = baseline.scores.get(other)
         cells.append(Cell(spread(second, other), None if second is None else second.mean))
-        rows.append([*cells, *[Cell("")] * (len(header) - len(cells))])
+        last.append([*cells, *[Cell("")] * (len(header) - len(cells))])
     has_repeats = any(len(row.runs) > 1 for row in comparison.rows)
     notes = [f"Mean ± standard deviation over {comparison.repeats}."]
     if not has_repeats:
@@ -69,9 +70,8 @@ def results(
         pictures.append(
             sweep_figures.dots(figures, settings[:MAX_ROWS], metric=metric, baselines=baselines)
         )
-    yield Section(
-        "Results", notes=notes, pictures=pictures, tables=[Grid(header, rows, is_sortable=True)]
-    )
+    table = Grid(header, rows, is_sortable=True, last=last, file="sweep.csv")
+    yield Section("Results", notes=notes, pictures=pictures, tables=[table])
 
 
 def _score_cells(scores: Mapping[str, ScoreSummary], metric: str) -> list[Cell]:
