@@ -136,6 +136,7 @@ WITHOUT_TORCH = {
     "a mistyped precision": (["train", "trainer.precision=16bit"], 2),
     "a missing GPU": (["train", "trainer=gpu"], 2),
     "a missing file": (["train", "data=files", "data.path=no.csv"], 3),
+    "a damaged file of MNIST": (["train", "data=mnist", "data.dir=."], 3),
     "a run to start from without a checkpoint": (["train", "init_from=run"], 4),
     "evaluating a run without a checkpoint": (["evaluate", "run=run"], 4),
     "resuming a run without a checkpoint": (["resume", "run=run"], 4),
@@ -155,12 +156,13 @@ def test_errors_that_need_no_torch_are_reported_without_importing_it(tmp_path):
     config = OmegaConf.to_yaml(compose(), resolve=True)
     (tmp_path / "run" / "config.yaml").write_text(config)
     (tmp_path / "x.csv").write_text("id,label,a\n")
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 1, 7]))
     lines = [arguments for arguments, _ in WITHOUT_TORCH.values()]
     script = (
         "import sys; from unrolled.cli import run; from unrolled.config import checks\n"
         "checks.GPU_DRIVERS = ('libnothing.so',)\n"
         f"print([run(line) for line in {lines}], file=sys.stderr)\n"
-        "sys.exit(', '.join({'torch', 'scipy', 'pandas'} & sys.modules.keys()) or 0)"
+        "sys.exit(', '.join({'torch', 'lightning', 'scipy', 'pandas'} & sys.modules.keys()) or 0)"
     )
 
     done = subprocess.run(

@@ -20,8 +20,8 @@ import unrolled
 from conftest import options
 from unrolled.bench.settings import read_settings
 from unrolled.cli import run
-from unrolled.data.sources.idx_images import PARTS, TEST_PARTS
-from unrolled.data.sources.mnist import MNIST
+from unrolled.data.sources.idx_files import PARTS, TEST_PARTS
+from unrolled.data.sources.published import MNIST_FILES
 
 pytestmark = pytest.mark.usefixtures("undrawn_pages")
 
@@ -164,7 +164,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undrawn_pages: No
         for name, array in ((images, pixels), (labels, classes)):
             checksums[name] = hashlib.sha256(idx(array)).hexdigest()
             (folder / f"{name}.gz").write_bytes(gzip.compress(idx(array), compresslevel=0))
-    monkeypatch.setattr(MNIST, "sha256", checksums)
+    monkeypatch.setattr(MNIST_FILES, "sha256", checksums)
     monkeypatch.setenv("UNROLLED_DATA_DIR", str(folder.parent))
     place = tmp_path / "workplace"
     place.mkdir()

@@ -196,6 +196,17 @@ def test_an_option_has_a_name(word: str) -> None:
         compose(word)
 
 
+@pytest.mark.parametrize("name", ["launcher", "sweeper", "job_logging", "hydra_logging"])
+def test_a_group_of_hydra_cannot_be_left_out(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^hydra/{name} has no option; type hydra/{name}=\w+$"):
+        compose(f"~hydra/{name}")
+
+
+def test_a_class_that_is_no_plugin_of_hydra_is_refused_with_an_option() -> None:
+    with pytest.raises(ConfigError, match=r"installed plugin .* hydra/launcher=forked$"):
+        compose("hydra.launcher._target_=os.system")
+
+
 @pytest.mark.parametrize("name", ["jobs_at_once", "gpu_gigabytes"])
 def test_a_wrong_setting_of_the_launcher_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=f"hydra.launcher.{name}=abc: need a"):

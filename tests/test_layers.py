@@ -106,6 +106,7 @@ ALLOWED: dict[str, set[str]] = {
         "data",
         "encoders",
         "heads",
+        "memory",
         "prediction",
         "runs",
         "stems",

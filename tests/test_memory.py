@@ -147,7 +147,10 @@ def test_a_batch_of_a_prediction_that_does_not_fit_is_named(
         predictor.predict(np.zeros((3, 8, 8)))
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOMEM, "no memory"), MemoryError()])
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOMEM, "no memory"), MemoryError(), ImportError("x.so: failed to map segment")],
+)
 @pytest.mark.acceptance("A19")
 def test_each_command_exits_with_7(
     error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

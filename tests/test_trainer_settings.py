@@ -110,6 +110,42 @@ def test_a_wrong_setting_of_the_trainer_is_refused(key: str, value: Any, tmp_pat
         experiment.train(config, RunFolder(tmp_path / "run"), overrides=[])
 
 
+@pytest.mark.parametrize(
+    ("precision", "model", "refusal"),
+    [
+        ("16-mixed", "rnn", None),
+        ("bf16-mixed", "rnn", "trainer.precision: "),  # or a run; it depends on the processor
+        ("bf16-true", "rnn", "trainer.precision: "),
+        ("bf16-true", "mingru", "trainer.precision: "),  # has a norm in single precision
+        ("transformer-engine", "rnn", "transformer_engine"),  # or a run, if it is installed
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*AMP with fp16 is not supported on CPU")
+@pytest.mark.acceptance("A21")
+def test_a_precision_is_a_run_or_is_refused(
+    precision: str, model: str, refusal: str | None, tmp_path: Path
+) -> None:
+    words = (f"model={model}", f"trainer.precision={precision}", "trainer.max_epochs=1")
+    try:
+        done = experiment.train(compose(*TINY, *words), RunFolder(tmp_path / "run"), overrides=[])
+    except ConfigError as error:
+        assert refusal is not None
+        assert refusal in str(error)  # noqa: PT017 - a run is right, too
+    else:
+        assert "test/loss" in done.scores
+        assert model != "mingru"
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "rmsprop"])
+@pytest.mark.acceptance("A21")
+def test_numbers_of_16_bits_are_refused_where_they_become_nan(optimizer: str) -> None:
+    words = [f"optimizer={optimizer}", "trainer.precision=16-true"]
+    with pytest.raises(ConfigError, match=r"trainer\.precision=16-true: .*16-mixed, bf16-mixed"):
+        check_config(compose(*TINY, *words))
+    for remedy in ("optimizer=sgd", "+optimizer.eps=1e-4"):
+        check_config(compose(*TINY, *words, remedy))
+
+
 @pytest.mark.parametrize("unit", ["epochs", "steps"])
 @pytest.mark.acceptance("A21")
 def test_a_run_cannot_be_shorter_than_its_minimum(unit: str) -> None:

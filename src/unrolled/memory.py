@@ -23,6 +23,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error of Python, numpy, torch or the system means that memory is full."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
+    if isinstance(error, ImportError):  # of a shared library, for which no memory is left
+        return "failed to map segment" in f"{error} {error.__cause__}"
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and FULL.search(str(error)) is not None
     )

@@ -120,6 +120,14 @@ def test_an_error_of_ours_keeps_its_class() -> None:
         make(config("car: {_target_: HERE.Wreck}"), "car")
 
 
+def test_a_node_in_a_group_is_named_with_its_group() -> None:
+    nodes = config("first: {_target_: HERE.Engine, power: -1}\nsecond: {_target_: HERE.Car}")
+    with pytest.raises(ConfigError, match=r"^car\.engine: need power >= 0"):
+        make(nodes, "first", kind="car.engine")
+    with pytest.raises(ConfigError, match=r"^car\.engine\._target_=.*\.Car: need a class derived"):
+        make(nodes, "second", kind="car.engine")
+
+
 @pytest.mark.parametrize("target", ["HERE.Bicycle", "no_such_module.Car"])
 def test_a_class_that_does_not_exist_is_refused(target: str) -> None:
     with pytest.raises(ConfigError, match=r"^car\._target_="):

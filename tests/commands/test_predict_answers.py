@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import unrolled
 from conftest import ragged
 from unrolled.cli import run
+from unrolled.errors import ConfigError, DataError
 from unrolled.prediction.answers import answer_rule
 from unrolled.prediction.tally import Tally
 
@@ -157,6 +159,45 @@ def test_an_answer_without_meaning_is_refused(
     train = re.findall(r"^  path: (.*)$", text, re.MULTILINE)[0]
     _, printed = predict(*[word.replace("TRAIN", train) for word in words], code=2)
     assert message in printed
+
+
+def test_python_has_the_answers_of_the_command(
+    predict: Callable[..., tuple[pd.DataFrame, str]], train_ragged: TrainRagged
+) -> None:
+    model = unrolled.load(train_ragged(*SETTINGS))
+    x, other = ragged(40, seed=4), ragged(60, seed=5)
+    y = [NAMES[(number % 2) ^ (number < 3)] for number in range(60)]
+
+    sets = model.fit_sets((other, y), coverage=0.9)
+    found = model.predict(x, abstain_below=0.6, sets=sets)
+
+    table, printed = predict("abstain_below=0.6", "coverage=0.9", "calibrate_on=HERE/other.csv")
+    assert found.labels == list(table["predicted"])
+    assert "?" in found.labels
+    assert found.sets == [cell.split("|") for cell in table["set"]]
+    assert sets.num == 60
+    assert f"between {sets.coverage_range()[0]:.3f} and" in printed
+    table, _ = predict("threshold=0.3", "positive=falls")
+    found = model.predict(x, threshold=0.3, positive="falls")
+    assert found.labels == list(table["predicted"]) != model.predict(x).labels
+    assert found.sets is None
+
+
+def test_python_refuses_an_answer_without_meaning(train_ragged: TrainRagged) -> None:
+    model, x = unrolled.load(train_ragged(*SETTINGS)), ragged(9, seed=5)
+    sets = model.fit_sets((x, [NAMES[0]] * 9), coverage=0.9)
+    for choice, message in (
+        ({"abstain_below": 1.5}, "abstain_below=1.5: need a number > 0 and < 1"),
+        ({"threshold": 0.3, "abstain_below": 0.8}, "leave one of them out"),
+        ({"threshold": 0.3, "sets": sets}, "leave one of them out"),
+        ({"positive": "falls"}, "positive=falls needs threshold=0.3"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            model.predict(x, **choice)
+    with pytest.raises(ConfigError, match="coverage=1: need a number"):
+        model.fit_sets((x, [NAMES[0]] * 9), coverage=1)
+    with pytest.raises(DataError, match="needs at least 9 calibration sequences"):
+        model.fit_sets((x[1:], [NAMES[0]] * 8), coverage=0.9)
 
 
 def test_too_few_calibration_sequences_are_refused_with_their_number(

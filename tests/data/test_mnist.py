@@ -7,6 +7,7 @@ import itertools
 import struct
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import process_time
@@ -19,9 +20,10 @@ import torch
 
 from unrolled.cli import run
 from unrolled.data.sources import download as downloading
-from unrolled.data.sources import idx_images
+from unrolled.data.sources import idx_files
 from unrolled.data.sources.fashion_mnist import FashionMNIST
-from unrolled.data.sources.idx_images import PARTS, TEST_PARTS, IdxImages
+from unrolled.data.sources.idx_files import PARTS, TEST_PARTS, IdxFiles
+from unrolled.data.sources.idx_images import IdxImages
 from unrolled.data.sources.mirrors import reachable
 from unrolled.data.sources.mnist import MNIST
 from unrolled.errors import ConfigError, DataError, StorageError
@@ -47,16 +49,13 @@ def contents() -> dict[str, bytes]:
 
 
 CONTENTS = contents()
+SHA256 = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENTS.items()}
 
 
 class Tiny(IdxImages):
     """Images that exist in this test only."""
 
-    name = "tiny"
-    mirrors = ()
-    sha256: ClassVar = {
-        name: hashlib.sha256(content).hexdigest() for name, content in CONTENTS.items()
-    }
+    files: ClassVar = IdxFiles("tiny", mirrors=(), sha256=SHA256)
     class_names = ("a", "b", "c")
 
 
@@ -122,7 +121,7 @@ def write(folder: Path, files: dict[str, bytes]) -> None:
 
 def source(*mirrors: str, folder: str | None = None) -> Tiny:
     made = Tiny(dir=folder)
-    made.mirrors = mirrors  # type: ignore[misc]
+    made.files = replace(Tiny.files, mirrors=mirrors)  # type: ignore[misc]
     return made
 
 
@@ -206,7 +205,7 @@ def test_a_found_file_with_other_contents_is_refused(tmp_path):
 
     with pytest.raises(DataError, match=rf"data/tiny/{PARTS[1]} has other contents") as refusal:
         source().load()
-    for part in (Tiny.sha256[PARTS[1]], Tiny.sha256[TEST_PARTS[1]], "delete it", "data.dir"):
+    for part in (SHA256[PARTS[1]], SHA256[TEST_PARTS[1]], "delete it", "data.dir"):
         assert part in str(refusal.value)
 
 
@@ -271,7 +270,7 @@ def test_an_answer_that_does_not_end_is_refused(
     server.endless = {f"{PARTS[0]}.gz": piece}
     clock = itertools.count(0, seconds)
     monkeypatch.setattr(downloading, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(idx_images, "LARGEST", 1_000_000)
+    monkeypatch.setattr(idx_files, "LARGEST", 1_000_000)
     monkeypatch.setattr(downloading, "SLOWEST", 10**9)  # whatever arrives between two checks
 
     with pytest.raises(DataError, match=message):
@@ -282,7 +281,7 @@ def test_an_answer_that_does_not_end_is_refused(
 
 def test_a_size_that_is_announced_is_refused_before_it_is_read(server, monkeypatch):
     server.files = zipped(CONTENTS)
-    monkeypatch.setattr(idx_images, "LARGEST", 10)
+    monkeypatch.setattr(idx_files, "LARGEST", 10)
 
     with pytest.raises(DataError, match="more than 10 bytes, so it is another file"):
         source(server.url).prepare()
@@ -294,7 +293,7 @@ def test_an_interrupted_download_leaves_nothing(server, tmp_path, monkeypatch):
 
     server.files = zipped(CONTENTS)
     monkeypatch.setattr(
-        "unrolled.data.sources.idx_images.read_idx", interrupted
+        "unrolled.data.sources.idx_files.read_idx", interrupted
     )  # all bytes are there
 
     with pytest.raises(KeyboardInterrupt):
@@ -309,7 +308,7 @@ def test_a_wrong_download_is_told_with_address_and_both_checksums(server):
     with pytest.raises(DataError) as refusal:
         source(server.url).prepare()
 
-    got, expected = Tiny.sha256[TEST_PARTS[1]], Tiny.sha256[PARTS[1]]
+    got, expected = SHA256[TEST_PARTS[1]], SHA256[PARTS[1]]
     line = f"tried {server.url}: what came has other contents: SHA-256 {got}, expected {expected}"
     assert line in str(refusal.value)
 
@@ -370,7 +369,7 @@ def test_a_mirror_behind_a_proxy_counts_as_reachable(monkeypatch):
 
 @pytest.mark.acceptance("A18")
 def test_the_command_line_says_so_with_exit_code_3(monkeypatch, capsys):
-    monkeypatch.setattr(MNIST, "mirrors", ("http://127.0.0.1:9/",))
+    monkeypatch.setattr(MNIST.files, "mirrors", ("http://127.0.0.1:9/",))
 
     assert run(["train", "data=mnist"]) == 3
     assert "data=digits needs no download" in capsys.readouterr().err
@@ -405,7 +404,11 @@ def test_the_real_files_are_the_published_ones(real_files):
 @pytest.mark.mnist
 def test_loading_takes_little_longer_than_decompressing_the_files(real_files):
     images = MNIST(dir=None)
-    files = [path for name in zipped(CONTENTS) if (path := images._find(name[:-3])) is not None]
+    files = [
+        path
+        for name in zipped(CONTENTS)
+        if (path := images.files.find(name[:-3], None)) is not None
+    ]
     images.load()  # from here on the files are in the page cache
 
     started_at = process_time()
@@ -420,7 +423,7 @@ def test_loading_takes_little_longer_than_decompressing_the_files(real_files):
 
 def test_the_real_fashion_files_are_the_published_ones(real_files):
     images = FashionMNIST(dir=None)
-    places = [place for place in images.places() if place.is_dir()]
+    places = [place for place in images.files.places(None) if place.is_dir()]
     if not places:
         pytest.skip("no folder fashion_mnist was found")
 

@@ -29,9 +29,11 @@ from resume.conftest import Server
 from unrolled.baselines.minirocket import MiniRocket
 from unrolled.building.ensemble import Ensemble
 from unrolled.cli import run
-from unrolled.errors import ConfigError, ExportError
+from unrolled.errors import ConfigError, ExportError, OutOfMemoryError
 from unrolled.export import checks
+from unrolled.export.folder import export_run
 from unrolled.export.refusals import require_exportable
+from unrolled.runs.run_folder import RunFolder
 
 DEPLOY = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text()
 OWN = ("recipe=own", "data.missing=forward")
@@ -263,6 +265,19 @@ class Wrong:
         found = np.full((len(sequences), 2), 0.5, dtype=np.float32)
         found[0, 0] = np.nan
         return found
+
+
+@pytest.mark.acceptance("A19")
+def test_an_export_that_does_not_fit_into_memory_is_refused(
+    train_ragged: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = RunFolder(train_ragged(*OWN))
+    monkeypatch.setattr("unrolled.memory.available_bytes", lambda: 10**8)
+
+    with pytest.raises(OutOfMemoryError, match=r"95\.4 MiB are available; use format=safetensors"):
+        export_run(folder, tmp_path / "export", as_onnx=True)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_graph_that_differs_is_refused(

@@ -12,6 +12,7 @@ from unrolled.callbacks import finite
 from unrolled.callbacks.checkpoint import BestAndLast
 from unrolled.callbacks.finite import StopNotFinite
 from unrolled.callbacks.stop_signals import StopSignals
+from unrolled.contracts import Batch
 from unrolled.errors import NotFiniteError
 from unrolled.runs import checkpoint_file
 
@@ -56,6 +57,18 @@ def test_checks_at_intervals_find_the_first_faulty_step(monkeypatch):
     with pytest.raises(NotFiniteError, match=r"at step 4 .* sequences 4"):
         watch.check()
     assert finite.STEPS_BETWEEN_CHECKS > 1
+
+
+@pytest.mark.parametrize("precision", ["16-true", "32-true"])
+def test_a_number_of_16_bits_that_is_not_finite_is_reported_with_the_precision(precision):
+    trainer = MagicMock(Trainer, precision=precision, global_step=1, current_epoch=0)
+    ones = torch.ones(1, dtype=torch.long)
+    batch = Batch(torch.zeros(1, 1, 1), ones, ones, ones)
+    loss = {"loss": torch.tensor(math.nan)}
+    with pytest.raises(NotFiniteError) as stop:
+        StopNotFinite().on_train_batch_end(trainer, MagicMock(LightningModule), loss, batch, 0)
+    expected = "trainer.precision=32-true in place of 16-true"
+    assert (expected in str(stop.value)) == (precision == "16-true")
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])

@@ -36,7 +36,7 @@ def make(config: DictConfig, name: str, *, kind: str | None = None, **arguments:
     if "_target_" not in node:
         raise ConfigError(f"{name} has no _target_; choose an option with {name}=OPTION")
     values: Any = OmegaConf.to_container(node, resolve=True)
-    return make_plain(values, name, kind=kind or name, **arguments)
+    return make_plain(values, kind or name, kind=kind or name, **arguments)
 
 
 def make_plain(node: dict[str, Any], name: str, *, kind: str, **arguments: Any) -> Any:
@@ -88,7 +88,7 @@ def _factory(target: str, keys: Iterable[str], name: str, kind: str) -> type:
         ConfigError: the node cannot name this class (see `config.classes`), or the class lacks a
             parameter.
     """
-    factory = get_class(target, name, kind=kind)
+    factory = get_class(target, kind=kind)
     parameters = inspect.signature(factory).parameters
     if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         for key in keys:
@@ -98,11 +98,10 @@ def _factory(target: str, keys: Iterable[str], name: str, kind: str) -> type:
     return factory
 
 
-def get_class(target: str, name: str, *, kind: str) -> type:
+def get_class(target: str, *, kind: str) -> type:
     """Return the class that a node names.
 
-    name: dotted key of the node, for messages.
-    kind: see `make`.
+    kind: dotted key of the node; see `make`.
 
     Raises:
         ConfigError: the node cannot name this class (see `config.classes`), or there is none.
@@ -112,10 +111,10 @@ def get_class(target: str, name: str, *, kind: str) -> type:
         found = get_object(target)
         bases = tuple(map(get_object, expected.bases))
     except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"{name}._target_={target}: {error}") from error
+        raise ConfigError(f"{kind}._target_={target}: {error}") from error
     if not (inspect.isclass(found) and issubclass(found, bases)):
         raise ConfigError(
-            f"{name}._target_={target}: need a class derived from {' or '.join(expected.bases)}"
+            f"{kind}._target_={target}: need a class derived from {' or '.join(expected.bases)}"
         )
     return found
 

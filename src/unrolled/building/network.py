@@ -267,7 +267,7 @@ def model_class(config: DictConfig) -> type:
     Raises:
         ConfigError: the config cannot name this class, or there is none.
     """
-    return get_class(config.model._target_, "model", kind="model")
+    return get_class(config.model._target_, kind="model")
 
 
 def given_arguments(config: DictConfig) -> set[str]:

@@ -28,6 +28,7 @@ class StopNotFinite(Callback):
         self._places: list[tuple[int, int, float, Int[Tensor, " b"]]] = []
 
         self._rate = math.nan
+        self._remedy = ""
 
     def on_before_optimizer_step(
         self,
@@ -52,6 +53,8 @@ class StopNotFinite(Callback):
             loss = loss + pl_module.gradient_norm  # type: ignore[operator]
         if loss.device.type == "cpu" and math.isfinite(loss.item()):
             return
+        if str(trainer.precision).startswith("16"):
+            self._remedy = f", or trainer.precision=32-true in place of {trainer.precision}"
         self._values.append(loss)
         self._places.append((trainer.global_step, trainer.current_epoch, self._rate, batch.ids))
         if loss.device.type == "cpu" or len(self._values) >= STEPS_BETWEEN_CHECKS:
@@ -76,7 +79,7 @@ class StopNotFinite(Callback):
                 raise NotFiniteError(
                     f"loss or gradient is not finite at step {step} (epoch {epoch}, learning rate "
                     f"{rate:g}, sequences {shown}{more}); divide optimizer.lr by 10, or set "
-                    "trainer.gradient_clip_val=1"
+                    f"trainer.gradient_clip_val=1{self._remedy}"
                 )
 
     def require_finite_weights(self, pl_module: LightningModule) -> None:

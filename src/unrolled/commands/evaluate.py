@@ -25,7 +25,8 @@ from unrolled.config.checks import check_config
 from unrolled.config.composition import override
 from unrolled.config.values import holds_arrays
 from unrolled.data.arrays.held import Given
-from unrolled.data.files.paths import make_absolute, require_data_paths
+from unrolled.data.files.paths import make_absolute
+from unrolled.data.sources.early_checks import check_files
 from unrolled.errors import ConfigError
 from unrolled.output import echo
 from unrolled.runs.durable import write_atomically
@@ -148,7 +149,7 @@ def _repeat_test(folder: RunFolder, overrides: list[str]) -> None:
             f'unrolled.evaluate("{folder.path}", data=(x, y)) in Python, or save labelled '
             "sequences to a file and type input=FILE"
         )
-    require_data_paths(config.data)
+    check_files(config.data)
     refuse_new_split(before.data, config.data)
     from unrolled.building.source import prepare_source
 

@@ -139,15 +139,10 @@ def _number(key: str, text: str | None) -> float | None:
 
 def _fitted_sets(predictor: "Predictor", path: Path, *, coverage: float) -> "PredictionSets":
     """Return prediction sets that were fitted on a file of labelled sequences."""
-    import numpy as np
-
-    from unrolled.prediction.conformal import fit_sets
 
     def read(whole: bool) -> "PredictionSets":
-        blocks = list(predictor.blocks(path, labelled=True, whole=whole))
-        probabilities = [predictor.prediction(block)[1].probabilities for block in blocks]
-        y = np.concatenate([block.classes.numpy() for block in blocks])
-        return fit_sets(np.concatenate(probabilities), y, coverage=coverage)
+        blocks = predictor.blocks(path, labelled=True, whole=whole)
+        return predictor.sets_from(blocks, coverage=coverage)
 
     sets = NewFile(path, None, strict=False).read(read)
     low, high = sets.coverage_range()

@@ -28,7 +28,7 @@ from unrolled.config.composition import (
 )
 from unrolled.config.compound import is_compound, part_configs
 from unrolled.config.effects import check_effects
-from unrolled.data.files.paths import require_data_paths
+from unrolled.data.sources.early_checks import check_files
 from unrolled.errors import ConfigError, RunInterruptedError, SweepError, UnrolledError
 from unrolled.output import echo
 from unrolled.processes import is_helper, private_copy, with_helpers
@@ -151,7 +151,7 @@ def _train_single(overrides: list[str]) -> Path:
     folder.require_free()
     if plain.init_from is not None:
         find_run(plain.init_from, root=Path("outputs")).require_best_checkpoint()
-    require_data_paths(plain.data)
+    check_files(plain.data)
     from unrolled.building.source import prepare_source
 
     prepare_source(plain)

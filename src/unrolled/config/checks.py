@@ -55,6 +55,9 @@ OWN_ARGUMENTS = {
 }
 
 MIXED_PRECISIONS = ("bf16-mixed", "16-mixed")  # the input stays in single precision
+# Classes of torch.optim that divide by a number plus eps, which is at most 1e-8 by default.
+DIVIDING = ("Adagrad", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSprop")
+ZERO_IN_HALF_PRECISION = 2.0**-25  # this number, and all smaller ones, become zero in float16
 HALF_PRECISIONS = ("16-true", "bf16-true", "transformer-engine", "transformer-engine-float16")
 
 GPU_DRIVERS = ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so")
@@ -84,6 +87,7 @@ def check_config(config: DictConfig) -> None:
     _check_length(config.trainer)
     _check_curriculum(config.data)
     _check_accelerator(config.trainer.accelerator)
+    _check_half_precision(config)
     _check_fitted(config)
     _check_embedding(config)
 
@@ -220,6 +224,20 @@ def _check_accelerator(accelerator: str) -> None:
         raise ConfigError(
             f"trainer.accelerator={accelerator}: this machine has no GPU driver; "
             "use trainer=cpu or trainer=auto"
+        )
+
+
+def _check_half_precision(config: DictConfig) -> None:
+    """Refuse optimizers that would divide zero by zero if all numbers have 16 bits."""
+    optimizer, eps = config.optimizer, config.optimizer.get("eps", 1e-8)
+    divides = optimizer.get("_target_") in {f"torch.optim.{name}" for name in DIVIDING}
+    if config.trainer.precision != "16-true" or is_fitted(config) or not divides:
+        return
+    if isinstance(eps, int | float) and eps <= ZERO_IN_HALF_PRECISION:
+        raise ConfigError(
+            f"trainer.precision=16-true: eps={eps:g} of {class_name(optimizer)} is zero in this "
+            "precision, so that weights become NaN; use trainer.precision=16-mixed, bf16-mixed or "
+            "bf16-true, or optimizer=sgd, or +optimizer.eps=1e-4"
         )
 
 

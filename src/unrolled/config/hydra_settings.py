@@ -17,6 +17,13 @@ HANDLERS = ("logging.StreamHandler", "logging.FileHandler", "logging.NullHandler
 COLORED = "colorlog.ColoredFormatter"  # of hydra_colorlog
 
 
+OPTIONS = {  # of Hydra's groups, for messages
+    "launcher": "forked",
+    "sweeper": "basic",
+    "job_logging": "unrolled",
+    "hydra_logging": "default",
+}
+
 FORKED = "hydra_plugins.unrolled_sweeps.ForkedLauncher"
 FORKED_RULES = {
     "jobs_at_once": Rule((int,), low=1, optional=True),
@@ -43,8 +50,16 @@ def check_hydra(hydra: DictConfig, *, job_minutes: float | None) -> None:
             f"hydra.job.env_copy={names}: Hydra would write the values of these variables to a "
             "file; leave it out, because jobs have the environment of the sweep"
         )
+    for name, option in OPTIONS.items():
+        if not isinstance(settings[name], dict):
+            raise ConfigError(f"hydra/{name} has no option; type hydra/{name}={option}")
     for name in ("launcher", "sweeper"):
-        _check(f"{name}._target_", _field(settings[name], "_target_"), PLUGINS)
+        target = _field(settings[name], "_target_")
+        if not _is_known(target, PLUGINS):
+            raise ConfigError(
+                f"hydra.{name}._target_={target}: need the class of an installed plugin of Hydra; "
+                f"choose an option, for example hydra/{name}={OPTIONS[name]}"
+            )
     if settings["launcher"]["_target_"] == FORKED:
         for name, rule in FORKED_RULES.items():
             if rule.broken_by(value := settings["launcher"].get(name)):
@@ -57,7 +72,7 @@ def check_hydra(hydra: DictConfig, *, job_minutes: float | None) -> None:
     for name, callback in (settings["callbacks"] or {}).items():
         _check(f"callbacks.{name}._target_", _field(callback, "_target_"), ())
     for name in ("job_logging", "hydra_logging"):
-        _check_logging(settings[name] or {}, name)
+        _check_logging(settings[name], name)
 
 
 @cache
@@ -101,7 +116,11 @@ def _field(node: Any, name: str) -> Any:
     return node.get(name) if isinstance(node, dict) else None
 
 
+def _is_known(target: object, known: tuple[str, ...]) -> bool:
+    return isinstance(target, str) and (target.startswith(known) or is_allowed(target))
+
+
 def _check(key: str, target: object, known: tuple[str, ...]) -> None:
-    if not isinstance(target, str) or not (target.startswith(known) or is_allowed(target)):
+    if not _is_known(target, known):
         expected = f"need one of {', '.join(known)}" if known else "unrolled has no such setting"
         raise ConfigError(f"hydra.{key}={target}: {expected}")

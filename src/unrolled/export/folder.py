@@ -18,12 +18,15 @@ from unrolled.export.limits import most_steps
 from unrolled.export.onnx_file import OPSET, require_packages, write_onnx
 from unrolled.export.refusals import require_exportable
 from unrolled.export.step_graph import StepGraph
+from unrolled.memory import require_memory
 from unrolled.prediction.predictor import Predictor
 from unrolled.runs.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 
 SCRIPT = Path(__file__).with_name("predict.py")
+# Memory that an export needs once the run is loaded, by docs/reliability.md#memory-of-an-export.
+BYTES_WITHOUT_WEIGHTS, COPIES_OF_WEIGHTS = 230 * 2**20, 4
 EXAMPLE_STREAMS, EXAMPLE_STEPS = 3, 7  # shapes with which the exporter reads the module
 
 
@@ -37,10 +40,18 @@ def export_run(folder: RunFolder, output: Path, *, as_onnx: bool) -> list[str]:
     Raises:
         ConfigError: the model cannot be exported, or a package is not installed.
         ExportError: an exported file does not compute what the run computes.
+        OutOfMemoryError: graphs need more memory than is available.
         StorageError: the output cannot be written.
     """
     require_packages(*(("onnx", "onnxscript", "onnxruntime") if as_onnx else ("safetensors",)))
     predictor = Predictor(folder)
+    if as_onnx:
+        size = sum(weight.nbytes for weight in predictor.run.ensemble.state_dict().values())
+        require_memory(
+            BYTES_WITHOUT_WEIGHTS + COPIES_OF_WEIGHTS * size,
+            what="the exporter of PyTorch, ONNX Runtime and their copies of the weights",
+            remedy="use format=safetensors, or a machine with more memory",
+        )
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".export-") as name:
         temporary = Path(name)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from unrolled.errors import ConfigError
 from unrolled.export.refusals import exportable
+from unrolled.memory import is_out_of_memory
 
 OPSET = 18
 
@@ -67,6 +68,8 @@ def require_packages(*names: str) -> None:
         try:
             __import__(name)
         except ImportError as error:
+            if is_out_of_memory(error):
+                raise
             raise ConfigError(
                 f"export needs {name}, which is not installed; `pip install 'unrolled[onnx]'`"
             ) from error

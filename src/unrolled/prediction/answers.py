@@ -58,9 +58,18 @@ def answer_rule(
     positive: name of the positive class; None for the second one.
 
     Raises:
-        ConfigError: a value does not fit the classes of the run.
+        ConfigError: a value does not fit the classes of the run, or another value.
     """
     num = len(class_names)
+    for key, value in (("abstain_below", abstain_below), ("threshold", threshold)):
+        if value is not None and not 0 < value < 1:
+            raise ConfigError(f"{key}={value}: need a number > 0 and < 1")
+    if positive is not None and threshold is None:
+        raise ConfigError(f"positive={positive} needs threshold=0.3")
+    if threshold is not None and abstain_below is not None:
+        raise ConfigError(
+            f"threshold={threshold:g} abstain_below={abstain_below:g}: leave one of them out"
+        )
     if abstain_below is not None and abstain_below * num <= 1:
         raise ConfigError(
             f"abstain_below={abstain_below:g}: the largest of {num} probabilities is at least "

@@ -10,6 +10,7 @@ only raise the coverage.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Bool, Float, Int
 
-from unrolled.errors import DataError
+from unrolled.errors import ConfigError, DataError
 
 RANGE = 0.9  # how often the coverage with one calibration file is between `low` and `high`
 
@@ -42,6 +43,16 @@ class PredictionSets:
         most_probable = np.eye(probabilities.shape[1], dtype=bool)[probabilities.argmax(axis=1)]
         contained: npt.NDArray[np.bool_] = (probabilities >= self.smallest) | most_probable
         return contained
+
+    def names(
+        self, probabilities: Float[npt.NDArray[np.float32], "n c"], class_names: Sequence[str]
+    ) -> list[list[str]]:
+        """Return the names of the classes in the set of each sequence.
+
+        class_names: (c,).
+        """
+        names = np.array(class_names, dtype=object)
+        return [names[row].tolist() for row in self.contains(probabilities)]
 
     def coverage_range(self) -> tuple[float, float]:
         """Return between which values the coverage is in 90 % of all calibration files of n.
@@ -71,8 +82,11 @@ def fit_sets(
     coverage: 0 < coverage < 1.
 
     Raises:
+        ConfigError: the coverage is out of range.
         DataError: there are too few calibration sequences for this coverage.
     """
+    if not 0 < coverage < 1:
+        raise ConfigError(f"coverage={coverage}: need a number > 0 and < 1")
     num = len(y)
     share = Fraction(str(coverage))  # 0.9 itself, not the number of a computer next to it
     rank = math.ceil((num + 1) * share)

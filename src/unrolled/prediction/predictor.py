@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from unrolled.data.arrays.held import Given
+from unrolled.data.arrays.held import Given, given
 from unrolled.data.files.piece import OutOfOrderError, Pieces, pieces_of_arrays
-from unrolled.errors import DataError
+from unrolled.errors import ConfigError, DataError
+from unrolled.prediction.answers import answer_rule
+from unrolled.prediction.conformal import PredictionSets, fit_sets
 from unrolled.prediction.long_sequences import Kept, in_blocks
 from unrolled.prediction.range_check import RangeCheck
 from unrolled.prediction.trained_run import Block, TrainedRun
@@ -25,11 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Class names (n) and probabilities (n, c), a row per sequence; columns as in class_names."""
+    """Class names (n) and probabilities (n, c), a row per sequence; columns as in class_names.
+
+    sets: classes in the prediction set of each sequence, (n,), or None without prediction sets.
+    """
 
     labels: list[str]
     probabilities: npt.NDArray[np.float32]
     class_names: list[str]
+    sets: list[list[str]] | None = None
 
     def columns(self) -> dict[str, npt.NDArray[np.float32]]:
         """Return the probabilities as columns of a table, called p_CLASS."""
@@ -62,7 +68,15 @@ class Predictor:
         if self.run.config.num_threads is not None:
             torch.set_num_threads(self.run.config.num_threads)
 
-    def predict(self, x: Any) -> Prediction:
+    def predict(
+        self,
+        x: Any,
+        *,
+        abstain_below: float | None = None,
+        threshold: float | None = None,
+        positive: str | None = None,
+        sets: PredictionSets | None = None,
+    ) -> Prediction:
         """Return class and probabilities of each sequence.
 
         x: raw features, with the layout in time of the run's config: an array (n, t, d), or a list
@@ -71,12 +85,22 @@ class Predictor:
             Columns are found by name, as in a file:
             their order has no effect, and other columns are ignored. The rows of one DataFrame are
             sequences in the order in which their ids first occur.
+        abstain_below: the label is ? if no class has a probability of at least this.
+        threshold: of two classes, `positive` is the label if its probability is at least this.
+        positive: name of a class; None for the second one.
+        sets: what `fit_sets` returned, for the `sets` of the result.
 
         Raises:
+            ConfigError: a choice of the label does not fit the classes of the run, or another one.
             DataError: another number of features than the run was trained on, a column that is
                 missing, an empty sequence, or a number that is not finite (unless the run fills
                 missing ones).
         """
+        rule = answer_rule(
+            self.class_names, abstain_below=abstain_below, threshold=threshold, positive=positive
+        )
+        if sets is not None and threshold is not None:
+            raise ConfigError(f"threshold={threshold:g} sets=: leave one of them out")
         sequences = x if hasattr(x, "columns") else list(x)
         if hasattr(x, "columns") or any(hasattr(part, "columns") for part in sequences):
             from unrolled.data.files.frames import read_frames
@@ -89,7 +113,43 @@ class Predictor:
             parts = [part[:, None] if part.ndim == 1 else part for part in parts]
         self._check_shapes(parts)
         watched = self._watched(pieces_of_arrays(parts), source="input", strict=False)
-        return self._joined(map(self.prediction, self.run.blocks(watched)))[1]
+        found = self._joined(map(self.prediction, self.run.blocks(watched)))[1]
+        return replace(
+            found,
+            labels=rule.labels(rule.classes(found.probabilities)),
+            sets=None if sets is None else sets.names(found.probabilities, self.class_names),
+        )
+
+    def fit_sets(self, data: Any, *, coverage: float, lengths: Any = None) -> PredictionSets:
+        """Return prediction sets that contain the class of a new sequence with a probability.
+
+        Pass them to `predict`. docs/probabilities.md describes when the probability is guaranteed.
+
+        data, lengths: labelled sequences in the forms of `unrolled.train`. They must have been used
+            for nothing else: neither for training, nor to choose the best epoch or a setting.
+        coverage: the probability, 0 < coverage < 1.
+
+        Raises:
+            ConfigError: the coverage is out of range.
+            DataError: the sequences do not fit the run, or are too few for this coverage.
+        """
+        self._require_constant_labels()
+        blocks = self.classify_given(given(data, name="data", lengths=lengths))
+        return self.sets_from(blocks, coverage=coverage)
+
+    def sets_from(self, blocks: Iterable[Block], *, coverage: float) -> PredictionSets:
+        """Return prediction sets fitted on blocks with the true classes; see `fit_sets`."""
+        parts = list(blocks)
+        probabilities = np.concatenate([self.prediction(part)[1].probabilities for part in parts])
+        y = np.concatenate([part.classes.numpy() for part in parts])
+        return fit_sets(probabilities, y, coverage=coverage)
+
+    def _require_constant_labels(self) -> None:
+        if self.run.labels_may_change:
+            raise DataError(
+                "the label of the run's recordings changes within them, so that they have no class "
+                "as a whole"
+            )
 
     def predict_file(self, path: Path) -> tuple[list[str], Prediction]:
         """Return the ids of the sequences of a file, and what they are, in the file's order.
@@ -129,11 +189,8 @@ class Predictor:
                 class of the run, or changes within a sequence.
             OutOfOrderError: as `predict_by_pieces`.
         """
-        if labelled and self.run.labels_may_change:
-            raise DataError(
-                "the label of the run's recordings changes within them, so that they have no class "
-                "as a whole"
-            )
+        if labelled:
+            self._require_constant_labels()
         pieces = self._pieces(path, labelled=labelled, whole=whole)
         if labelled:
             pieces = _with_classes(pieces, path)

@@ -59,8 +59,8 @@ class Tally:
         self.set_sizes.update(contained.sum(axis=1).tolist())
         if y is not None:
             self.num_in_set += int(contained[np.arange(len(y)), y].sum())
-        names = np.array(self.rule.class_names, dtype=object)
-        return {"predicted": labels, "set": [SEPARATOR.join(names[row]) for row in contained]}
+        names = self.sets.names(probabilities, self.rule.class_names)
+        return {"predicted": labels, "set": [SEPARATOR.join(some) for some in names]}
 
     def lines(self) -> list[str]:
         """Return what to print."""

@@ -132,9 +132,11 @@ def readable_errors() -> Iterator[None]:
         if is_out_of_memory(error):
             smaller = "use a smaller data.batch_size or model.hidden_size"
             raise out_of_memory(error, what="the run", remedy=smaller) from error
-        if re.search(r"bf16|bfloat16|half|primitive descriptor", str(error), re.IGNORECASE):
+        if re.search(
+            r"bf16|bfloat16|half|mixed dtype|primitive descriptor", str(error), re.IGNORECASE
+        ):
             raise ConfigError(
-                f"trainer.precision: this device cannot compute it ({error}); "
+                f"trainer.precision: the model cannot be computed in it on this device ({error}); "
                 "use trainer.precision=32-true"
             ) from error
         raise
