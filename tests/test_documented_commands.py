@@ -312,6 +312,7 @@ def recorded() -> list[str]:
 def test_a_command_that_recorded_scores_runs(command: str, workplace: Path) -> None:
     write_archive("BasicMotions")
     write_archive("GunPoint")
+    write_archive("ACSF1")
 
     carry_out(command)
 
