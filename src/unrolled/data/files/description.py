@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
@@ -14,6 +13,7 @@ from unrolled.data.files.clock import Clock
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.tabular import Table
 from unrolled.output import figure_text
+from unrolled.rounding import num_digits
 
 DRAWN_PER_CLASS = 3
 DRAWN_CLASSES = 10
@@ -48,19 +48,11 @@ def describe(recordings: Recordings, *, words: Mapping[str, Sequence[str]]) -> I
         if name in words:
             yield f"  {name}: {len(words[name])} words{missing}"
             continue
-        digits = _num_digits(there)
+        digits = num_digits((there.min(), there.max()), least=6)
         yield (
             f"  {name}: {there.min():.{digits}g} to {there.max():.{digits}g}, mean "
             f"{there.mean():.{digits}g}, standard deviation {there.std():.6g}{missing}"
         )
-
-
-def _num_digits(values: npt.NDArray[np.float64]) -> int:
-    """Return how many digits show the difference between smallest and largest value, 6 to 15."""
-    spread, level = np.ptp(values), np.abs(values).max()
-    if not spread:
-        return 6
-    return int(np.clip(np.ceil(np.log10(level / spread)) + 3, 6, 15))
 
 
 def warn(recordings: Recordings) -> Iterator[str]:
