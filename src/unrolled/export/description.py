@@ -7,8 +7,8 @@ from unrolled import __version__
 from unrolled.config.values import model_name
 from unrolled.data.files.paths import PATHS
 from unrolled.prediction.trained_run import TrainedRun
-from unrolled.rounding import num_digits
 from unrolled.runs.run_folder import RunFolder
+from unrolled.scales import num_digits
 
 SCORES = (
     *("test/accuracy", "test/balanced_accuracy", "test/f1", "test/calibration_error"),

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from unrolled.data.files.piece import Pieces
 from unrolled.data.ranges import FAR, Ranges
 from unrolled.errors import DataError
-from unrolled.rounding import num_digits
+from unrolled.scales import num_digits
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from statistics import fmean
 from rich.console import Console
 from rich.text import Text
 
-from unrolled.rounding import num_digits
+from unrolled.scales import num_digits
 
 HEIGHT = 9  # lines of a plot
 MOST_COLUMNS = 100  # characters

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from unrolled.rounding import num_digits
+from unrolled.scales import num_digits, num_flat
 
 CASES = {
     "near each other at a high level": ([4_999_984.0, 5_000_008.0], 8),
@@ -26,3 +26,9 @@ def test_different_numbers_look_different() -> None:
     for low, high in pairwise(values):
         digits = num_digits((low, high), least=1)
         assert f"{low:.{digits}g}" != f"{high:.{digits}g}"
+
+
+def test_a_feature_that_uses_little_of_a_shared_axis_is_flat_unless_it_is_constant() -> None:
+    assert num_flat([(0, 1), (-3, 3)]) == 0
+    assert num_flat([(0, 1), (5e6, 5e6 + 1)]) == 2
+    assert num_flat([(0, 0), (-3, 3), (math.nan, math.nan)]) == 0

@@ -1,4 +1,4 @@
-"""How many digits numbers need so that different ones look different."""
+"""Digits and axes on which different numbers look different."""
 
 import itertools
 import math
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 MOST = 17  # significant digits, which tell any two numbers in float64 apart
 EXACT = 2  # significant digits of a difference
+FLAT = 0.1  # a line that uses a smaller share of an axis looks flat
 
 
 def num_digits(values: Iterable[float], *, least: int) -> int:
@@ -20,3 +21,16 @@ def num_digits(values: Iterable[float], *, least: int) -> int:
         level = math.log10(max(abs(low), abs(high))) - math.log10(high - low)
         digits = max(digits, math.ceil(level) + EXACT)
     return min(digits, MOST)
+
+
+def num_flat(ranges: Iterable[tuple[float, float]]) -> int:
+    """Return how many features would look flat on an axis that all of them share.
+
+    ranges: smallest and largest value of each feature. A constant feature is flat on any axis and
+        does not count, and neither does one without a finite value.
+    """
+    known = [pair for pair in ranges if all(map(math.isfinite, pair))]
+    if not known:
+        return 0
+    width = max(high for _, high in known) - min(low for low, _ in known)
+    return sum(0 < high - low < FLAT * width for low, high in known)
