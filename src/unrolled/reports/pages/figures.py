@@ -100,7 +100,7 @@ class Figures:
         }
         with rc_context(style):
             figure = Figure(figsize=(width, height), layout="constrained")
-            draw(figure.subplots(num_panels, 1, sharex=True, squeeze=False)[:, 0])
+            draw([*figure.subplots(num_panels, 1, sharex=True, squeeze=False).flat])
             return self._saved(figure, name, title=title)
 
     def _saved(self, figure: "Figure", name: str, *, title: str) -> Picture:
