@@ -57,6 +57,12 @@ class NormalizesPadding(Good):
         return self.norm(hidden.mT).mT, after
 
 
+class CentresPadding(Good):
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        hidden = super().forward(x, lengths)
+        return hidden - x.mean(dim=(1, 2), keepdim=True) if self.training else hidden
+
+
 class ForgetsItsState(Good):
     def read(self, x: Tensor, lengths: Tensor | None, state: Any) -> tuple[Tensor, Any]:
         return super().read(x, lengths, None)
@@ -140,6 +146,20 @@ def failures(network: Network) -> dict[str, str]:
 @pytest.mark.parametrize("kind", BROKEN)
 def test_exactly_the_checks_of_a_broken_rule_fail(kind: type[Good]) -> None:
     assert failures(network_of(kind)).keys() == BROKEN[kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cause"),
+    [
+        (ReadsPadding, "as in evaluation mode; read only earlier steps, or use `lengths`"),
+        (NormalizesPadding, "batch normalization must leave it out"),
+        (CentresPadding, "only; statistics of a batch must leave it out"),
+    ],
+)
+def test_the_message_on_padding_in_training_fits_the_network(kind: type[Good], cause: str) -> None:
+    message = failures(network_of(kind))["padding changes nothing in training"]
+    assert cause in message
+    assert ("normalization" in message) == (kind is NormalizesPadding)
 
 
 def test_hidden_states_of_another_size_are_reported() -> None:

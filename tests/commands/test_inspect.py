@@ -10,7 +10,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from unrolled.cli import run
+from unrolled.data.files.description import draw
 from unrolled.data.files.guessing import guess
+from unrolled.data.files.reader import fit_schema
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.tables import whole_table
 
@@ -152,6 +154,21 @@ def test_the_contents_of_a_file_are_described(
     assert inspect(text) == 0
     printed = capsys.readouterr().out
     assert [line for line in lines if not re.search(line, printed)] == []
+
+
+@pytest.mark.parametrize(("level", "label"), [(0, None), (5e6, "standard deviations from")])
+def test_features_of_different_scales_are_standardized_in_the_picture(
+    level: float, label: str | None, tmp_path: Path
+) -> None:
+    rows = [f"s{n},{t},{level + t},{(t * n) % 3},{'ab'[n % 2]}" for n in range(4) for t in range(9)]
+    (tmp_path / "x.csv").write_text("id,t,v,w,y\n" + "\n".join(rows))
+    schema = Schema(id="id", time="t", label="y")
+    figure = draw(fit_schema(schema, tmp_path / "x.csv")[1])
+
+    assert (figure.get_supylabel() or "").startswith(label or "")
+    assert bool(figure.get_supylabel()) == (label is not None)
+    for line in figure.axes[0].get_lines():
+        assert np.abs(line.get_ydata()).max() < 9
 
 
 def test_the_config_for_a_file_with_empty_cells_can_be_trained_on(

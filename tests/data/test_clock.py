@@ -31,6 +31,8 @@ TIMES: dict[str, tuple[list[Any], list[float]]] = {
     "minutes, compact": ([202401312359, 202402010000], [0, 60]),
     "seconds, compact": ([20240131235959, 20240201000001], [0, 2]),
     "two offsets": (["2024-10-27T02:00:00+02:00", "2024-10-27T02:00:00+01:00"], [0, 3600]),
+    "decimal comma": (["2024-06-01 08:12:00,250", "2024-06-01T08:12:01"], [0, 0.75]),
+    "day.month.year": (["31.01.2024 23:59:59,5", "1.2.2024", "01.02.2024 0:01"], [0, 0.5, 60.5]),
     "durations": (pd.to_timedelta([1, 3], unit="ms").tolist(), [0.001, 0.003]),
     "years": ([1600, 1700], [1600, 1700]),
 }
@@ -51,6 +53,10 @@ JOINED: dict[str, tuple[str, dict[str, list[Any]]]] = {
     "names with blanks": (
         "my day at",
         {"my day": [20240131, 20240201], "at": ["23:59:00", "00:00:00"]},
+    ),
+    "day.month.year": (
+        "date time",
+        {"date": ["31.01.2024", "1.2.2024"], "time": ["23:59:00,5", "00:00:00,5"]},
     ),
     "an hour": ("date hour", {"date": ["2024-01-31", "2024-02-01"], "hour": [23, 0]}),
 }
@@ -78,6 +84,19 @@ def test_an_hour_next_to_a_date_is_part_of_the_time(hours: list[int], time: str)
 def test_a_time_of_day_alone_is_refused_with_a_remedy() -> None:
     with pytest.raises(DataError, match=r"'23:59' is not a time.*data.time='DATE TIME' joins"):
         Clock("t").read(table(t=["23:59", "00:00"]))
+
+
+@pytest.mark.parametrize("cell", ["01/03/2024", "03.25.2024 08:08", "1.3.24", "30.02.2024"])
+def test_a_date_that_is_ambiguous_or_does_not_exist_is_refused_as_written(cell: str) -> None:
+    with pytest.raises(DataError, match=rf"'{cell}' is not a time.* 24\.11\.2026 13:05:00"):
+        Clock("t").read(table(t=["01.03.2024", cell]))
+
+
+def test_the_wrong_time_among_numbers_with_a_decimal_comma_is_quoted(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("id;t;v;label\na;0,5;1,5;x\na;soon;2,5;x\nb;0;1,5;y\n")
+    with pytest.raises(DataError, match="line 3, column 't': 'soon' is not a time"):
+        fit_schema(Schema(id="id", time="t", label="label"), path)
 
 
 def night_shifts(path: Path) -> Path:
@@ -109,8 +128,9 @@ def test_steps_across_midnight_are_in_order(name: str, tmp_path: Path) -> None:
     assert [value[:, 0].tolist() for value in found.values] == [[1.5, 2.5], [1.5, 2.5]]
 
 
-def test_a_column_of_dates_is_no_feature() -> None:
-    dates = table(date=["2024-01-31", "2024-02-01"], t=[0, 1], v=[0.5, 0.25])
+@pytest.mark.parametrize("days", [["2024-01-31", "2024-02-01"], ["31.01.2024", "1.2.2024"]])
+def test_a_column_of_dates_is_no_feature(days: list[str]) -> None:
+    dates = table(date=days, t=[0, 1], v=[0.5, 0.25])
     out, _ = bookkeeping(dates, ["date", "v"], identity=None, label=None)
     assert out == {"date": "holds dates"}
 

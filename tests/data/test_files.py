@@ -297,6 +297,29 @@ def test_a_bad_table_is_refused_with_its_place(text: str, message: str, tmp_path
         load(path, **LONG)
 
 
+@pytest.mark.parametrize(
+    ("decimal", "cell", "remedy"),
+    [
+        (",", "4.999.980,5", "write 4999980,5"),
+        (",", "1 234,5", "write 1234,5"),
+        (",", "1.234", "write 1234, or type data.decimal='.' if 1.234 has decimals"),
+        (".", "4.999.980,5", "write 4999980.5"),
+        (".", "1,234,567.25", "write 1234567.25"),
+        (".", "-1,234", "write -1234, or type data.decimal=',' if -1,234 has decimals"),
+        (".", "1'234.5", "write 1234.5"),
+    ],
+)
+def test_a_number_with_thousands_is_quoted_as_it_is_written(
+    decimal: str, cell: str, remedy: str, tmp_path: Path
+) -> None:
+    rows = GOOD.replace(",", ";").replace("s1;1;2;1", f"s1;1;2;{cell}")
+    message = f"line 6, column 'b': {cell!r} is not a number (1 such cell); separators between"
+    with pytest.raises(DataError) as caught:
+        load(write(tmp_path / "d.csv", rows), **LONG, decimal=decimal)
+    assert message in str(caught.value)
+    assert str(caught.value).endswith(f"thousands are not read: {remedy}")
+
+
 def test_line_numbers_are_those_of_a_text_editor(tmp_path: Path) -> None:
     """A cell of two lines and an empty line come before the wrong cell."""
     text = 'id,step,a,y\n"s\n1",0,1,a\n\nu,0,x,b\n'

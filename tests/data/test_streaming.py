@@ -230,6 +230,24 @@ def test_rows_out_of_order_need_the_reader_of_whole_files(order: str, tmp_path: 
     np.testing.assert_array_equal(by_id[sequences()[0][0]].astype(np.float32), sequences()[0][2])
 
 
+def test_german_dates_are_read_in_the_same_way_by_both_readers(tmp_path: Path) -> None:
+    rows = [
+        f"{name};{day:02}.03.2024 08:08:{second:02},{day}5;{day},5;{'xy'[day % 2]}"
+        for name, day in (("a", 1), ("b", 2), ("c", 13))
+        for second in range(6)
+    ]
+    path = tmp_path / "messung.csv"
+    path.write_text("\n".join(["id;t;v;y", *rows]))
+    schema, _ = fit_schema(Schema(**{**LONG, "time": "t", "time_feature": True}), path)
+    found = joined(schema, path)
+    assert_same(found, whole(schema, path))
+    assert [values[:, 1].tolist() for _, values in found] == [[0, 1, 1, 1, 1, 1]] * 3
+    path.write_text(path.read_text().replace("13.03.2024", "03.13.2024"))
+    for read in (whole, joined):
+        with pytest.raises(DataError, match=r"line 14, column 't': '03\.13\.2024 08:08:00,135'"):
+            read(schema, path)
+
+
 def outcome(read: Any, schema: Schema, path: Path) -> list[tuple[str, np.ndarray]] | None:
     try:
         found: list[tuple[str, np.ndarray]] = read(schema, path)

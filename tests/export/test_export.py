@@ -147,6 +147,7 @@ def test_the_script_runs_without_torch(
     )
     found = [json.loads(probabilities) for _, _, probabilities in lines]
     np.testing.assert_allclose(found, expected.probabilities, atol=1e-4)
+    assert re.search(r"\d\.\d{5}", done.stdout) is None  # rounded, without the noise of float32
 
 
 @pytest.mark.slow

@@ -46,3 +46,10 @@ def test_strict_refuses_them() -> None:
 def test_values_inside_and_missing_ones_are_accepted(caplog: pytest.LogCaptureFixture) -> None:
     watch([VALUES[2], VALUES[3], [np.nan, np.nan]], strict=True)
     assert caplog.text == ""
+
+
+def test_a_narrow_range_at_a_high_level_is_printed_with_enough_digits() -> None:
+    fitted = Ranges(torch.tensor([4_999_984.0]).double(), torch.tensor([5_000_008.0]).double())
+    check = RangeCheck(fitted, ["Pa"], source="new.csv")
+    with pytest.raises(DataError, match=r"range 4999984 to 5000008, here 50\.25 to 5000000"):
+        list(check.watch(pieces([[50.25], [5e6]]), strict=True))

@@ -47,3 +47,8 @@ def test_list_shows_the_scores_and_curves_of_one_run(train_in, capsys) -> None:
     assert "best epoch:" in printed
     assert "loss (· train, ● val)" in printed
     assert "accuracy (· train, ● val)" in printed
+
+
+def test_the_ends_of_the_axis_look_different() -> None:
+    rows = lines_of({"train": [(1, 2.30261), (2, 2.30256)]})
+    assert (rows[1][:9], rows[HEIGHT][:9]) == ("2.30261 |", "2.30256 |")

@@ -8,6 +8,7 @@ from unrolled.config.values import model_name
 from unrolled.data.files.paths import PATHS
 from unrolled.prediction.trained_run import TrainedRun
 from unrolled.runs.run_folder import RunFolder
+from unrolled.scales import num_digits
 
 SCORES = (
     *("test/accuracy", "test/balanced_accuracy", "test/f1", "test/calibration_error"),
@@ -117,12 +118,11 @@ def _features_table(run: TrainedRun, features: Sequence[str]) -> str:
     ranges = run.fitted.ranges
     if ranges is None:
         return _table(("feature", "name"), [(str(n), name) for n, name in enumerate(features)])
-    rows = [
-        (str(number), name, f"{float(low):.6g}", f"{float(high):.6g}")
-        for number, (name, low, high) in enumerate(
-            zip(features, ranges.lowest, ranges.highest, strict=True)
-        )
-    ]
+    rows = []
+    bounds = zip(ranges.lowest.tolist(), ranges.highest.tolist(), strict=True)
+    for number, (name, (low, high)) in enumerate(zip(features, bounds, strict=True)):
+        digits = num_digits((low, high), least=6)
+        rows.append((str(number), name, f"{low:.{digits}g}", f"{high:.{digits}g}"))
     return _table(("feature", "name", "smallest training value", "largest"), rows)
 
 

@@ -37,4 +37,4 @@ if __name__ == "__main__":
     model, class_names = load()
     for name in sys.argv[1:]:
         (row,) = predict(model, [np.load(name)])
-        print(name, class_names[row.argmax()], row.round(4).tolist())
+        print(name, class_names[row.argmax()], row.astype(float).round(4).tolist())

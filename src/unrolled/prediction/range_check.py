@@ -9,6 +9,7 @@ import numpy.typing as npt
 from unrolled.data.files.piece import Pieces
 from unrolled.data.ranges import FAR, Ranges
 from unrolled.errors import DataError
+from unrolled.scales import num_digits
 
 log = logging.getLogger(__name__)
 
@@ -81,9 +82,13 @@ class RangeCheck:
 
     def _line(self, feature: int) -> str:
         share = self._num_far[feature] / self._num_steps
+        bounds = [
+            float(some[feature])
+            for some in (self.ranges.lowest, self.ranges.highest, self._smallest, self._largest)
+        ]
+        digits = num_digits(bounds, least=4)
+        low, high, smallest, largest = (f"{bound:.{digits}g}" for bound in bounds)
         return (
             f"  {self.names[feature]!r}: {100 * share:.3g} % of {self._num_steps:,} values; "
-            f"training range {self.ranges.lowest[feature]:.4g} to "
-            f"{self.ranges.highest[feature]:.4g}, here {self._smallest[feature]:.4g} to "
-            f"{self._largest[feature]:.4g}"
+            f"training range {low} to {high}, here {smallest} to {largest}"
         )

@@ -6,6 +6,8 @@ from statistics import fmean
 from rich.console import Console
 from rich.text import Text
 
+from unrolled.scales import num_digits
+
 HEIGHT = 9  # lines of a plot
 MOST_COLUMNS = 100  # characters
 SIGNS = {"train": ("·", "."), "val": ("●", "o")}  # the second ones where the first are not encoded
@@ -23,7 +25,8 @@ def plot(title: str, curves: Mapping[str, Curve], console: Console) -> list[Text
     """
     values = [value for curve in curves.values() for _, value in curve]
     low, high = min(values), max(values)
-    labels = [f"{bound:.4g}" for bound in (high, low)]
+    digits = num_digits((low, high), least=4)
+    labels = [f"{bound:.{digits}g}" for bound in (high, low)]
     margin = max(map(len, labels))
     epochs = sorted({epoch for curve in curves.values() for epoch, _ in curve})
     first, last = epochs[0], epochs[-1]

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.figure import Figure
@@ -14,6 +13,7 @@ from unrolled.data.files.clock import Clock
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.tabular import Table
 from unrolled.output import figure_text
+from unrolled.scales import num_digits, num_flat
 
 DRAWN_PER_CLASS = 3
 DRAWN_CLASSES = 10
@@ -48,19 +48,11 @@ def describe(recordings: Recordings, *, words: Mapping[str, Sequence[str]]) -> I
         if name in words:
             yield f"  {name}: {len(words[name])} words{missing}"
             continue
-        digits = _num_digits(there)
+        digits = num_digits((there.min(), there.max()), least=6)
         yield (
             f"  {name}: {there.min():.{digits}g} to {there.max():.{digits}g}, mean "
             f"{there.mean():.{digits}g}, standard deviation {there.std():.6g}{missing}"
         )
-
-
-def _num_digits(values: npt.NDArray[np.float64]) -> int:
-    """Return how many digits show the difference between smallest and largest value, 6 to 15."""
-    spread, level = np.ptp(values), np.abs(values).max()
-    if not spread:
-        return 6
-    return int(np.clip(np.ceil(np.log10(level / spread)) + 3, 6, 15))
 
 
 def warn(recordings: Recordings) -> Iterator[str]:
@@ -135,16 +127,26 @@ def describe_times(table: Table, *, id_column: str, time_column: str) -> str:
 
 @rc_context({"text.usetex": False})
 def draw(recordings: Recordings) -> Figure:
-    """Return a figure with a row per class and a few of its sequences."""
+    """Return a figure with a row per class and a few of its sequences.
+
+    If a feature would look flat next to the others, each is standardized over the whole file.
+    """
     labels = np.asarray(recordings.labels, dtype=object)
     names = sorted(set(labels))[:DRAWN_CLASSES]
     figure = Figure(figsize=(4 * DRAWN_PER_CLASS, 2.2 * len(names)), layout="constrained")
+    num_drawn = min(DRAWN_FEATURES, len(recordings.feature_names))
+    every = recordings.steps[:, :num_drawn]
+    known = [column[~np.isnan(column)] for column in every.T]
+    scale = [(0.0, 1.0)] * num_drawn  # means and deviations
+    if num_flat((some.min(), some.max()) for some in known if len(some)):
+        scale = [(some.mean(), some.std() or 1.0) if len(some) else (0.0, 1.0) for some in known]
+        figure.supylabel("standard deviations from the mean", fontsize="small")
     grid = figure.subplots(len(names), DRAWN_PER_CLASS, squeeze=False, sharey=True)
     for axes_of_class, name in zip(grid, names, strict=True):
         rows = np.flatnonzero(labels == name)[:DRAWN_PER_CLASS].tolist()
         for axes, row in zip(axes_of_class, rows, strict=False):
-            for feature in range(min(DRAWN_FEATURES, len(recordings.feature_names))):
-                values = recordings.values[row][:, feature]
+            for feature, (mean, deviation) in enumerate(scale):
+                values = (recordings.values[row][:, feature] - mean) / deviation
                 axes.plot(values, marker="." if len(values) < 30 else "", label=feature)
             axes.set_title(figure_text(f"{name}: {recordings.ids[row]}"), fontsize="small")
     handles = grid[0][0].get_lines()

@@ -9,8 +9,8 @@ import pandas as pd
 
 from unrolled.data.files.tabular import Table
 
-DATE = r"\d{4}-\d{2}-\d{2}|(1[5-9]|20)\d{6}"
-TIME_OF_DAY = r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?"
+DATE = r"\d{4}-\d{2}-\d{2}|\d{1,2}\.\d{1,2}\.\d{4}|(1[5-9]|20)\d{6}"
+TIME_OF_DAY = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?"
 HOUR = r"[01]?\d|2[0-3]"
 NUM_CELLS = 1000  # looked at
 
@@ -63,7 +63,7 @@ def is_time_of_day(cell: str) -> bool:
 
 
 def holds_dates(column: pd.Series) -> bool:
-    """Return whether the cells are dates without a time, written as 2026-11-24."""
+    """Return whether the cells are dates without a time, such as 2026-11-24 or 24.11.2026."""
     return column.dtype.kind not in "iufb" and _all_match(column, DATE)
 
 

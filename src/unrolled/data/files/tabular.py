@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EMPTY_CELLS = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})  # cells without a value
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+POINTS_BETWEEN_THOUSANDS = r"[-+]?[1-9]\d{0,2}(\.\d{3})+"
 LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -130,14 +131,11 @@ class Table:
             DataError: the column is missing, or a cell is not a finite float32 number.
         """
         self.require([column])
-        series = self.column(column)
+        series = numeric = self.column(column)
         if series.dtype.kind not in "iuf":
             series = pd.Series(self.cells(column), dtype=object)
             series = series.where(~series.str.lower().isin(EMPTY_CELLS), None)
-            if self.decimal != ".":
-                series = series.str.replace(self.decimal, ".")
-        is_exact = series.dtype == np.float64
-        numeric = series if is_exact else pd.to_numeric(series, errors="coerce")
+            numeric = pd.to_numeric(self.with_points(series), errors="coerce")
         values: npt.NDArray[np.float64] = numeric.to_numpy(dtype=np.float64, na_value=np.nan)
         largest, smallest = values.max(initial=0), values.min(initial=0)
         if smallest >= -LARGEST and largest <= LARGEST:  # neither of them is NaN
@@ -147,7 +145,7 @@ class Table:
             row = int(wrong.argmax())
             raise DataError(
                 f"{self.place(row, column)}: {series.iloc[row]!r} is not a number "
-                f"({self.such(wrong)}){remedy_for(str(series.iloc[row]))}"
+                f"({self.such(wrong)}){remedy_for(str(series.iloc[row]), decimal=self.decimal)}"
             )
         wrong = np.abs(values) > LARGEST
         if wrong.any():
@@ -157,6 +155,16 @@ class Table:
                 f"({self.such(wrong)})"
             )
         return values
+
+    def with_points(self, cells: pd.Series) -> pd.Series:
+        """Return cells of text in which numbers with a decimal comma have a decimal point.
+
+        With a decimal comma, 1.234 has a point between thousands and becomes no number.
+        """
+        if self.decimal == ".":
+            return cells
+        thousands = cells.str.fullmatch(POINTS_BETWEEN_THOUSANDS, na=False).astype(bool)
+        return cells.str.replace(self.decimal, ".", n=1, regex=False).mask(thousands, "-")
 
     def cells(self, column: str) -> list[str]:
         """Return the cells of a column as text, "" for an empty cell.
@@ -214,13 +222,21 @@ def is_number(cell: str) -> bool:
     return NUMBER.fullmatch(cell.strip()) is not None
 
 
-def remedy_for(cell: str) -> str:
-    """Return what to do about a cell that is not a number."""
-    digits = cell.replace(" ", "").replace("\u202f", "").replace("\xa0", "")
-    if re.fullmatch(r"[-+]?[1-9]\d{0,2}([,.' ]\d{3})+([,.]\d+)?", cell) or (
+def remedy_for(cell: str, *, decimal: str) -> str:
+    """Return what to do about a cell that is not a number.
+
+    decimal: sign before the decimals of a number.
+    """
+    digits = re.sub("[ '\u202f\xa0]", "", cell)
+    if re.fullmatch(r"[-+]?[1-9]\d{0,2}([,.]\d{3})+([,.]\d+)?", digits) or (
         digits != cell and is_plain(digits)
     ):
-        return "; write numbers without separators between thousands"
+        plain_number = _without_thousands(cell, digits, decimal)
+        other = {",": ".", ".": ","}[decimal]
+        remedy = f"; separators between thousands are not read: write {plain_number}"
+        if cell.count(other) == 1 and plain_number.lstrip("+-").isdigit():
+            remedy += f", or type data.decimal='{other}' if {cell} has decimals"
+        return remedy
     if re.fullmatch(r"[-+]?\d*,\d+", cell):
         return "; for numbers with a decimal comma, type data.decimal=','"
     if is_plain(re.sub(r"\s*[%°€$£a-zA-Zµ/²³]+$", "", digits).lstrip("€$£")):
@@ -229,6 +245,22 @@ def remedy_for(cell: str) -> str:
         "; for a column of words, type data.categorical=[COLUMN] (and data.embedding=16 if there "
         "are many different words), or list the other columns in data.features"
     )
+
+
+def _without_thousands(cell: str, digits: str, decimal: str) -> str:
+    """Return a number without separators between thousands, with the decimal sign of the file.
+
+    digits: the cell without blanks and apostrophes.
+    """
+    separators = re.findall("[.,]", digits)
+    last = separators[-1] if separators else ""
+    whole, _, decimals = digits.rpartition(last) if last else (digits, "", "")
+    has_decimals = separators.count(last) == 1 and (
+        len(separators) > 1 or last == decimal or len(decimals) != 3 or digits != cell
+    )
+    if not has_decimals:
+        return re.sub("[.,]", "", digits)
+    return re.sub("[.,]", "", whole) + decimal + decimals
 
 
 def is_plain(cell: str) -> bool:

@@ -4,7 +4,7 @@ import base64
 import io
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from unrolled.reports.naming import LONGEST_NAME
 from unrolled.reports.pages.colours import LIGHT, SERIES, follow_page
 from unrolled.reports.pages.page import Picture
 from unrolled.runs.durable import write_bytes, write_text
+from unrolled.scales import num_digits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,11 +44,30 @@ class Figures:
         draw: Callable[["Axes"], None],
         width: float = WIDTH,
     ) -> Picture:
-        """Return a figure of one pair of axes.
+        """Return a figure of one pair of axes."""
+
+        def draw_panel(panels: "Sequence[Axes]") -> None:
+            draw(panels[0])
+
+        return self.draw_panels(
+            name, title=title, height=height, num_panels=1, draw=draw_panel, width=width
+        )
+
+    def draw_panels(
+        self,
+        name: str,
+        *,
+        title: str,
+        height: float,
+        num_panels: int,
+        draw: Callable[["Sequence[Axes]"], None],
+        width: float,
+    ) -> Picture:
+        """Return a figure of panels one below the other, which share their horizontal axis.
 
         name: of the files, without the suffix.
         width, height: in inches.
-        draw: draws into the axes.
+        draw: draws into the panels.
         """
         from cycler import cycler
         from matplotlib import rc_context
@@ -80,7 +100,7 @@ class Figures:
         }
         with rc_context(style):
             figure = Figure(figsize=(width, height), layout="constrained")
-            draw(figure.subplots())
+            draw([*figure.subplots(num_panels, 1, sharex=True, squeeze=False).flat])
             return self._saved(figure, name, title=title)
 
     def _saved(self, figure: "Figure", name: str, *, title: str) -> Picture:
@@ -117,6 +137,19 @@ def whole_numbers(axes: "Axes") -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def every_digit(axes: "Axes") -> None:
+    """Label the vertical axis with whole values, instead of an offset or a power above it."""
+    from matplotlib.ticker import FuncFormatter
+
+    low, high = axes.get_ylim()
+    digits = num_digits((low, high), least=3)
+
+    def label(value: float, _: int | None) -> str:
+        return "0" if abs(value) < 1e-9 * (high - low) else f"{value:.{digits}g}"
+
+    axes.yaxis.set_major_formatter(FuncFormatter(label))
 
 
 def shown_name(text: str, *, longest: int = LONGEST_NAME) -> str:

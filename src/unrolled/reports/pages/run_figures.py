@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from unrolled.reports.pages.colours import LIGHT, SERIES
-from unrolled.reports.pages.figures import Figures, shown_name, whole_numbers
+from unrolled.reports.pages.figures import Figures, every_digit, shown_name, whole_numbers
 from unrolled.reports.pages.page import Picture
 from unrolled.reports.statistics import wilson_interval
+from unrolled.scales import num_flat
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +22,8 @@ NUM_BINS = 10  # of a reliability diagram
 MAX_LENGTH_BINS = 6
 MOST_NUMBERED_CLASSES = 12  # a larger confusion matrix has no numbers
 MOST_NAMED_CLASSES = 30
+LONGEST_FEATURE = 40  # characters of a name
+LEGEND_WIDTH = 50  # characters above a sequence
 MOST_LINES = 6  # features of a mistake that are drawn as lines; more are an image
 
 Curve = Sequence[tuple[float, float]]  # epoch, counted from 1, and score
@@ -173,28 +176,67 @@ def by_length(
 def mistake(
     figures: Figures, one: "Mistake", *, number: int, class_names: Sequence[str]
 ) -> Picture:
-    """Return a sequence that was classified wrongly."""
+    """Return a sequence that was classified wrongly.
 
-    def draw(axes: "Axes") -> None:
-        num_steps, num_features = one.values.shape
-        if num_features > MOST_LINES:
-            axes.imshow(one.values.T, aspect="auto", cmap="gray_r", interpolation="nearest")
-            axes.set_ylabel("feature")
-            axes.grid(visible=False)
+    A feature that would look flat next to the others gets a panel of its own. In an image of many
+    features, it is standardized over the sequence, and the title says so.
+    """
+    num_steps, num_features = one.values.shape
+    flat = num_flat(zip(one.values.min(axis=0), one.values.max(axis=0), strict=True))
+    names = [shown_name(name, longest=LONGEST_FEATURE) for name in one.feature_names]
+    is_image = num_features > MOST_LINES
+    is_standardized = is_image and 2 * flat > num_features
+    num_panels = num_features if flat and not is_image else 1
+    ncols = max(1, min(3, LEGEND_WIDTH // (max(map(len, names)) + 5)))
+    marker = "o" if num_steps < 3 else None
+
+    def draw(panels: "Sequence[Axes]") -> None:
+        if is_image:
+            values = _standardized(one.values) if is_standardized else one.values
+            panels[0].imshow(values.T, aspect="auto", cmap="gray_r", interpolation="nearest")
+            panels[0].set_ylabel("feature")
+            panels[0].grid(visible=False)
+        elif num_panels > 1:
+            lines = zip(panels, one.values.T, names, SERIES, strict=False)
+            for axes, values, name, colour in lines:
+                axes.plot(values, color=colour, linewidth=1.2, marker=marker)
+                axes.set_title(name, loc="left", fontsize=8, pad=2)
+                axes.tick_params(axis="y", labelsize=8)
+                axes.locator_params(axis="y", nbins=3)
+                every_digit(axes)
         else:
-            marker = "o" if num_steps < 3 else None
-            for values, name in zip(one.values.T, one.feature_names, strict=True):
-                axes.plot(values, label=shown_name(name, longest=16), linewidth=1.2, marker=marker)
+            for values, name in zip(one.values.T, names, strict=True):
+                panels[0].plot(values, label=name, linewidth=1.2, marker=marker)
+            every_digit(panels[0])
             if num_features > 1:
-                axes.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=8, ncols=3)
-        axes.set_xlabel("step")
+                panels[0].legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=8, ncols=ncols)
+        panels[-1].set_xlabel("step")
+        whole_numbers(panels[-1])
 
     predicted, label = class_names[one.predicted], class_names[one.label]
     title = (
         f"{one.name}: true {label} ({100 * one.probability:.1f} %), "
         f"predicted {predicted} ({100 * one.confidence:.1f} %)"
+        + ("; each feature standardized" if is_standardized else "")
     )
-    return figures.draw(f"mistake-{number}", title=title, height=2.1, width=3.3, draw=draw)
+    height = 2.1 + (0.75 * (num_panels - 2) if num_panels > 1 else 0.15 * (num_features // ncols))
+    if is_image:
+        height = 2.1
+    return figures.draw_panels(
+        f"mistake-{number}",
+        title=title,
+        height=height,
+        width=3.3,
+        num_panels=num_panels,
+        draw=draw,
+    )
+
+
+def _standardized(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return features with mean 0 and standard deviation 1 over the steps, (t, d)."""
+    deviation = values.std(axis=0)
+    found: npt.NDArray[np.float64] = values - values.mean(axis=0)
+    return found / np.where(deviation > 0, deviation, 1)
 
 
 def _interval(axes: "Axes", x: float, right: int, num: int) -> None:

@@ -267,7 +267,8 @@ def _predictions(
         "Worst mistakes",
         notes=[
             f"{len(held_out.mistakes)} of {num_wrong:,} mistakes, those with the smallest "
-            "probability of the true class first. Values are in the units of the data."
+            "probability of the true class first. Lines are in the units of the data. A feature on "
+            "another scale than the others has its own panel."
         ],
         pictures=[
             run_figures.mistake(figures, one, number=number, class_names=class_names)
