@@ -11,7 +11,7 @@ from unrolled.data.files.bookkeeping import OWNER_NAMES, SPLIT_NAMES, bookkeepin
 from unrolled.data.files.given_splits import SPLIT_OF_WORD
 from unrolled.data.files.joined_columns import join_id
 from unrolled.data.files.joined_time import guess_joined, join_time
-from unrolled.data.files.keys import Restart, find_restart, guess_pair, increases, moments
+from unrolled.data.files.keys import Restart, find_restart, guess_key, increases, moments
 from unrolled.data.files.labels import refuse_other_tasks
 from unrolled.data.files.schema import MOST_WORDS
 from unrolled.data.files.tabular import EMPTY_CELLS, Table, is_plain, shown
@@ -96,18 +96,25 @@ def guess(
         identity, is_long = _without_typical_id(
             table, others, identity, label=label, times=times, is_long=form == "long"
         )
-        frame, others = table.frame, [name for name in table.columns if name != label]
-        if is_long:
+        is_joined = is_long and identity not in others
+        others = [name for name in others if name in table.columns]
+        if is_joined:
             warnings.append(f"no single column names the sequences; {identity!r} joins two columns")
-        elif identity is None and times:
+        elif not is_long and identity is None and times:
             warnings.append(
                 f"each row is read as a sequence, but column {times[0]!r} holds times; if each row "
                 f"is a step, type id=COLUMN"
             )
     elif form is not None:
+        identity = None if is_long and known["id"] is None and form == "wide" else identity
         is_long = form == "long"
     group = None
-    if is_long and known["id"] is None and form is None and _looks_wide(others, identity, frame, known["time"]):
+    if (
+        is_long
+        and known["id"] is None
+        and form is None
+        and _looks_wide(others, identity, frame, known["time"])
+    ):
         group, identity, is_long = identity, None, False
         warnings.append(f"{group!r} repeats, and the columns count steps: each row is a sequence")
     others = [name for name in others if name not in (identity, group)]
@@ -199,20 +206,22 @@ def _without_typical_id(
     """
     frame = table.frame
     steps = [name for name in names if frame[name].dtype.kind in "iuf" and name not in times]
-    if parse_names([name for name in steps if name != identity]).moments is not None and not is_long:
+    if (
+        parse_names([name for name in steps if name != identity]).moments is not None
+        and not is_long
+    ):
         return identity, False
+    keys = [name for name in names if name not in times]
     if times or is_long or identity is None:
-        keys = [name for name in names if name not in times]
-        if (pair := guess_pair(frame, keys, label=label)) is not None:
-            joined = " ".join(pair)
-            join_id(table, joined, kept=set())
-            return joined, True
+        if (key := guess_key(frame, keys, label=label)) is not None:
+            join_id(table, " ".join(key), kept=set())
+            return " ".join(key), True
     if times or is_long:
         why = f"column {times[0]!r} holds times" if times else "form=long"
         raise DataError(
-            f"{table.path}: {why}, so each row is a step, but which column names the sequence of "
-            f"each row? Type id=COLUMN, one of {shown(names)}, or id='A B' for two columns; if each "
-            f"row is a sequence, type form=wide"
+            f"{table.path}: {why}, so each row is a step, but which column names the "
+            f"sequence of each row? Type id=COLUMN, one of {shown(keys)}, or id='A B' for two "
+            f"columns; if each row is a sequence, type form=wide"
         )
     return identity, False
 

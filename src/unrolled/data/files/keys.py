@@ -53,8 +53,10 @@ def find_restart(
     return None
 
 
-def guess_pair(frame: pd.DataFrame, names: Sequence[str], *, label: str) -> tuple[str, str] | None:
-    """Return two columns that name sequences of consecutive rows with one label each, or None.
+def guess_key(frame: pd.DataFrame, names: Sequence[str], *, label: str) -> tuple[str, ...] | None:
+    """Return one or two columns that name sequences of consecutive rows, or None.
+
+    Each sequence has one label.
 
     names: columns that are considered.
     """
@@ -65,10 +67,9 @@ def guess_pair(frame: pd.DataFrame, names: Sequence[str], *, label: str) -> tupl
         and frame[name].nunique() > 1
         and 2 * _num_blocks(_codes(frame, [name])) <= len(frame)
     ]
-    for pair in combinations(slow[:MOST_COLUMNS], 2):
-        if not _faults(frame, list(pair), label=label, times=None):
-            return pair
-    return None
+    slow = slow[:MOST_COLUMNS]
+    keys = (*combinations(slow, 1), *combinations(slow, 2))
+    return next((key for key in keys if not _faults(frame, key, label=label, times=None)), None)
 
 
 def moments(column: pd.Series) -> npt.NDArray[np.float64]:
@@ -95,7 +96,7 @@ def increases(times: npt.NDArray[np.float64], frame: pd.DataFrame, identity: str
 
 
 def _faults(
-    frame: pd.DataFrame, key: list[str], *, label: str, times: npt.NDArray[np.float64] | None
+    frame: pd.DataFrame, key: Sequence[str], *, label: str, times: npt.NDArray[np.float64] | None
 ) -> set[str]:
     """Return the signs that the rows with equal values in some columns are several sequences."""
     codes = _codes(frame, key)
@@ -117,7 +118,7 @@ def _faults(
     return found
 
 
-def _codes(frame: pd.DataFrame, key: list[str]) -> npt.NDArray[np.int64]:
+def _codes(frame: pd.DataFrame, key: Sequence[str]) -> npt.NDArray[np.int64]:
     """Return the number of the combination of values in each row, (rows,), counted from 0."""
     codes = np.zeros(len(frame), dtype=np.int64)
     for name in key:
