@@ -212,11 +212,12 @@ def _without_typical_id(
     ):
         return identity, False
     keys = [name for name in names if name not in times]
-    if times or is_long or identity is None:
-        if (key := guess_key(frame, keys, label=label)) is not None:
-            join_id(table, " ".join(key), kept=set())
-            return " ".join(key), True
-    if times or is_long:
+    is_step = bool(times) or is_long
+    key = guess_key(frame, keys, label=label) if is_step or identity is None else None
+    if key is not None:
+        join_id(table, " ".join(key), kept=set())
+        return " ".join(key), True
+    if is_step:
         why = f"column {times[0]!r} holds times" if times else "form=long"
         raise DataError(
             f"{table.path}: {why}, so each row is a step, but which column names the "

@@ -74,17 +74,17 @@ def guess_key(frame: pd.DataFrame, names: Sequence[str], *, label: str) -> tuple
 
 def moments(column: pd.Series) -> npt.NDArray[np.float64]:
     """Return times as numbers, (rows,), NaN for a cell that is neither a number nor an ISO date."""
-    if column.dtype.kind in "iuf":
-        return column.to_numpy(dtype=np.float64)
-    if column.dtype.kind == "m":
-        return column.dt.total_seconds().to_numpy(dtype=np.float64)
-    numbers = pd.to_numeric(column.astype(object), errors="coerce")
-    if column.dtype.kind != "M" and numbers.notna().any():
-        return numbers.to_numpy(dtype=np.float64)
-    cells = column if column.dtype.kind == "M" else column.astype(str)
-    dates = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
-    gaps = dates - dates.min()
-    return gaps.dt.total_seconds().to_numpy(dtype=np.float64)
+    kind = column.dtype.kind
+    values = column
+    if kind not in "iufmM":
+        values = pd.to_numeric(column.astype(object), errors="coerce")
+    if kind == "M" or values.isna().all():
+        cells = column if kind == "M" else column.astype(str)
+        dates = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
+        values = dates - dates.min()
+    if values.dtype.kind == "m":
+        values = values.dt.total_seconds()
+    return np.asarray(values, dtype=np.float64)
 
 
 def increases(times: npt.NDArray[np.float64], frame: pd.DataFrame, identity: str) -> bool:
