@@ -222,7 +222,7 @@ def _without_typical_id(
         raise DataError(
             f"{table.path}: {why}, so each row is a step, but which column names the "
             f"sequence of each row? Type id=COLUMN, one of {shown(keys)}, or id='A B' for two "
-            f"columns; if each row is a sequence, type form=wide"
+            f"columns, or add such a column to the file. If each row is a sequence, type form=wide"
         )
     return identity, False
 

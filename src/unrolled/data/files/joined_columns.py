@@ -9,7 +9,7 @@ from unrolled.data.files.words import Words
 
 
 def join_columns(table: Table, schema: Schema) -> None:
-    """Add the columns that the schema joins, and remove those that have no other meaning."""
+    """Add the columns that the schema joins, and remove their parts without another meaning."""
     time = pair_in(schema.time, table.columns) or ()
     kept = {*schema.special_columns, *(schema.features or ()), *schema.categorical, *time}
     join_id(table, schema.id, kept=kept)
