@@ -1,6 +1,7 @@
 """`unrolled inspect`, and all commands of docs/own-data.md."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from omegaconf import OmegaConf
 from unrolled.cli import run
 from unrolled.data.files.description import draw
 from unrolled.data.files.guessing import guess
-from unrolled.data.files.reader import fit_schema
+from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.tables import whole_table
 
@@ -156,21 +157,6 @@ def test_the_contents_of_a_file_are_described(
     assert [line for line in lines if not re.search(line, printed)] == []
 
 
-@pytest.mark.parametrize(("level", "label"), [(0, None), (5e6, "standard deviations from")])
-def test_features_of_different_scales_are_standardized_in_the_picture(
-    level: float, label: str | None, tmp_path: Path
-) -> None:
-    rows = [f"s{n},{t},{level + t},{(t * n) % 3},{'ab'[n % 2]}" for n in range(4) for t in range(9)]
-    (tmp_path / "x.csv").write_text("id,t,v,w,y\n" + "\n".join(rows))
-    schema = Schema(id="id", time="t", label="y")
-    figure = draw(fit_schema(schema, tmp_path / "x.csv")[1])
-
-    assert (figure.get_supylabel() or "").startswith(label or "")
-    assert bool(figure.get_supylabel()) == (label is not None)
-    for line in figure.axes[0].get_lines():
-        assert np.abs(line.get_ydata()).max() < 9
-
-
 def test_the_config_for_a_file_with_empty_cells_can_be_trained_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,3 +291,54 @@ def test_a_corrected_config_is_not_overwritten(
     assert inspect(GOOD) == 0
     assert "but not my_data.yaml, which exists with other content" in capsys.readouterr().out
     assert Path("my_data.yaml").read_text() == written + "missing: mask\n"
+
+
+def test_the_last_line_never_offers_to_train_an_older_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my_data.yaml").write_text("form: wide\n")
+    assert inspect(GOOD) == 0
+    printed = capsys.readouterr().out
+    assert "to train:" not in printed
+    assert "output=NAME.yaml" in printed.splitlines()[-1]
+    assert "overwrite=true" in printed.splitlines()[-1]
+    assert inspect(GOOD, "overwrite=true") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "to train:  unrolled train data=my_data"
+    assert OmegaConf.load("my_data.yaml")["form"] == "long"
+
+
+def test_ids_that_restart_are_reported_before_windows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [f"m{m},{r},{m + r * t},{'ab'[m]}" for m in range(2) for r in range(6) for t in range(4)]
+    assert inspect("machine,run,v,y\n" + "\n".join(rows) + "\n", "id=run") == 0
+    printed = capsys.readouterr().out
+    assert "column 'machine' changes within 6 of 6 sequences of 'run'" in printed
+    assert "if 'machine' does not separate them (above), cut windows" in printed
+    advice = "first try: unrolled (inspect path=d.csv 'id=machine run' overwrite=true)\nto train: "
+    (command,) = re.findall(advice, printed)
+    assert run(shlex.split(command)) == 0
+    printed = capsys.readouterr().out
+    assert "sequences: 12, 4 steps each" in printed
+    assert "data.window" not in printed
+
+
+def test_each_feature_has_a_panel_with_its_own_scale_and_numbers_come_first() -> None:
+    names = [*(f"w={n}" for n in range(7)), "small", "large"]
+    steps = np.tile(np.arange(24.0)[:, None], 9) * [*[1] * 8, 1e6]
+    recordings = Recordings(
+        ids=list("pqrs"),
+        steps=steps,
+        lengths=np.full(4, 6),
+        labels=list("abab"),
+        feature_names=names,
+        groups=None,
+        spans=None,
+    )
+    panels = draw(recordings, last=names[:7]).axes
+    assert [axes.get_ylabel() for axes in panels[::2]] == ["small", "large", *names[:4]]
+    assert [axes.get_title() for axes in panels[:2]] == ["a", "b"]
+    assert {len(axes.lines) for axes in panels} == {2}
+    assert panels[0].get_ylim()[1] < 100 < panels[2].get_ylim()[1]

@@ -7,6 +7,7 @@ same columns.
 
 import io
 import os
+import re
 import shutil
 import threading
 import unicodedata
@@ -72,7 +73,8 @@ def test_column_names_yaml(inspect: Any, words: list[str], features: list[str]) 
 
 def test_daphnet(inspect: Any) -> None:
     printed = inspect("daphnet", "path=S06R02E0.csv", "label=is_anomaly", code=3)
-    assert "each row is read as a sequence of " in printed
+    assert "column 'timestamp' holds times, so each row is a step" in printed
+    assert re.search("Type id=COLUMN.* add such a column.* form=wide", printed)
 
 
 @pytest.mark.parametrize("name", ["digits", "files"])

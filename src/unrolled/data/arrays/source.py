@@ -111,10 +111,10 @@ def read_given(
     path = Path(name)
     if hasattr(given.x, "columns") and given.y is None:
         from unrolled.data.files.frames import table_of  # late: pandas takes long to import
-        from unrolled.data.files.joined_time import join_time
+        from unrolled.data.files.joined_columns import join_columns
 
         table = table_of(given.x, name)
-        join_time(table, schema.time)
+        join_columns(table, schema)
         schema, recordings = read_table(
             table, schema, labelled=True, labels_may_change=labels_may_change
         )

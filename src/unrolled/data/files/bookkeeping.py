@@ -52,9 +52,16 @@ def bookkeeping(
         elif holds_dates(column):
             reason, pattern = "holds dates", TIME_NAMES
         elif owners is not None and _is_constant(column, owners):
-            if not re.fullmatch(OWNER_NAMES, name, re.IGNORECASE):
-                continue
             reason, pattern = f"names groups of sequences (to use it, type data.group={name})", ".*"
+            if not re.fullmatch(OWNER_NAMES, name, re.IGNORECASE):
+                if column.dtype.kind in "iufb":
+                    continue  # such as an age, which is a common feature
+                reason = (
+                    f"is constant in each sequence, so it may name groups, such as machines or "
+                    f"persons (then type data.group={name})"
+                )
+                kept[name] = reason
+                continue
         elif owners is not None and _rises(column):
             reason, pattern = "rises through the whole file, as an absolute time does", TIME_NAMES
         if reason:

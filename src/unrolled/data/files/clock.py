@@ -8,12 +8,11 @@ import pandas as pd
 
 from unrolled.data.files.joined_time import is_time_of_day
 from unrolled.data.files.tabular import Table
+from unrolled.data.files.time_cells import read_dates
 from unrolled.errors import DataError
 
 SECONDS_PER_DAY = 86_400.0
 EXACT = 2**53  # whole numbers up to here are exact in float64
-COMMA_BEFORE_FRACTION = re.compile(r"(?<=:\d\d),(?=\d)")
-DAY_MONTH_YEAR = r"(\d{1,2})\.(\d{1,2})\.(\d{4})"
 COMPACT = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}  # formats by number of digits
 
 
@@ -51,10 +50,7 @@ class Clock:
         numbers = pd.to_numeric(table.with_points(cells), errors="coerce")
         if not numbers.isna().all():
             return self._numbers(table, numbers)
-        dates = _iso_dates(cells)
-        if dates.isna().any():
-            dates = _iso_dates(cells.map(_as_iso))
-        return self._dates(table, dates)
+        return self._dates(table, read_dates(cells))
 
     def _numbers(self, table: Table, series: pd.Series) -> npt.NDArray[np.float64]:
         values: npt.NDArray[np.generic] = series.to_numpy()
@@ -103,23 +99,6 @@ class Clock:
                 f"date such as 2026-11-24 13:05:00 or day.month.year such as 24.11.2026 13:05:00, "
                 f"the same kind in the whole column{date}"
             )
-
-
-def _iso_dates(cells: pd.Series) -> pd.Series:
-    return pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=True)
-
-
-def _as_iso(cell: str) -> str:
-    """Return a time as pandas reads it: 1.3.2024 8:05:00,25 becomes 2024-03-01 8:05:00.25.
-
-    Dates with points have the day before the month everywhere. Dates with slashes do not, and are
-    refused.
-    """
-    cell = COMMA_BEFORE_FRACTION.sub(".", cell)
-    if found := re.fullmatch(DAY_MONTH_YEAR + r"(?:[T ] *(.*))?", cell):
-        day, month, year, moment = found.groups()
-        cell = f"{year}-{int(month):02}-{int(day):02}" + (f" {moment}" if moment else "")
-    return cell
 
 
 def compact_dates(series: pd.Series) -> pd.Series | None:

@@ -1,7 +1,7 @@
 """Describes and plots a data set before training."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 
 from unrolled.contracts import FLOAT32_RESOLUTION
 from unrolled.data.files.clock import Clock
+from unrolled.data.files.keys import Restart
 from unrolled.data.files.recordings import Recordings
 from unrolled.data.files.tabular import Table
 from unrolled.output import figure_text
-from unrolled.scales import num_digits, num_flat
+from unrolled.scales import num_digits
 
 DRAWN_PER_CLASS = 3
 DRAWN_CLASSES = 10
@@ -55,8 +56,11 @@ def describe(recordings: Recordings, *, words: Mapping[str, Sequence[str]]) -> I
         )
 
 
-def warn(recordings: Recordings) -> Iterator[str]:
-    """Yield warnings about a data set, for example rare classes and duplicates."""
+def warn(recordings: Recordings, *, restart: Restart | None) -> Iterator[str]:
+    """Yield warnings about a data set, for example rare classes and duplicates.
+
+    restart: a sign that sequences are merged, or None.
+    """
     for name, num in Counter(recordings.labels).items():
         if num < RARE:
             yield f"class {name!r} has {num} sequences; the validation or test set may get none"
@@ -73,9 +77,10 @@ def warn(recordings: Recordings) -> Iterator[str]:
             )
     if recordings.step_labels is not None:
         num = sum(len(set(some)) > 1 for some in recordings.step_labels)
+        first = "" if restart is None else f"if {restart.column!r} does not separate them (above), "
         yield (
-            f"the label changes within {num} of {len(recordings)} sequences; to train on them, cut "
-            f"windows"
+            f"the label changes within {num} of {len(recordings)} sequences; {first}cut windows to "
+            f"train on them"
         )
     lengths = recordings.lengths
     if lengths.max() > LONG:
@@ -126,34 +131,29 @@ def describe_times(table: Table, *, id_column: str, time_column: str) -> str:
 
 
 @rc_context({"text.usetex": False})
-def draw(recordings: Recordings) -> Figure:
-    """Return a figure with a row per class and a few of its sequences.
+def draw(recordings: Recordings, *, last: Collection[str]) -> Figure:
+    """Return a figure with a panel for each feature and class, and a few sequences in each.
 
-    If a feature would look flat next to the others, each is standardized over the whole file.
+    Each feature has its own scale.
+
+    last: features that are drawn only if there are few others.
     """
     labels = np.asarray(recordings.labels, dtype=object)
-    names = sorted(set(labels))[:DRAWN_CLASSES]
-    figure = Figure(figsize=(4 * DRAWN_PER_CLASS, 2.2 * len(names)), layout="constrained")
-    num_drawn = min(DRAWN_FEATURES, len(recordings.feature_names))
-    every = recordings.steps[:, :num_drawn]
-    known = [column[~np.isnan(column)] for column in every.T]
-    scale = [(0.0, 1.0)] * num_drawn  # means and deviations
-    if num_flat((some.min(), some.max()) for some in known if len(some)):
-        scale = [(some.mean(), some.std() or 1.0) if len(some) else (0.0, 1.0) for some in known]
-        figure.supylabel("standard deviations from the mean", fontsize="small")
-    grid = figure.subplots(len(names), DRAWN_PER_CLASS, squeeze=False, sharey=True)
-    for axes_of_class, name in zip(grid, names, strict=True):
-        rows = np.flatnonzero(labels == name)[:DRAWN_PER_CLASS].tolist()
-        for axes, row in zip(axes_of_class, rows, strict=False):
-            for feature, (mean, deviation) in enumerate(scale):
-                values = (recordings.values[row][:, feature] - mean) / deviation
-                axes.plot(values, marker="." if len(values) < 30 else "", label=feature)
-            axes.set_title(figure_text(f"{name}: {recordings.ids[row]}"), fontsize="small")
-    handles = grid[0][0].get_lines()
-    figure.legend(
-        handles,
-        [figure_text(name) for name in recordings.feature_names[: len(handles)]],
-        loc="outside lower center",
-        ncols=3,
-    )
+    classes = sorted(set(labels))[:DRAWN_CLASSES]
+    names = recordings.feature_names
+    order = sorted(range(len(names)), key=lambda number: names[number] in last)
+    features = order[:DRAWN_FEATURES]
+    figure = Figure(figsize=(3 * len(classes) + 1, 1.8 * len(features) + 0.5), layout="constrained")
+    grid = figure.subplots(len(features), len(classes), squeeze=False, sharey="row", sharex="col")
+    values = recordings.values
+    for column, name in enumerate(classes):
+        grid[0][column].set_title(figure_text(str(name)), fontsize="small")
+        for row in np.flatnonzero(labels == name)[:DRAWN_PER_CLASS].tolist():
+            marker = "." if len(values[row]) < 30 else ""
+            for axes, feature in zip(grid[:, column], features, strict=True):
+                axes.plot(values[row][:, feature], marker=marker, linewidth=1)
+    for axes, feature in zip(grid[:, 0], features, strict=True):
+        axes.set_ylabel(figure_text(names[feature]), fontsize="small")
+    if len(features) < len(names):
+        figure.supxlabel(f"{len(features)} of {len(names)} features", fontsize="small")
     return figure

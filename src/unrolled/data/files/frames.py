@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from unrolled.data.files.csv_rows import named_columns
-from unrolled.data.files.joined_time import join_time
+from unrolled.data.files.joined_columns import join_columns
 from unrolled.data.files.reader import read_table
 from unrolled.data.files.schema import Schema
 from unrolled.data.files.tabular import Table, shown
@@ -36,12 +36,12 @@ def read_frames(x: Any, schema: Schema) -> list[Values]:
             "the run was trained on sequences without column names; pass a list with a DataFrame "
             "for each sequence, or arrays"
         )
+    join_columns(table, schema)
     if schema.id is not None and schema.id not in table.columns:
         raise DataError(
             f"the DataFrame has no column {schema.id!r}, which names the sequence of each row; it "
             f"has {shown(table.columns)}. For a single sequence, pass a list: predict([frame])"
         )
-    join_time(table, schema.time)
     recordings = read_table(table, schema, labelled=False, labels_may_change=False)[1]
     return list(recordings.values)
 
@@ -59,7 +59,7 @@ def _sequence(part: Any, schema: Schema, *, row: int) -> Values:
     table.require(schema.features)
     table.frame[schema.id] = str(row)
     needs_time = schema.time_feature or schema.resample is not None
-    join_time(table, schema.time)
+    join_columns(table, schema)
     if schema.time not in table.columns and not needs_time:
         schema = replace(schema, time=None)
     table.require([schema.time])

@@ -9,10 +9,13 @@ import pandas as pd
 from unrolled.data.files.archive_tables import archive_label
 from unrolled.data.files.bookkeeping import OWNER_NAMES, SPLIT_NAMES, bookkeeping
 from unrolled.data.files.given_splits import SPLIT_OF_WORD
+from unrolled.data.files.joined_columns import join_id
 from unrolled.data.files.joined_time import guess_joined, join_time
+from unrolled.data.files.keys import Restart, find_restart, guess_key, increases, moments
 from unrolled.data.files.labels import refuse_other_tasks
 from unrolled.data.files.schema import MOST_WORDS
 from unrolled.data.files.tabular import EMPTY_CELLS, Table, is_plain, shown
+from unrolled.data.files.time_cells import holds_readable_times, looks_like_times
 from unrolled.data.files.wide_names import parse_names
 from unrolled.errors import DataError
 
@@ -36,6 +39,7 @@ class Guess:
     """The columns by meaning.
 
     form: `long` or `wide`.
+    restart: a column without which the id seems to merge sequences, or None.
     warnings: what may be wrong with the guess.
     """
 
@@ -47,19 +51,28 @@ class Guess:
     split_column: str | None
     features: tuple[str, ...]
     categorical: tuple[str, ...]
+    restart: Restart | None = None
     warnings: list[str] = field(default_factory=list)
 
 
-def guess(table: Table, *, known: dict[str, str | None], embedding: int | None = None) -> Guess:
+def guess(
+    table: Table,
+    *,
+    known: dict[str, str | None],
+    form: str | None = None,
+    embedding: int | None = None,
+) -> Guess:
     """Return the guessed meaning of the columns.
 
     known: columns that the user has typed, or None, by id, time and label.
+    form: `long` or `wide` if the user has typed it.
     embedding: see Schema. If it is set, columns with many words are features too.
 
     Raises:
-        DataError: no column looks like a label, a column in known is missing, or there is no
-            feature without embedding.
+        DataError: no column looks like a label, a column in known is missing, each row seems to be
+            a step but no column names the sequences, or there is no feature without embedding.
     """
+    join_id(table, known["id"], kept=set())
     join_time(table, known["time"])
     table.require(known.values())
     frame = table.frame
@@ -78,8 +91,30 @@ def guess(table: Table, *, known: dict[str, str | None], embedding: int | None =
     others = [name for name in table.columns if name != label]
     identity = known["id"] or _guess_id(frame, others, label)
     is_long = identity is not None and bool(frame[identity].duplicated().any())
+    times = _times(frame, others, known["time"])
+    if known["id"] is None and form != "wide" and not is_long:
+        identity, is_long = _without_typical_id(
+            table, others, identity, label=label, times=times, is_long=form == "long"
+        )
+        is_joined = is_long and identity not in others
+        others = [name for name in others if name in table.columns]
+        if is_joined:
+            warnings.append(f"no single column names the sequences; {identity!r} joins two columns")
+        elif not is_long and identity is None and times:
+            warnings.append(
+                f"each row is read as a sequence, but column {times[0]!r} holds times; if each row "
+                f"is a step, type id=COLUMN"
+            )
+    elif form is not None:
+        identity = None if is_long and known["id"] is None and form == "wide" else identity
+        is_long = form == "long"
     group = None
-    if is_long and known["id"] is None and _looks_wide(others, identity, frame, known["time"]):
+    if (
+        is_long
+        and known["id"] is None
+        and form is None
+        and _looks_wide(others, identity, frame, known["time"])
+    ):
         group, identity, is_long = identity, None, False
         warnings.append(f"{group!r} repeats, and the columns count steps: each row is a sequence")
     others = [name for name in others if name not in (identity, group)]
@@ -88,6 +123,17 @@ def guess(table: Table, *, known: dict[str, str | None], embedding: int | None =
         time = known["time"] or guess_joined(table, others) or _guess_time(frame, others, identity)
         join_time(table, time)
         others = [name for name in others if name != time and name in table.columns]
+    restart = None
+    if is_long and identity is not None:
+        candidates = [name for name in others if not looks_like_times(frame[name])]
+        restart = find_restart(frame, identity, candidates, label=label, time=time)
+    if restart is not None:
+        name = restart.column
+        warnings.append(
+            f"column {name!r} changes within {restart.num_changes} of {restart.num_ids} sequences "
+            f"of {identity!r}; if the values of {identity!r} restart for each {name!r}, type "
+            f"id='{name} {identity}'"
+        )
     out, kept = bookkeeping(table, others, identity=identity if is_long else None, label=label)
     split_column = next((name for name in others if _assigns_splits(frame, name)), None)
     for name, reason in out.items():
@@ -105,9 +151,13 @@ def guess(table: Table, *, known: dict[str, str | None], embedding: int | None =
     words = [name for name in words if name not in spelled]
     num_words = {name: int(frame[name].nunique()) for name in words}
     most = MOST_WORDS if embedding is None else len(frame)
-    left_out = [name for name in words if num_words[name] > most or not is_long]
+    left_out = [
+        name
+        for name in words
+        if num_words[name] > most or not is_long or looks_like_times(frame[name])
+    ]
     warnings += [
-        f"column {name!r} is left out: {_reason(num_words[name], is_long=is_long)}"
+        f"column {name!r} is left out: {_reason(frame[name], name, is_long=is_long)}"
         for name in left_out
     ]
     if is_long and left_out == others:
@@ -131,14 +181,76 @@ def guess(table: Table, *, known: dict[str, str | None], embedding: int | None =
         split_column=split_column,
         features=tuple(features),
         categorical=tuple(name for name in words if name not in left_out),
+        restart=restart,
         warnings=warnings,
     )
 
 
-def _reason(num_words: int, *, is_long: bool) -> str:
+def _without_typical_id(
+    table: Table,
+    names: list[str],
+    identity: str | None,
+    *,
+    label: str,
+    times: list[str],
+    is_long: bool,
+) -> tuple[str | None, bool]:
+    """Return the id of a table without a repeated id, and whether it is in long form.
+
+    identity: a column that differs in each row, or None.
+    times: columns that hold times.
+    is_long: whether the user has typed this.
+
+    Raises:
+        DataError: each row seems to be a step, but no column names the sequences.
+    """
+    frame = table.frame
+    steps = [name for name in names if frame[name].dtype.kind in "iuf" and name not in times]
+    if (
+        parse_names([name for name in steps if name != identity]).moments is not None
+        and not is_long
+    ):
+        return identity, False
+    keys = [name for name in names if name not in times]
+    is_step = bool(times) or is_long
+    key = guess_key(frame, keys, label=label) if is_step or identity is None else None
+    if key is not None:
+        join_id(table, " ".join(key), kept=set())
+        return " ".join(key), True
+    if is_step:
+        why = f"column {times[0]!r} holds times" if times else "form=long"
+        raise DataError(
+            f"{table.path}: {why}, so each row is a step, but which column names the "
+            f"sequence of each row? Type id=COLUMN, one of {shown(keys)}, or id='A B' for two "
+            f"columns, or add such a column to the file. If each row is a sequence, type form=wide"
+        )
+    return identity, False
+
+
+def _times(frame: pd.DataFrame, names: list[str], known: str | None) -> list[str]:
+    """Return the columns that hold times by their names or their cells."""
+    return [
+        name
+        for name in names
+        if name == known
+        or looks_like_times(frame[name])
+        or (
+            re.fullmatch(TIMES[0], name, re.IGNORECASE) is not None
+            and frame[name].dtype.kind in "iuf"
+        )
+    ]
+
+
+def _reason(column: pd.Series, name: str, *, is_long: bool) -> str:
     if not is_long:
         return "words need a row per step (long form)"
-    return f"it has {num_words} words; to learn a vector for each word, type embedding=16"
+    if holds_readable_times(column):
+        return f"it looks like times; to use it, type time={name}"
+    if looks_like_times(column):
+        return (
+            f"it looks like times; to use it, write it as 2026-11-24 13:05:00 and type time={name}"
+        )
+    return f"it has {column.nunique()} words; to learn a vector for each word, type embedding=16"
 
 
 def guess_label(table: Table) -> str | None:
@@ -153,6 +265,7 @@ def guess_label(table: Table) -> str | None:
         for name in frame
         if _share_of_numbers(frame[name]) < 1
         and 2 <= frame[name].nunique() <= min(MOST_CLASSES, len(frame) / 2)
+        and not looks_like_times(frame[name])
     ]
     if words:
         return words[-1]
@@ -206,6 +319,8 @@ def _repeats(frame: pd.DataFrame, name: str, label: str) -> bool:
     column = frame[name]
     if column.dtype.kind == "f" or not column.duplicated().any() or column.nunique() < 2:
         return False
+    if looks_like_times(column):
+        return False
     codes = pd.factorize(column)[0]
     runs = 1 + int((np.diff(codes) != 0).sum())
     if column.dtype.kind in "iub" and runs != column.nunique():
@@ -232,7 +347,10 @@ def _looks_wide(
 
 
 def _guess_time(frame: pd.DataFrame, names: list[str], identity: str | None) -> str | None:
-    """Return the first column with a typical name whose values order the steps of a sequence."""
+    """Return the first column with a typical name whose values order the steps of a sequence.
+
+    Without such a name, return the only column of ISO dates that increase within sequences.
+    """
     named = []
     for pattern in TIMES:
         for name in names:
@@ -243,7 +361,12 @@ def _guess_time(frame: pd.DataFrame, names: list[str], identity: str | None) -> 
         is_unique = not frame.duplicated([identity, name]).any()
         if is_unique and (column.dtype.kind != "f" or _is_ordered(frame, name, identity)):
             return name
-    return named[0] if named and re.fullmatch(TIMES[0], named[0], re.IGNORECASE) else None
+    if named and re.fullmatch(TIMES[0], named[0], re.IGNORECASE):
+        return named[0]
+    dates = [name for name in names if holds_readable_times(frame[name])]
+    if len(dates) == 1 and identity and increases(moments(frame[dates[0]]), frame, identity):
+        return dates[0]
+    return None
 
 
 def _is_ordered(frame: pd.DataFrame, name: str, identity: str | None) -> bool:

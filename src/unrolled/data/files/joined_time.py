@@ -4,15 +4,16 @@ The time of day may be an hour, 0 to 23.
 """
 
 import re
+from collections.abc import Sequence
 
 import pandas as pd
 
 from unrolled.data.files.tabular import Table
+from unrolled.data.files.time_cells import all_match
 
 DATE = r"\d{4}-\d{2}-\d{2}|\d{1,2}\.\d{1,2}\.\d{4}|(1[5-9]|20)\d{6}"
 TIME_OF_DAY = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?"
 HOUR = r"[01]?\d|2[0-3]"
-NUM_CELLS = 1000  # looked at
 
 
 def parts_of(time: str | None) -> list[tuple[str, str]]:
@@ -25,16 +26,26 @@ def parts_of(time: str | None) -> list[tuple[str, str]]:
     return [(" ".join(words[:end]), " ".join(words[end:])) for end in ends]
 
 
+def pair_in(name: str | None, columns: Sequence[str]) -> tuple[str, str] | None:
+    """Return the two columns whose names a joined name stands for.
+
+    Returns: None if there is a column of this name, or there are no such two columns.
+    """
+    if name is None or name in columns:
+        return None
+    pairs = (pair for pair in parts_of(name) if set(pair) <= set(columns))
+    return next(pairs, None)
+
+
 def join_time(table: Table, time: str | None) -> None:
     """Replace two columns by the time column that joins their names, if the table lacks it."""
-    if time is None or time in table.columns:
+    pair = pair_in(time, table.columns)
+    if time is None or pair is None:
         return
-    for date, clock in parts_of(time):
-        if date in table.columns and clock in table.columns:
-            cells = zip(table.text(date), map(_clock, table.text(clock)), strict=True)
-            table.frame[time] = [f"{day} {moment}" for day, moment in cells]
-            del table.frame[date], table.frame[clock]
-            return
+    date, clock = pair
+    cells = zip(table.text(date), map(_clock, table.text(clock)), strict=True)
+    table.frame[time] = [f"{day} {moment}" for day, moment in cells]
+    del table.frame[date], table.frame[clock]
 
 
 def guess_joined(table: Table, names: list[str]) -> str | None:
@@ -42,8 +53,8 @@ def guess_joined(table: Table, names: list[str]) -> str | None:
 
     names: columns that are considered.
     """
-    dates = [name for name in names if _all_match(table.frame[name], DATE)]
-    clocks = [name for name in names if _all_match(table.frame[name], TIME_OF_DAY)]
+    dates = [name for name in names if all_match(table.frame[name], DATE)]
+    clocks = [name for name in names if all_match(table.frame[name], TIME_OF_DAY)]
     clocks = clocks or [name for name in names if _is_hour(table.frame[name], name)]
     return f"{dates[0]} {clocks[0]}" if len(dates) == len(clocks) == 1 else None
 
@@ -54,7 +65,7 @@ def _clock(cell: str) -> str:
 
 
 def _is_hour(column: pd.Series, name: str) -> bool:
-    return re.fullmatch("h|hr|hours?", name, re.IGNORECASE) is not None and _all_match(column, HOUR)
+    return re.fullmatch("h|hr|hours?", name, re.IGNORECASE) is not None and all_match(column, HOUR)
 
 
 def is_time_of_day(cell: str) -> bool:
@@ -64,9 +75,4 @@ def is_time_of_day(cell: str) -> bool:
 
 def holds_dates(column: pd.Series) -> bool:
     """Return whether the cells are dates without a time, such as 2026-11-24 or 24.11.2026."""
-    return column.dtype.kind not in "iufb" and _all_match(column, DATE)
-
-
-def _all_match(column: pd.Series, pattern: str) -> bool:
-    cells = column.head(NUM_CELLS).astype(str).str.strip()
-    return bool(len(cells)) and bool(cells.str.fullmatch(pattern).all())
+    return column.dtype.kind not in "iufb" and all_match(column, DATE)

@@ -17,8 +17,9 @@ from unrolled.data.files.words import Words
 from unrolled.errors import DataError
 
 WINDOW_REMEDY = (
-    "; to classify windows of it, use data.window.size=STEPS data.window.label=last (or majority, "
-    "any)"
+    "; if ids restart, for example for each machine, data.id='COLUMN COLUMN' joins two columns; to "
+    "classify windows of a sequence, use data.window.size=STEPS data.window.label=last (or "
+    "majority, any)"
 )
 TIME_FEATURE = "time since the previous step"
 
@@ -152,7 +153,8 @@ def _refuse_repeated_times(table: Table, steps: Steps, names: Words) -> None:
     raise DataError(
         f"{table.place(second)}: sequence {names[sequence]!r} already has a step at this time in "
         f"{table.place(first, short=True)}; a time may occur only once in a sequence "
-        f"({int(is_repeated.sum())} repeated times in the file)"
+        f"({int(is_repeated.sum())} repeated times in the file). If ids restart, for example for "
+        f"each machine, data.id='COLUMN COLUMN' joins two columns"
     )
 
 

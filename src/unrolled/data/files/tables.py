@@ -1,7 +1,6 @@
 """Reads a CSV file, a Parquet file or a folder of CSV files as a series of tables."""
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +8,8 @@ import pandas as pd
 from unrolled.data.files.csv_rows import Dialect, dialect_of
 from unrolled.data.files.csv_tables import csv_tables
 from unrolled.data.files.folders import FILE, Folder
-from unrolled.data.files.joined_time import join_time, parts_of
+from unrolled.data.files.joined_columns import join_columns, parts_of_all
+from unrolled.data.files.joined_time import pair_in
 from unrolled.data.files.opening import format_of
 from unrolled.data.files.packed import PackedTable, joined, unpacked
 from unrolled.data.files.parquet_tables import parquet_errors, parquet_parts, parquet_tables
@@ -38,7 +38,7 @@ def tables_of(
         for file, label in folder.files():
             for table in _of_file(file, schema):
                 folder.require_columns(table)
-                join_time(table, schema.time)
+                join_columns(table, schema)
                 table.frame[FILE] = folder.name_of(file)
                 if label is not None:
                     table.frame[schema.label or "label"] = label
@@ -46,23 +46,23 @@ def tables_of(
                 first_row += len(table)
         return
     for table in _of_file(path, schema, at_once=at_once):
-        join_time(table, schema.time)
+        join_columns(table, schema)
         yield table
 
 
 def _of_file(path: Path, schema: Schema, *, at_once: bool = False) -> Iterator[Table]:
     tables: Iterator[Table]
-    if format_of(path) == "parquet" and at_once and not parts_of(schema.time):
+    if format_of(path) == "parquet" and at_once and not parts_of_all(schema):
         tables = parquet_parts(path)
     elif format_of(path) == "parquet":
         needed = None
         if schema.is_fitted and schema.form == "long":
-            times = chain.from_iterable(parts_of(schema.time))
-            needed = {*schema.special_columns, *(schema.features or ()), *times}
+            needed = {*schema.special_columns, *(schema.features or ()), *parts_of_all(schema)}
         tables = parquet_tables(path, columns=needed)
     else:
         dialect = dialect_in(path, schema)
-        tables = csv_tables(path, dialect, text=schema.text_columns)
+        ids = pair_in(schema.id, dialect.names) or ()
+        tables = csv_tables(path, dialect, text=[*schema.text_columns, *ids])
     first = next(tables, None)
     if first is None:
         raise DataError(f"{path} has column names but no rows")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from unrolled.data.files.time_cells import time_remedy
 from unrolled.data.files.words import Words
 from unrolled.errors import DataError, did_you_mean
 
@@ -241,6 +242,8 @@ def remedy_for(cell: str, *, decimal: str) -> str:
         return "; for numbers with a decimal comma, type data.decimal=','"
     if is_plain(re.sub(r"\s*[%°€$£a-zA-Zµ/²³]+$", "", digits).lstrip("€$£")):
         return "; write numbers without a unit or %"
+    if (for_times := time_remedy(cell.strip())) is not None:
+        return f"{for_times}, or list the other columns in data.features"
     return (
         "; for a column of words, type data.categorical=[COLUMN] (and data.embedding=16 if there "
         "are many different words), or list the other columns in data.features"
