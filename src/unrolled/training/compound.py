@@ -145,7 +145,7 @@ def _train_members(
     classifier = score(config, folder, load_inputs(folder), result)
     for member, more in zip(result.members, classifier.member_scores, strict=True):
         member.scores = {**member.scores, **more}
-    add_baselines(config, data, result)
+    add_baselines(config, data, result, classifier=classifier)
     result.seconds["test"] = perf_counter() - scored_at
 
 

@@ -246,7 +246,7 @@ def _train_and_test(
             add_scores(classifier, result, split="test")
             result.confusion = classifier.confusion["test"].tolist()
         result.seconds["test"] = perf_counter() - test_started_at
-        add_baselines(config, data, result)
+        add_baselines(config, data, result, classifier=classifier)
         log_final_scores(config, trainer, result.scores)
 
 
