@@ -24,7 +24,10 @@ def loss_note(result: Result, *, config: DictConfig) -> str:
     losses = [result.scores.get(f"{split}/loss") for split in ("val", "test")]
     if not used or result.scores.get("train/loss") is None or losses == [None, None]:
         return ""
-    return f"the training loss is computed with {' and '.join(used)}, the other losses are not"
+    return (
+        f"the training loss includes {', '.join(used)}, so it cannot be compared with the other "
+        "losses"
+    )
 
 
 def advice(result: Result, *, config: DictConfig) -> str:

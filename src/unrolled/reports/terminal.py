@@ -94,14 +94,15 @@ def show_run(folder: RunFolder) -> None:
         CheckpointError: a file of the run is damaged.
     """
     read_run(folder)  # checks the files
-    result, console = folder.result() or UNFINISHED, make_console()
+    config, result, console = folder.config(), folder.result() or UNFINISHED, make_console()
     console.print(f"{result.state}: {folder.path}", soft_wrap=True)
     if result.error is not None:
         console.print(result.error)
     if result.num_sequences:
         counts = (f"{num:,} {split}" for split, num in result.num_sequences.items())
-        console.print(f"sequences: {', '.join(counts)}")
-    show_scores(result, config=folder.config())
+        noun = "sequences" if config.data.window.size is None else "windows"
+        console.print(f"{noun}: {', '.join(counts)}")
+    show_scores(result, config=config)
     if result.stopped_by is not None:
         console.print(f"training ended: {result.stopped_by}")
     rows = [row for part in folder.folds or folder.members or [folder] for row in part.metrics()]

@@ -161,7 +161,10 @@ def _finished(part: RunFolder, data: SequenceDataModule, *, finish: Finish, num:
         )
     is_done = before is not None and before.state == "done"
     state = "done before" if is_done else f"seed {part.config().seed}"
-    log.info("%s of %d: %s", part.name, num, state)
+    if num > 1:
+        log.info("%s of %d: %s", part.name, num, state)
+    elif is_done:
+        log.info("%s: %s", part.name, state)
     with _naming(part):
         return finish(part)
 
