@@ -126,5 +126,5 @@ def test_losses_that_cannot_be_compared_are_named() -> None:
     scores = Result(scores={"train/loss": 0.4, "test/loss": 0.1})
     assert loss_note(scores, config=compose()) == ""
     note = loss_note(scores, config=compose("recipe=small"))
-    assert note.startswith("the training loss includes mixup, label smoothing, so it cannot")
+    assert note.startswith("the training loss includes mixup and label smoothing, so it cannot")
     assert loss_note(Result(scores={"train/loss": 0.4}), config=compose("recipe=small")) == ""

@@ -41,7 +41,7 @@ class Score(NamedTuple):
 
         is_right, ids: of the model on the same test set, in any order.
         """
-        names = self.ids.unique()
+        names = torch.unique(self.ids)
         ahead = torch.zeros(len(names), dtype=torch.long)
         ahead.index_add_(0, torch.searchsorted(names, self.ids), self.is_right.long())
         ahead.index_add_(0, torch.searchsorted(names, ids), -is_right.long())

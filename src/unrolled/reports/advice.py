@@ -25,7 +25,7 @@ def loss_note(result: Result, *, config: DictConfig) -> str:
     if not used or result.scores.get("train/loss") is None or losses == [None, None]:
         return ""
     return (
-        f"the training loss includes {', '.join(used)}, so it cannot be compared with the other "
+        f"the training loss includes {' and '.join(used)}, so it cannot be compared with the other "
         "losses"
     )
 

@@ -153,7 +153,9 @@ def _results(comparison: Comparison) -> Sheet:
 
 def has_scores(comparison: Comparison, metric: str) -> bool:
     """Return whether a setting or a baseline has a score."""
-    return any(metric in row.scores for row in (*comparison.rows, *comparison.baselines))
+    scores = [row.scores for row in comparison.rows]
+    scores += [baseline.scores for baseline in comparison.baselines]
+    return any(metric in some for some in scores)
 
 
 def _paired(differences: Sequence[Difference], metric: str) -> Sheet:
