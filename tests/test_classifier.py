@@ -327,6 +327,16 @@ def test_balanced_weights_are_those_of_scikit_learn(
     assert built.classifier.class_weights.tolist() == pytest.approx(expected.tolist())
 
 
+def test_a_run_of_steps_without_our_bar_has_none(
+    unbalanced: tuple[str, ...], tmp_path: Any
+) -> None:
+    words = (*unbalanced, "trainer=cpu", "~callbacks.progress")
+    by_steps = compose(*words, "trainer.max_steps=5", "trainer.max_epochs=-1")
+    assert build(by_steps, RunFolder(tmp_path)).trainer.progress_bar_callback is None
+    by_epochs = build(compose(*words), RunFolder(tmp_path))
+    assert by_epochs.trainer.progress_bar_callback is not None
+
+
 def test_given_weights_are_taken_class_by_class(unbalanced: tuple[str, ...], tmp_path: Any) -> None:
     config = compose(*unbalanced, "loss.class_weights=[1,2.5,3]", "trainer=cpu")
     weights = build(config, RunFolder(tmp_path)).classifier.class_weights

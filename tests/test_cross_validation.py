@@ -206,8 +206,9 @@ def test_too_few_sequences_are_counted(counts: list[int], split: str, message: s
 
 
 def test_the_command_line_prints_mean_spread_and_interval(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     settings = write(tmp_path / "mine.csv", num=12)
     words = (*TINY, *settings, "data.test_fold=all", "data.num_folds=2", "trainer=cpu")
 
@@ -217,7 +218,28 @@ def test_the_command_line_prints_mean_spread_and_interval(
     assert " % over 2 folds, 12 sequences" in output
     assert "of 12 correct" in output
     assert "95 % interval" in output
-    assert RunFolder(tmp_path / "run").is_trained
+    folder = RunFolder(tmp_path / "run")
+    assert folder.is_trained
+    assert "member-1 of 1" not in caplog.text  # there is no ensemble
+    pairs = [fold.result().baseline_pairs["MiniRocket"] for fold in folder.folds]
+    summed = [sum(counts) for counts in zip(*pairs, strict=True)]
+    summary = folder.result().cross_validation
+    assert summary.baseline_pairs["MiniRocket"] == summed
+    gap = 12 * summary.baselines["MiniRocket"] - summary.num_right
+    assert summed[0] - summed[1] == pytest.approx(gap)
+
+
+def test_a_better_baseline_is_named_after_a_cross_validation(
+    trained: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = trained.folder.result()
+    folds = result.cross_validation
+    folds.mean["accuracy"], folds.baselines["MiniRocket"] = 0.5, 0.9
+    folds.baseline_pairs["MiniRocket"] = [12, 1]
+
+    show_scores(result, config=trained.config)
+
+    assert "MiniRocket is 40.0 points better than this network" in capsys.readouterr().out
 
 
 def test_sequences_that_are_outside_their_fold_too_are_counted_and_left_out_of_a_line(

@@ -23,6 +23,7 @@ CASES = {
         ["calibration=temperature", "trainer.limit_val_batches=0"],
         ["trainer.limit_val_batches=1.0"],
     ),
+    "stem": (["stem=conv", "model=minirocket"], ["model=gru"]),
     "trainer.gradient_clip_algorithm": (
         ["trainer.gradient_clip_algorithm=value", "trainer.gradient_clip_val=null"],
         ["trainer.gradient_clip_val=1"],

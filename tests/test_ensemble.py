@@ -14,8 +14,10 @@ from conftest import compose
 from unrolled.building.data import load_data
 from unrolled.building.ensemble import average
 from unrolled.cli import run
+from unrolled.config import checks
 from unrolled.config.checks import check_config
 from unrolled.config.compound import member_seed, part_configs
+from unrolled.config.effects import check_effects
 from unrolled.config.values import is_longer
 from unrolled.data.sources.random import Random
 from unrolled.errors import CheckpointError, ConfigError, DataError, NotFiniteError
@@ -245,7 +247,6 @@ def test_a_single_minirocket_run_is_fitted_scored_and_complete(
 @pytest.mark.parametrize(
     ("setting", "named"),
     [
-        ("stem=conv", "stem=Convolutions"),
         ("init_from=outputs/x", "init_from=outputs/x"),
         ("data.differences=true", "data.differences=true: MiniRocket reads"),
     ],
@@ -253,6 +254,16 @@ def test_a_single_minirocket_run_is_fitted_scored_and_complete(
 def test_settings_that_minirocket_cannot_use_are_refused(setting: str, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         check_config(compose("model=minirocket", setting))
+
+
+def test_minirocket_leaves_out_the_parts_of_the_recipe_that_it_cannot_use() -> None:
+    config = compose("data=files", "data.path=x.csv", "model=minirocket")  # recipe=small
+    check_config(config)
+    check_effects(config, ["data=files", "model=minirocket"])
+    assert not any(config.data[name] for name in checks.CHANNELS)
+    assert compose("data=files", "data.path=x.csv").data.per_sequence
+    with pytest.raises(ConfigError, match="stem=conv would have no effect"):
+        check_effects(config, ["stem=conv"])
 
 
 def test_minirocket_runs_that_differ_in_their_seed_only_are_one_setting(

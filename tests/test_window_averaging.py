@@ -111,6 +111,14 @@ def by_hand(folder: Path) -> dict[str, np.ndarray]:
     return means
 
 
+def test_the_log_counts_recordings_and_windows(folder: Path) -> None:
+    lines = (folder / "run/train.log").read_text()
+    sizes = RunFolder(folder / "run").result().num_sequences
+    assert "windows of 42 train, 8 val, 21 test recordings" in lines
+    counts = ", ".join(f"{size} {name}" for name, size in sizes.items())
+    assert f"data:  train; {counts} windows; " in lines  # from train.csv
+
+
 def test_test_scores_by_recording_are_those_of_a_loop(
     folder: Path, by_hand: dict[str, np.ndarray]
 ) -> None:

@@ -96,6 +96,11 @@ def test_it_works_in_cross_validation_on_lists() -> None:
     assert len(cross_val_score(clone(TINY), RAGGED, Y, cv=2)) == 2
 
 
+def test_minirocket_needs_no_other_settings() -> None:
+    model = RecurrentClassifier("minirocket", overrides=["model.num_features=84"])
+    assert model.fit(RAGGED, Y).score(RAGGED, Y) > 0.9
+
+
 def test_it_works_in_a_grid_search_in_a_pipeline() -> None:
     pipeline = make_pipeline(FunctionTransformer(np.tanh), clone(TINY))
     grid = {"recurrentclassifier__model": ["gru", "lstm"]}

@@ -4,15 +4,16 @@ import logging
 
 import pytest
 import torch
+from scipy.stats import binomtest
 
 from conftest import compose
 from unrolled.baselines import comparison
-from unrolled.baselines.comparison import compare
+from unrolled.baselines.comparison import Score, compare
 from unrolled.baselines.nearest_neighbour import nearest_neighbour
 from unrolled.building import data as building
 from unrolled.building.data import fit_baselines, load_data
 from unrolled.contracts import Sequences
-from unrolled.reports.terminal import advice
+from unrolled.reports.advice import advice, loss_note, sign_test
 from unrolled.runs.result import Result
 
 RANDOM = ("data=random", "data.source.num_train=8", "data.source.num_test=4")
@@ -73,12 +74,57 @@ def test_baselines_are_fitted_once_per_data_and_only_if_asked(
     assert calls == [1]
 
 
-def test_advice_names_the_best_baseline_that_beats_the_network() -> None:
-    result = Result(
-        scores={"test/accuracy": 0.8},
+def result(accuracy: float, pairs: dict[str, list[int]]) -> Result:
+    return Result(
+        scores={"test/accuracy": accuracy},
         baselines={"majority class": 0.99, "1-NN": 0.82, "MiniRocket": 0.831},
-        baseline_seconds={"1-NN": 0.1, "MiniRocket": 2.0},
+        baseline_pairs=pairs,
     )
-    assert advice(result).startswith("MiniRocket is 3.1 points better than this network: try ")
-    result.scores["test/accuracy"] = 0.84
-    assert advice(result) == ""
+
+
+def test_advice_names_the_best_baseline_that_beats_the_network() -> None:
+    pairs = {"1-NN": [20, 2], "MiniRocket": [30, 5]}
+    own = "MiniRocket is 3.1 points better than this network: try recipe=small, or model=minirocket"
+    assert advice(result(0.8, pairs), config=compose()) == own
+    small = advice(result(0.8, pairs), config=compose("recipe=small"))
+    assert small.endswith("try model=minirocket, or ensemble=[gru,gru,gru,minirocket]")
+    assert advice(result(0.84, {"MiniRocket": [5, 30]}), config=compose()) == ""
+
+
+def test_a_difference_that_chance_explains_gives_no_advice() -> None:
+    assert advice(result(0.8, {"MiniRocket": [5, 0]}), config=compose()) == ""  # p = 2 / 2^5
+    assert advice(result(0.8, {"MiniRocket": [6, 0]}), config=compose()) != ""
+    assert advice(result(0.8, {}), config=compose()) == ""
+
+
+def test_advice_never_recommends_against_the_model_that_is_the_baseline() -> None:
+    config = compose("model=minirocket")
+    assert advice(result(0.8, {"MiniRocket": [9, 0]}), config=config) == ""
+    nearest = advice(result(0.8, {"1-NN": [9, 0], "MiniRocket": [9, 0]}), config=config)
+    assert nearest == "1-NN is 2.0 points better than this model"
+
+
+def test_the_sign_test_agrees_with_scipy() -> None:
+    for first, second in [(0, 0), (6, 0), (3, 9), (40, 25), (7, 7)]:
+        expected = binomtest(first, first + second).pvalue if first + second else 1.0
+        assert sign_test(first, second) == pytest.approx(expected)
+
+
+def test_a_recording_counts_once_for_the_side_that_has_more_of_its_windows_right() -> None:
+    score = Score(
+        accuracy=0.5,
+        seconds=0.0,
+        is_right=torch.tensor([True, True, False, False, True, False]),
+        ids=torch.tensor([4, 4, 7, 7, 9, 5]),
+    )
+    ids = torch.tensor([5, 9, 7, 4, 7, 4])
+    is_right = torch.tensor([True, True, True, False, True, True])
+    assert score.only_right(is_right, ids) == (1, 2)  # 4 is ours; 5 and 7 are theirs; 9 is even
+
+
+def test_losses_that_cannot_be_compared_are_named() -> None:
+    scores = Result(scores={"train/loss": 0.4, "test/loss": 0.1})
+    assert loss_note(scores, config=compose()) == ""
+    note = loss_note(scores, config=compose("recipe=small"))
+    assert note.startswith("the training loss includes mixup and label smoothing, so it cannot")
+    assert loss_note(Result(scores={"train/loss": 0.4}), config=compose("recipe=small")) == ""

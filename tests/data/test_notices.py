@@ -2,7 +2,9 @@
 
 import codecs
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -107,3 +109,13 @@ def test_inspect_prints_what_is_unusual(
     Path("x.csv").write_text(ROWS.replace(",", ";"))
     assert run(["inspect", "path=x.csv"]) == 0
     assert "detected:  columns separated by ';'\n" in capsys.readouterr().out
+
+
+def test_a_notice_before_an_error_is_logged_once(
+    tmp_path: Path, train_in: Callable[..., SimpleNamespace], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("id;x;label\n1;oops;a\n1;2;a\n2;3;b\n2;4;b\n")
+    with caplog.at_level(logging.INFO), pytest.raises(DataError, match="oops"):
+        train_in("data=files", f"data.path={path}", "data.id=id", "data.label=label")
+    assert caplog.text.count("detected columns separated by ';'") == 1

@@ -20,7 +20,8 @@ from conftest import pages_undrawn
 from reports.test_comparison import write
 from reports.test_data_sets import a_run, write_sweep
 from unrolled.cli import run
-from unrolled.reports.comparison import compare
+from unrolled.reports.comparison import Comparison, compare
+from unrolled.reports.formats import sheets
 from unrolled.reports.pages.colours import COLOURS, css_variables
 from unrolled.reports.pages.page import (
     MAX_CHARACTERS,
@@ -34,6 +35,7 @@ from unrolled.reports.pages.page import (
 from unrolled.reports.pages.run_page import write_run_page
 from unrolled.reports.pages.search import read_search
 from unrolled.reports.pages.sections.failures import failures
+from unrolled.reports.pages.sweep_figures import log_ticks
 from unrolled.reports.pages.sweep_page import write_sweep_page
 from unrolled.reports.runs import read_runs
 from unrolled.runs.run_folder import RunFolder
@@ -98,6 +100,11 @@ def test_the_page_of_a_run_has_every_section(run_page: Path) -> None:
         "Command",
         "Provenance",
     ]
+
+
+def test_the_title_names_the_file_of_the_data(trained: RunFolder, run_page: Path) -> None:
+    (title,) = re.findall(r"<h1>(.*?)</h1>", run_page.read_text())
+    assert f" on {Path(trained.config().data.path).stem}, seed" in title
 
 
 def test_the_first_sentence_has_the_result_and_its_interval(
@@ -262,14 +269,17 @@ def drawn_data_sets_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_page_of(sweep: Path, out: Path) -> Path:
-    comparison = compare(
+    return write_sweep_page(comparison_of(sweep), out, name=sweep.name)
+
+
+def comparison_of(sweep: Path) -> Comparison:
+    return compare(
         read_runs([sweep]),
         metric=None,
         group=[],
         sort=None,
         baseline_scores=lambda _: {"majority class": {"test/accuracy": 0.9}},
     )
-    return write_sweep_page(comparison, out, name=sweep.name)
 
 
 def test_the_score_comes_first_and_only_the_typed_setting_follows(sweep_page: Path) -> None:
@@ -310,6 +320,32 @@ def test_a_sweep_has_a_figure_for_each_question(sweep_page: Path) -> None:
         "test/accuracy against parameters, with 95 % intervals",
         "paired differences from the first setting, with 95 % intervals",
     ]
+
+
+def test_without_a_validation_set_the_curves_are_those_of_training(
+    sweep: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(sweep, tmp_path / "sweep")
+    for path in (tmp_path / "sweep").glob("*/metrics.csv"):
+        path.write_text(path.read_text().replace("val/", "train/"))
+    for folder in map(RunFolder, (tmp_path / "sweep").glob("model-*")):
+        if (result := folder.result()) is not None:
+            result.scores.pop("val/accuracy", None)
+            folder.write_result(result)
+    with pages_undrawn():
+        page = write_page_of(tmp_path / "sweep", tmp_path)
+
+    assert "<figcaption>train/accuracy by epoch" in page.read_text()
+    assert "val/accuracy" not in page.read_text()
+    assert "val/accuracy" not in sheets(comparison_of(tmp_path / "sweep"))[0].header
+
+
+@pytest.mark.parametrize("ends", [(1000, 2300), (0.4, 900), (3e4, 8e4), (2, 3e9)])
+def test_a_logarithmic_axis_has_three_to_six_ticks(ends: tuple[float, float]) -> None:
+    ticks = log_ticks(*ends)
+
+    assert 3 <= len(ticks) <= 6
+    assert ticks == sorted(tick for tick in ticks if ends[0] <= tick <= ends[1])
 
 
 @pytest.mark.slow

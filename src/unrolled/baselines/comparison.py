@@ -5,6 +5,8 @@ from time import process_time
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
 
 from unrolled.baselines.minirocket import NUM_FEATURES, MiniRocket
 from unrolled.baselines.nearest_neighbour import nearest_neighbour
@@ -18,10 +20,32 @@ MAX_VALUES = 1_000_000  # n t d of the training set
 
 
 class Score(NamedTuple):
-    """accuracy: on the test set, 0 to 1. seconds: CPU time of fitting and testing."""
+    """Score of a baseline on the test set.
+
+    accuracy: 0 to 1.
+    seconds: CPU time of fitting and testing.
+    is_right: whether the class of each sequence is correct, (n,).
+    ids: of the sequences; windows have the id of their recording, (n,).
+    """
 
     accuracy: float
     seconds: float
+    is_right: Bool[Tensor, " n"]
+    ids: Int[Tensor, " n"]
+
+    def only_right(self, is_right: Bool[Tensor, " n"], ids: Int[Tensor, " n"]) -> tuple[int, int]:
+        """Return how many sequences only the baseline classifies correctly, and only a model.
+
+        If recordings are cut into windows, a recording counts for the side that classifies more of
+        its windows correctly.
+
+        is_right, ids: of the model on the same test set, in any order.
+        """
+        names = torch.unique(self.ids)
+        ahead = torch.zeros(len(names), dtype=torch.long)
+        ahead.index_add_(0, torch.searchsorted(names, self.ids), self.is_right.long())
+        ahead.index_add_(0, torch.searchsorted(names, ids), -is_right.long())
+        return int((ahead > 0).sum()), int((ahead < 0).sum())
 
 
 def compare(train: Sequences, *, test: Sequences, num_classes: int) -> dict[str, Score]:
@@ -55,6 +79,11 @@ def compare(train: Sequences, *, test: Sequences, num_classes: int) -> dict[str,
     return scores
 
 
-def _score(predicted: torch.Tensor, test: Sequences, started_at: float) -> Score:
-    accuracy = float((predicted == test.y).double().mean())
-    return Score(accuracy=accuracy, seconds=process_time() - started_at)
+def _score(predicted: Int[Tensor, " n"], test: Sequences, started_at: float) -> Score:
+    is_right = predicted == test.y
+    return Score(
+        accuracy=float(is_right.double().mean()),
+        seconds=process_time() - started_at,
+        is_right=is_right,
+        ids=test.ids,
+    )

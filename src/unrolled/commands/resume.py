@@ -70,7 +70,7 @@ def run(arguments: list[str]) -> None:
                 raise
     from unrolled.reports.terminal import show_scores
 
-    show_scores(result)
+    show_scores(result, config=config)
     echo(f"run: {folder.path}")
 
 

@@ -200,6 +200,6 @@ def _train_job(config: DictConfig) -> UnrolledError | None:
         return error
     except UnrolledError as error:
         return error
-    show_scores(result)
+    show_scores(result, config=config)
     echo(f"run: {folder.path}")
     return None

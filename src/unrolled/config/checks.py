@@ -246,12 +246,10 @@ def _check_fitted(config: DictConfig) -> None:
     if not is_fitted(config) or OmegaConf.is_list(config.ensemble):
         return
     name = class_name(config.model)
-    added = [key for key in CHANNELS if config.data[key]]
-    if added or class_name(config.stem) != "NoStem":
-        wrong = [f"data.{key}=true" for key in added] or [f"stem={class_name(config.stem)}"]
+    if added := [key for key in CHANNELS if config.data[key]]:
         raise ConfigError(
-            f"{' '.join(wrong)}: {name} reads the standardised features, without added channels "
-            "or a stem; use recipe=own (with data.val_size=0, all sequences are fitted)"
+            f"{' '.join(f'data.{key}=true' for key in added)}: {name} reads the standardized "
+            "features, without added channels; leave out these settings"
         )
     if config.init_from is not None:
         raise ConfigError(

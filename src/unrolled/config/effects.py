@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
-from unrolled.config.values import leaves
+from unrolled.config.values import class_name, is_fitted, leaves
 from unrolled.errors import ConfigError
 
 # Settings of a sweep, which need `unrolled train -m`.
@@ -56,6 +56,10 @@ UNUSED = {
         "it needs a validation, so not trainer.limit_val_batches=0, or data.test_fold=all with "
         "data.refit=true",
     ),
+    "stem": Unused(
+        lambda c: class_name(c.stem) == "NoStem" or not _is_fitted_alone(c),
+        "the model is fitted without a stem; leave it out",
+    ),
     "trainer.gradient_clip_algorithm": Unused(
         lambda c: c.trainer.gradient_clip_val, "it needs trainer.gradient_clip_val=NUMBER"
     ),
@@ -93,6 +97,10 @@ def check_effects(config: DictConfig, overrides: Iterable[str]) -> None:
 def _has_folds(config: DictConfig) -> bool:
     """Return whether there are folds, or may be because the size of the test set is computed."""
     return config.data.test_fold is not None or config.data.test_size is None
+
+
+def _is_fitted_alone(config: DictConfig) -> bool:
+    return is_fitted(config) and not OmegaConf.is_list(config.ensemble)
 
 
 def _can_calibrate(config: DictConfig) -> bool:

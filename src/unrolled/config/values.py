@@ -48,8 +48,10 @@ def register_resolvers() -> None:
     """Register the functions that configs call.
 
     ${run_id:} is six random hexadecimal digits. ${oc.env:NAME} is OmegaConf's own, and its values
-    are masked in files and messages. For the others see `job_name` and `direction`.
+    are masked in files and messages. ${is_trained:} is whether the model has a training loop. For
+    the others see `job_name` and `direction`.
     """
+    OmegaConf.register_new_resolver("is_trained", _is_trained, replace=True)
     OmegaConf.register_new_resolver(
         "run_id", lambda: secrets.token_hex(3), use_cache=True, replace=True
     )
@@ -103,6 +105,11 @@ def resolve_for_file(config: DictConfig) -> dict[str, Any]:
     """Return the plain values of `resolve` in a form that OmegaConf reads back as they are."""
     plain: dict[str, Any] = _with_references(literal_values(_resolved(config)))
     return plain
+
+
+def _is_trained(*, _root_: Container) -> bool:
+    target = OmegaConf.select(_root_, "model._target_", default="")
+    return not str(target).startswith(BASELINES)
 
 
 def _environment(name: str, *default: str | None) -> str | None:

@@ -26,6 +26,11 @@ log = logging.getLogger(__name__)
 FEWER = "use fewer sequences, or shorter ones with data.max_length=STEPS"
 
 
+def sizes_text(sizes: Mapping[str, int]) -> str:
+    """Return the sizes of the parts as text, for example `96 train, 0 val, 24 test`."""
+    return ", ".join(f"{size:,} {name}" for name, size in sizes.items())
+
+
 def _groups(parts: Parts[Selection], names: Mapping[int, str]) -> dict[str, list[str]]:
     """Return the names of the groups of each part."""
     return {
@@ -103,7 +108,7 @@ class PreparedData:
             self.redraw = partial(self.preparation.redrawn, redraw=data.redraw, fitted=self.fitted)
         if window.size is not None:
             self.averages_windows = all(part.step_y is None for part in data.parts().values())
-            log.info("windows of %s recordings", parts.sizes())
+            log.info("windows of %s recordings", sizes_text(parts.sizes()))
         self.baselines = baselines(self._parts, data)
 
     def _find_leaks(self, train: Selection, data: SourceData) -> None:
@@ -164,6 +169,11 @@ class PreparedData:
             return self.parts
         assert self.fitted is not None
         return self.preparation.finish(self._divided, replace(self.fitted, channels=None))
+
+    @property
+    def noun(self) -> str:
+        """What the parts consist of: sequences, or windows of recordings."""
+        return "sequences" if self.preparation.window.size is None else "windows"
 
     @property
     def has_channels(self) -> bool:

@@ -131,12 +131,13 @@ def _results(comparison: Comparison) -> Sheet:
     metric = comparison.metric
     other = "val/accuracy" if metric != "val/accuracy" else "val/loss"
     header = [*comparison.columns, score_heading(metric), "n", "95 % interval", "worst to best"]
-    header += [score_heading(other), "parameters", "time", "failed"]
+    others = [other] if has_scores(comparison, other) else []
+    header += [*map(score_heading, others), "parameters", "time", "failed"]
     rows = []
     for row in comparison.rows:
         cells = [short_setting(row.key[name]) for name in comparison.columns]
         cells += _statistics(row.scores.get(metric), metric)
-        cells.append(spread(row.scores.get(other), other))
+        cells += [spread(row.scores.get(name), name) for name in others]
         cells.append(NOTHING if row.num_parameters is None else f"{row.num_parameters:,}")
         cells.append(NOTHING if row.seconds is None else f"{row.seconds:.1f} s")
         rows.append([*cells, str(row.num_failed or NOTHING)])
@@ -145,8 +146,16 @@ def _results(comparison: Comparison) -> Sheet:
         place = comparison.columns.index("model") if "model" in comparison.columns else 0
         cells[place] = baseline.name
         cells += _statistics(baseline.scores.get(metric), metric)
-        rows.append([*cells, spread(baseline.scores.get(other), other), *[NOTHING] * 3])
+        cells += [spread(baseline.scores.get(name), name) for name in others]
+        rows.append([*cells, *[NOTHING] * 3])
     return Sheet("Results", header, rows)
+
+
+def has_scores(comparison: Comparison, metric: str) -> bool:
+    """Return whether a setting or a baseline has a score."""
+    scores = [row.scores for row in comparison.rows]
+    scores += [baseline.scores for baseline in comparison.baselines]
+    return any(metric in some for some in scores)
 
 
 def _paired(differences: Sequence[Difference], metric: str) -> Sheet:

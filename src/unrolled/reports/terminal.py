@@ -5,10 +5,12 @@ from math import isfinite, nan
 from pathlib import Path
 from statistics import fmean
 
+from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
 from unrolled.config.values import data_name, model_name
+from unrolled.reports.advice import advice, loss_note
 from unrolled.reports.console import (
     NEVER_DROPPED,
     Column,
@@ -34,7 +36,6 @@ HEADERS = (
 )
 # Columns of `unrolled list` that a narrow terminal can do without; the lowest is dropped first.
 # Data and model are part of the folder's name.
-MIXED = "[gru,gru,gru,minirocket]"
 SHORTEST_NAME = 36  # characters of a run folder that `list` shows in a narrow terminal
 PRIORITIES = {
     name: number
@@ -44,8 +45,11 @@ PRIORITIES = {
 }
 
 
-def show_scores(result: Result) -> None:
-    """Print a row of scores per split, the best epoch, and the accuracy of the baselines."""
+def show_scores(result: Result, *, config: DictConfig | None = None) -> None:
+    """Print a row of scores per split, the best epoch, and the accuracy of the baselines.
+
+    config: of the run, for advice and a note on the losses. None leaves them out.
+    """
     scores = result.scores
     table = Table("split", *(name.replace("_", " ") for name in METRICS))
     for split in ("train", "cv", "val", "test"):
@@ -57,6 +61,8 @@ def show_scores(result: Result) -> None:
     console = make_console()
     if table.row_count:
         console.print(table)
+        if config is not None and (line := loss_note(result, config=config)):
+            console.print(line)
     if result.cross_validation is not None:
         _show_folds(result.cross_validation, console)
     for split in ("val", "test") if table.row_count else ("train",):
@@ -75,8 +81,8 @@ def show_scores(result: Result) -> None:
     if "test/accuracy" in scores:
         for name, accuracy in result.baselines.items():
             console.print(f"test accuracy of the baseline {name}: {accuracy:.4f}")
-        if line := advice(result):
-            console.print(line)
+    if config is not None and (line := advice(result, config=config)):
+        console.print(line)
 
 
 def show_run(folder: RunFolder) -> None:
@@ -88,14 +94,15 @@ def show_run(folder: RunFolder) -> None:
         CheckpointError: a file of the run is damaged.
     """
     read_run(folder)  # checks the files
-    result, console = folder.result() or UNFINISHED, make_console()
+    config, result, console = folder.config(), folder.result() or UNFINISHED, make_console()
     console.print(f"{result.state}: {folder.path}", soft_wrap=True)
     if result.error is not None:
         console.print(result.error)
     if result.num_sequences:
         counts = (f"{num:,} {split}" for split, num in result.num_sequences.items())
-        console.print(f"sequences: {', '.join(counts)}")
-    show_scores(result)
+        noun = "sequences" if config.data.window.size is None else "windows"
+        console.print(f"{noun}: {', '.join(counts)}")
+    show_scores(result, config=config)
     if result.stopped_by is not None:
         console.print(f"training ended: {result.stopped_by}")
     rows = [row for part in folder.folds or folder.members or [folder] for row in part.metrics()]
@@ -119,21 +126,6 @@ def show_checks(rows: Sequence[tuple[str, str, str]]) -> None:
     for row in rows:
         table.add_row(*row)
     make_console().print(table)
-
-
-def advice(result: Result) -> str:
-    """Return a line if a fitted baseline (1-NN, MiniRocket) is better on the test set, or ""."""
-    accuracy = result.scores.get("test/accuracy")
-    if accuracy is None or not result.baseline_seconds:
-        return ""
-    best = max(result.baseline_seconds, key=lambda name: result.baselines[name])
-    points = 100 * (result.baselines[best] - accuracy)
-    if points <= 0:
-        return ""
-    options = [] if result.recipe else ["recipe=small"]
-    options += [] if result.members else ["ensemble=5"]
-    options += [f"ensemble={MIXED}", "model=minirocket recipe=own"][: 2 - len(options)]
-    return f"{best} is {points:.1f} points better than this network: try {', or '.join(options)}"
 
 
 def _show_calibration(calibration: Calibration, console: Console) -> None:

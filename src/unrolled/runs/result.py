@@ -48,6 +48,7 @@ class CrossValidation:
     low, high: 95 % interval of num_right / num_sequences.
     mean, deviation: over the folds, by name (accuracy, loss, ...); standard deviation with n - 1.
     baselines: mean accuracy of predictors without training, by name.
+    baseline_pairs: see `Result`; sums over the folds.
     confusion: counts of all held-out sequences, a row per true class.
     """
 
@@ -62,6 +63,7 @@ class CrossValidation:
     folds: list[Part]
     num_repeated: int = 0
     num_right_repeated: int = 0
+    baseline_pairs: dict[str, list[int]] = field(default_factory=dict)
 
 
 @dataclass
@@ -96,6 +98,8 @@ class Result:
     confusion: counts on the test set, a row per true class.
     baselines: test accuracy of predictors without a training loop, by name.
     baseline_seconds: CPU time of the ones that were fitted (1-NN, MiniRocket), by name.
+    baseline_pairs: of these, how many test sequences only the baseline classifies correctly, and
+        how many only the model of the run does; see `baselines.comparison.Score`.
     num_sequences: per split.
     num_repeated: sequences of val and test with the same values as one of another split. The names
         of the scores without them begin with unseen, for example test/unseen_accuracy.
@@ -124,6 +128,7 @@ class Result:
     cross_validation: CrossValidation | None = None
     calibration: Calibration | None = None
     baseline_seconds: dict[str, float] = field(default_factory=dict)
+    baseline_pairs: dict[str, list[int]] = field(default_factory=dict)
     num_parameters: int | None = None
     num_sequences: dict[str, int] = field(default_factory=dict)
     num_repeated: dict[str, int] = field(default_factory=dict)

@@ -145,7 +145,7 @@ def _train_members(
     classifier = score(config, folder, load_inputs(folder), result)
     for member, more in zip(result.members, classifier.member_scores, strict=True):
         member.scores = {**member.scores, **more}
-    add_baselines(config, data, result)
+    add_baselines(config, data, result, classifier=classifier)
     result.seconds["test"] = perf_counter() - scored_at
 
 
@@ -161,7 +161,10 @@ def _finished(part: RunFolder, data: SequenceDataModule, *, finish: Finish, num:
         )
     is_done = before is not None and before.state == "done"
     state = "done before" if is_done else f"seed {part.config().seed}"
-    log.info("%s of %d: %s", part.name, num, state)
+    if num > 1:
+        log.info("%s of %d: %s", part.name, num, state)
+    elif is_done:
+        log.info("%s: %s", part.name, state)
     with _naming(part):
         return finish(part)
 

@@ -67,6 +67,7 @@ def summarize(
     scores = [_test_scores(result.scores) for result in results]
     names = [name for name in scores[0] if all(name in some for some in scores)]
     baselines = list(results[0].baselines)
+    compared = [name for name in baselines if all(name in r.baseline_pairs for r in results)]
     return CrossValidation(
         num_sequences=len(y),
         num_right=num_right,
@@ -77,6 +78,10 @@ def summarize(
         mean={name: fmean(some[name] for some in scores) for name in names},
         deviation={name: stdev(some[name] for some in scores) for name in names},
         baselines={name: fmean(some.baselines[name] for some in results) for name in baselines},
+        baseline_pairs={
+            name: [sum(r.baseline_pairs[name][k] for r in results) for k in (0, 1)]
+            for name in compared
+        },
         confusion=counts.reshape(num_classes, num_classes).tolist(),
         folds=folds,
     )

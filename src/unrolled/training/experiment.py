@@ -105,35 +105,38 @@ def _train(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Re
     prepare_process(num_threads=config.num_threads, keep_memory=config.keep_memory)
     if config.init_from is not None:
         config.init_from = str(find_run(config.init_from, root=Path("outputs")).path)
-    planned = _with_folds(config)
+    planned, problem = _with_folds(config)
     if is_compound(planned):  # before config.yaml, which marks a run that can be resumed
         for name, part in part_configs(planned, overrides=overrides).items():
             RunFolder(folder.path / name).write_config(part)
     folder.write_config(config)
     folder.write_provenance(provenance(overrides, with_diff=config.store_diff))
-    if is_compound(planned):
+    if is_compound(planned) and problem is None:
         return _run_parts(config, folder, overrides=overrides)
-    return _run(config, folder, start=None)
+    return _run(config, folder, start=None, problem=problem)
 
 
-def _with_folds(config: DictConfig) -> DictConfig:
-    """Return the config with data.test_fold=all if data.test_size=null asks for folds."""
+def _with_folds(config: DictConfig) -> tuple[DictConfig, Exception | None]:
+    """Return the config with data.test_fold=all if data.test_size=null asks for folds.
+
+    The second value is the reason why the data cannot be loaded, for the result of the run.
+    """
     if config.data.test_size is not None or not config.test:
-        return config
+        return config, None
     try:
         with watching(OmegaConf.select(config, "callbacks.watchdog.minutes")):
             data = share_source(config)
-    except (UnrolledError, ValueError):
-        return config  # the run reports it
+    except (UnrolledError, ValueError) as error:
+        return config, error
     assert data.loaded is not None
     if not data.preparation.division.tests_on_folds(data.loaded):
-        return config
+        return config, None
     config = config.copy()
     config.data.test_fold = ALL_FOLDS
     config.data.num_folds = data.preparation.division.num_possible_folds(data.loaded)
     if config.data.num_folds < data.preparation.division.num_folds:
         log.info("%d folds, because there are few sequences", config.data.num_folds)
-    return config
+    return config, None
 
 
 def _resume(config: DictConfig, folder: RunFolder, *, overrides: list[str]) -> Result:
@@ -198,8 +201,16 @@ class Start:
     identity: dict[str, Any]
 
 
-def _run(config: DictConfig, folder: RunFolder, *, start: Start | None) -> Result:
+def _run(
+    config: DictConfig, folder: RunFolder, *, start: Start | None, problem: Exception | None = None
+) -> Result:
+    """Train and test, or fit and test, and record how it ended.
+
+    problem: an error that has already occurred, which is recorded and raised.
+    """
     with recording(folder, config=config) as result, readable_errors():
+        if problem is not None:
+            raise problem
         if is_fitted(config):
             fitting.fit_and_test(config, folder, result)
         else:
@@ -246,7 +257,7 @@ def _train_and_test(
             add_scores(classifier, result, split="test")
             result.confusion = classifier.confusion["test"].tolist()
         result.seconds["test"] = perf_counter() - test_started_at
-        add_baselines(config, data, result)
+        add_baselines(config, data, result, classifier=classifier)
         log_final_scores(config, trainer, result.scores)
 
 

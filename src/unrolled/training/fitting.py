@@ -65,8 +65,8 @@ def fit_and_test(config: DictConfig, folder: RunFolder, result: Result) -> None:
             result.seconds["fit"],
         )
         started_at = perf_counter()
-        score(config, folder, [data], result)
+        classifier = score(config, folder, [data], result)
         result.seconds["test"] = perf_counter() - started_at
-        add_baselines(config, data, result)
+        add_baselines(config, data, result, classifier=classifier)
     metric = config.monitor.metric
     result.best = Best(metric, value=result.scores.get(metric))

@@ -11,7 +11,7 @@ from unrolled.data.module import SequenceDataModule
 from unrolled.runs.preparations import distinct_preprocessing
 from unrolled.runs.result import Result
 from unrolled.runs.run_folder import RunFolder
-from unrolled.training.calibrating import add_scores, fit_on_validation, is_calibrated
+from unrolled.training.calibrating import Classifier, add_scores, fit_on_validation, is_calibrated
 from unrolled.training.trainer import load_ensemble, quiet_trainer
 
 
@@ -52,8 +52,19 @@ def uses_test_set(config: DictConfig) -> bool:
     return bool(config.test and config.trainer.limit_test_batches != 0)
 
 
-def add_baselines(config: DictConfig, data: SequenceDataModule, result: Result) -> None:
-    """Add the test accuracies of 1-NN and MiniRocket to the result, if the test set is used."""
+def add_baselines(
+    config: DictConfig, data: SequenceDataModule, result: Result, *, classifier: Classifier
+) -> None:
+    """Add the test accuracies of 1-NN and MiniRocket to the result, if the test set is used.
+
+    classifier: has tested the same set, unless it is not used.
+    """
     fitted = fit_baselines(config, data) if uses_test_set(config) else {}
     result.baselines |= {name: one.accuracy for name, one in fitted.items()}
     result.baseline_seconds = {name: one.seconds for name, one in fitted.items()}
+    if fitted and "test" in classifier.outputs:
+        logits, y, ids = (part.cpu() for part in classifier.outputs["test"])
+        is_right = logits.argmax(dim=1) == y
+        result.baseline_pairs = {
+            name: list(one.only_right(is_right, ids)) for name, one in fitted.items()
+        }

@@ -5,8 +5,9 @@ import logging
 from omegaconf import DictConfig
 
 from unrolled.building.network import Network
-from unrolled.config.values import class_name
+from unrolled.config.values import class_name, data_name
 from unrolled.data.module import SequenceDataModule
+from unrolled.data.prepared import sizes_text
 from unrolled.stems.none import NoStem
 
 log = logging.getLogger(__name__)
@@ -19,11 +20,11 @@ def log_sizes(config: DictConfig, data: SequenceDataModule, network: Network) ->
     """
     lengths = data.parts.train.lengths
     shortest, longest = int(lengths.min()), int(lengths.max())
-    sizes = ", ".join(f"{size:,} {name}" for name, size in data.parts.sizes().items())
     log.info(
-        "data:  %s; %s sequences; %s steps of %d %s; %d classes",
-        type(data.source).__name__,
-        sizes,
+        "data:  %s; %s %s; %s steps of %d %s; %d classes",
+        data_name(config),
+        sizes_text(data.parts.sizes()),
+        data.noun,
         longest if shortest == longest else f"{shortest} to {longest}",
         data.num_features,
         "channels" if data.has_channels else "features",

@@ -97,6 +97,11 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
         finite=finite,
         signals=signals,
     )
+    callbacks = _callbacks(config, validates=data.parts.val is not None)
+    has_bar = any(isinstance(callback, ProgressBar) for callback in callbacks)
+    if not has_bar and config.trainer.max_epochs in (None, -1):
+        config = config.copy()
+        config.trainer.enable_progress_bar = False  # Lightning's bar shows such epochs as 39/-2
     trainer = build_trainer(
         config,
         folder,
@@ -106,7 +111,7 @@ def build(config: DictConfig, folder: RunFolder, *, first_step: int = 0) -> Expe
             BatchSeed(seed=config.seed),
             throughput,
             finite,
-            *_callbacks(config, validates=data.parts.val is not None),
+            *callbacks,
             *([StepBudget()] if config.trainer.max_steps >= 0 else []),
             checkpoint,
         ],
@@ -176,8 +181,9 @@ def with_length(config: DictConfig, data: SequenceDataModule) -> DictConfig:
         length = f"trainer.max_epochs={config.trainer.max_epochs} of {length}"
     sizes = data.parts.sizes()
     log.info(
-        "recipe=small: %s sequences, %s, stride %d, pool %d",
+        "recipe=small: %s %s, %s, stride %d, pool %d",
         f"{sizes['train'] + sizes['val']:,}",
+        data.noun,
         length,
         computed.stride,
         computed.pool,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from unrolled.config.composition import compose_config, without_hydra
-from unrolled.config.values import class_name, identity, leaves, model_name
+from unrolled.config.values import data_name, identity, leaves, model_name
 from unrolled.errors import UnrolledError
 from unrolled.reports.pages import run_figures
 from unrolled.reports.pages.explained import explained_sections
@@ -72,7 +72,7 @@ def write_run_page(folder: RunFolder, out: Path) -> Path:
         *_settings(config),
         *_provenance(folder, result),
     ]
-    name = f"{model_name(config)} on {class_name(config.data.source)}"
+    name = f"{model_name(config)} on {data_name(config)}"
     page = Page(
         title=f"{name}, seed {config.seed}",
         result=_sentence(result, counts, split=split, noun=_noun(config)),

@@ -1,5 +1,6 @@
 """Figures of the page of a sweep."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ MARKERS = "osD^vPX*"
 MAX_ROWS = 40  # settings in a figure with a row per setting
 MAX_CURVES = 8  # settings in a figure with a colour per setting
 ROW_HEIGHT = 0.3  # inches
+MIN_TICKS, MAX_TICKS = 3, 6  # of a logarithmic axis
 MARGIN = 1.1  # inches, for the axis below
 
 
@@ -138,7 +140,7 @@ def against(
     scale = _scale(metric)
 
     def draw(axes: "Axes") -> None:
-        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+        from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
         for number, (setting, place) in enumerate(zip(settings, places, strict=True)):
             colour, marker = SERIES[number % len(SERIES)], MARKERS[number // len(SERIES) % 8]
@@ -149,17 +151,38 @@ def against(
                 ends = [scale * summary.low, scale * summary.high]
                 axes.plot([place] * 2, ends, color=colour, linewidth=1)
         axes.set_xscale("log")
-        subs = (1,) if max(places) > 30 * min(places) else (1, 2, 5)
-        axes.xaxis.set_major_locator(LogLocator(subs=subs))
+        low, high = min(places) / 1.5, max(places) * 1.5
+        axes.set_xlim(low, high)
+        axes.xaxis.set_major_locator(FixedLocator(log_ticks(low, high)))
         axes.xaxis.set_major_formatter(FuncFormatter(_plain_number))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_xlim(min(places) / 1.5, max(places) * 1.5)
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set(xlabel=heading, ylabel=_heading(metric))
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), fontsize=8, ncols=2)
 
     height = 3.2 + 0.18 * (len(settings) + 1) / 2
     title = f"{metric} against {heading}, with 95 % intervals"
     return figures.draw(name, title=title, height=height, draw=draw)
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Return three to six round numbers between two ends of a logarithmic axis.
+
+    low, high: > 0, with high at least twice as large as low.
+    """
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks: list[float] = []
+    for subs in (
+        (1,),
+        (1, 3),
+        (1, 2, 5),
+        (1, 1.5, 2, 3, 5, 7),
+        (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9),
+    ):
+        found = [sub * 10.0**decade for decade in decades for sub in subs]
+        ticks = [tick for tick in found if low <= tick <= high]
+        if len(ticks) >= MIN_TICKS:
+            break
+    return ticks[:: math.ceil(len(ticks) / MAX_TICKS)]
 
 
 def differences(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from unrolled.reports.comparison import Comparison
-from unrolled.reports.formats import score_heading, score_interval, spread
+from unrolled.reports.formats import has_scores, score_heading, score_interval, spread
 from unrolled.reports.naming import Names
 from unrolled.reports.pages import sweep_figures
 from unrolled.reports.pages.cells import setting_cell
@@ -26,7 +26,8 @@ def results(
         columns = []
     other = "val/accuracy" if metric != "val/accuracy" else "val/loss"
     header = [score_heading(metric), "95 % interval", "n", "setting"]
-    header += [*columns, score_heading(other)]
+    others = [other] if has_scores(comparison, other) else []
+    header += [*columns, *map(score_heading, others)]
     header += ["parameters", "time"]
     has_failures = any(row.num_failed for row in comparison.rows)
     header += ["failed"] if has_failures else []
@@ -35,8 +36,7 @@ def results(
         cells = _score_cells(row.scores, metric)
         cells.append(Cell(name))
         cells += [setting_cell(row.key[column]) for column in columns]
-        second = row.scores.get(other)
-        cells.append(Cell(spread(second, other), None if second is None else second.mean))
+        cells += [_mean_cell(row.scores, name) for name in others]
         number = row.num_parameters
         cells.append(Cell("" if number is None else f"{number:,}", number))
         cells.append(Cell("" if row.seconds is None else f"{row.seconds:.1f} s", row.seconds))
@@ -45,8 +45,7 @@ def results(
     for baseline in comparison.baselines:
         cells = [*_score_cells(baseline.scores, metric), Cell(f"baseline: {baseline.name}")]
         cells += [Cell(baseline.key.get(name, "")) for name in columns]
-        second = baseline.scores.get(other)
-        cells.append(Cell(spread(second, other), None if second is None else second.mean))
+        cells += [_mean_cell(baseline.scores, name) for name in others]
         last.append([*cells, *[Cell("")] * (len(header) - len(cells))])
     has_repeats = any(len(row.runs) > 1 for row in comparison.rows)
     notes = [f"Mean ± standard deviation over {comparison.repeats}."]
@@ -72,6 +71,11 @@ def results(
         )
     table = Grid(header, rows, is_sortable=True, last=last, file="sweep.csv")
     yield Section("Results", notes=notes, pictures=pictures, tables=[table])
+
+
+def _mean_cell(scores: Mapping[str, ScoreSummary], metric: str) -> Cell:
+    summary = scores.get(metric)
+    return Cell(spread(summary, metric), None if summary is None else summary.mean)
 
 
 def _score_cells(scores: Mapping[str, ScoreSummary], metric: str) -> list[Cell]:
