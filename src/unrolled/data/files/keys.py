@@ -75,7 +75,7 @@ def guess_key(frame: pd.DataFrame, names: Sequence[str], *, label: str) -> tuple
 
 
 def moments(column: pd.Series) -> npt.NDArray[np.float64]:
-    """Return times as numbers, (rows,), NaN for a cell that is neither a number nor a known date."""
+    """Return times as numbers, (rows,), NaN for a cell that is no number and no date."""
     kind = column.dtype.kind
     values = column
     if kind not in "iufmM":
