@@ -1,5 +1,6 @@
 """Ids, times and forms that are guessed from the cells of a table of steps."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 
 from unrolled.data.files.bookkeeping import bookkeeping
 from unrolled.data.files.guessing import Guess, guess
+from unrolled.data.files.reader import fit_schema
+from unrolled.data.files.schema import Schema
 from unrolled.data.files.tabular import Table, remedy_for
 from unrolled.errors import DataError
 
@@ -145,3 +148,18 @@ def test_words_that_are_constant_in_each_sequence_give_a_warning_and_numbers_do_
     out, kept = bookkeeping(table, names, identity="run", label="state")
     assert (list(out), list(kept)) == ([], ["Maschine"])
     assert "data.group=Maschine" in kept["Maschine"]
+
+
+def test_training_warns_of_an_id_that_restarts(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frame = steps(restart=True).drop(columns="Zeit punkt").sort_values("machine", kind="stable")
+    frame["state"] = frame["run"].map({0: "a", 1: "b", 2: "a", 3: "b"})
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    schema = Schema(id="run", label="state", categorical=("machine",))
+    fit_schema(schema, tmp_path / "d.csv")
+    assert "changes within 4 of 4 sequences of 'run'" in caplog.text
+    assert "type data.id='machine run'" in caplog.text
+    caplog.clear()
+    fit_schema(replace(schema, id="machine run", categorical=()), tmp_path / "d.csv")
+    assert not caplog.records

@@ -4,9 +4,11 @@ import logging
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from unrolled.data.files.bookkeeping import bookkeeping
 from unrolled.data.files.given_splits import splits_of
+from unrolled.data.files.keys import find_restart
 from unrolled.data.files.schema import MOST_WORDS, Schema, is_missing_word
 from unrolled.data.files.tabular import Table, shown
 from unrolled.errors import DataError, did_you_mean
@@ -21,6 +23,7 @@ def with_columns(schema: Schema, table: Table) -> Schema:
         DataError: a column is missing or named twice, or a setting does not fit the form.
     """
     features = schema.features
+    is_chosen = features is not None
     table.require([*schema.special_columns, *(features or ())])
     form = schema.form or _detect_form(table, schema.id)
     if features is None:
@@ -46,7 +49,24 @@ def with_columns(schema: Schema, table: Table) -> Schema:
             f"type data.id=COLUMN, one of {shown(table.columns)}, or data.form=wide if each row is "
             f"a sequence"
         )
+    if not is_chosen:
+        _warn_if_ids_restart(schema, table)
     return replace(schema, categories=_categories(schema, table))
+
+
+def _warn_if_ids_restart(schema: Schema, table: Table) -> None:
+    """Warn if the ids seem to name several sequences each; see `find_restart`."""
+    if schema.id is None or schema.label is None or schema.features is None:
+        return
+    columns = {name: table.column(name) for name in schema.features}
+    names = [name for name, column in columns.items() if column.dtype.kind != "f"]
+    if not names:
+        return
+    special = [name for name in (schema.id, schema.label, schema.time) if name is not None]
+    frame = pd.DataFrame({name: table.column(name) for name in (*special, *names)})
+    restart = find_restart(frame, schema.id, names, label=schema.label, time=schema.time)
+    if restart is not None:
+        log.warning("%s data.%s", restart.message(schema.id), restart.remedy(schema.id))
 
 
 def _without_bookkeeping(schema: Schema, table: Table, form: str) -> tuple[str, ...]:

@@ -127,13 +127,8 @@ def guess(
     if is_long and identity is not None:
         candidates = [name for name in others if not looks_like_times(frame[name])]
         restart = find_restart(frame, identity, candidates, label=label, time=time)
-    if restart is not None:
-        name = restart.column
-        warnings.append(
-            f"column {name!r} changes within {restart.num_changes} of {restart.num_ids} sequences "
-            f"of {identity!r}; if the values of {identity!r} restart for each {name!r}, type "
-            f"id='{name} {identity}'"
-        )
+    if restart is not None and identity is not None:
+        warnings.append(f"{restart.message(identity)} {restart.remedy(identity)}")
     out, kept = bookkeeping(table, others, identity=identity if is_long else None, label=label)
     split_column = next((name for name in others if _assigns_splits(frame, name)), None)
     for name, reason in out.items():

@@ -26,6 +26,20 @@ class Restart:
     num_changes: int
     num_ids: int
 
+    def message(self, identity: str) -> str:
+        """Return a warning that ends before the setting to type.
+
+        identity: the column of the ids.
+        """
+        return (
+            f"column {self.column!r} changes within {self.num_changes} of {self.num_ids} sequences "
+            f"of {identity!r}; if the values of {identity!r} restart for each {self.column!r}, type"
+        )
+
+    def remedy(self, identity: str) -> str:
+        """Return the setting that joins both columns, without the group of settings."""
+        return f"id='{self.column} {identity}'"
+
 
 def find_restart(
     frame: pd.DataFrame, identity: str, names: Sequence[str], *, label: str, time: str | None
