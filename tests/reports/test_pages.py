@@ -351,21 +351,26 @@ def test_a_logarithmic_axis_has_three_to_six_ticks(ends: tuple[float, float]) ->
 @pytest.mark.slow
 def test_a_search_shows_its_history_and_the_importance_of_settings(tmp_path: Path) -> None:
     optuna = pytest.importorskip("optuna")
+    pool = pytest.importorskip("sqlalchemy.pool").NullPool  # no connection stays open
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(storage=f"sqlite:///{tmp_path}/study.db", study_name="search")
+    storage = optuna.storages.RDBStorage(
+        f"sqlite:///{tmp_path}/study.db", engine_kwargs={"poolclass": pool}
+    )
     sampler = optuna.samplers.RandomSampler(seed=0)
-    study.sampler = sampler
+    study = optuna.create_study(storage=storage, study_name="search", sampler=sampler)
     study.optimize(
         lambda trial: trial.suggest_float("a", 0, 1) + 0.01 * trial.suggest_float("b", 0, 1),
         n_trials=12,
     )
-    study._storage.engine.dispose() if hasattr(study._storage, "engine") else None
+    values, best = [trial.value for trial in study.trials], study.best_value
+    storage.remove_session()
+    storage.engine.dispose()
 
     found = read_search(tmp_path, metric="val/loss")
 
     assert found is not None
-    assert list(found.values.values()) == [trial.value for trial in study.trials]
-    assert list(found.best_so_far.values())[-1] == study.best_value
+    assert list(found.values.values()) == values
+    assert list(found.best_so_far.values())[-1] == best
     assert list(found.importance) == ["a", "b"]
     assert found.importance["a"] > 0.8
 
