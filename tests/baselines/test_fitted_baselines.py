@@ -4,7 +4,6 @@ import logging
 
 import pytest
 import torch
-from scipy.stats import binomtest
 
 from conftest import compose
 from unrolled.baselines import comparison
@@ -13,7 +12,7 @@ from unrolled.baselines.nearest_neighbour import nearest_neighbour
 from unrolled.building import data as building
 from unrolled.building.data import fit_baselines, load_data
 from unrolled.contracts import Sequences
-from unrolled.reports.advice import advice, loss_note, sign_test
+from unrolled.reports.advice import advice, loss_note
 from unrolled.runs.result import Result
 
 RANDOM = ("data=random", "data.source.num_train=8", "data.source.num_test=4")
@@ -102,12 +101,6 @@ def test_advice_never_recommends_against_the_model_that_is_the_baseline() -> Non
     assert advice(result(0.8, {"MiniRocket": [9, 0]}), config=config) == ""
     nearest = advice(result(0.8, {"1-NN": [9, 0], "MiniRocket": [9, 0]}), config=config)
     assert nearest == "1-NN is 2.0 points better than this model"
-
-
-def test_the_sign_test_agrees_with_scipy() -> None:
-    for first, second in [(0, 0), (6, 0), (3, 9), (40, 25), (7, 7)]:
-        expected = binomtest(first, first + second).pvalue if first + second else 1.0
-        assert sign_test(first, second) == pytest.approx(expected)
 
 
 def test_a_recording_counts_once_for_the_side_that_has_more_of_its_windows_right() -> None:

@@ -214,13 +214,10 @@ class TrainedRun:
                 "what is computed from it",
                 remedy="use shorter sequences, or a machine with more memory",
             ):
-                x, classes = (
-                    None if some is None else torch.from_numpy(some)
-                    for some in pieces.padded(chosen)
-                )
-                assert x is not None
+                x, numbers = pieces.padded(chosen)
+                classes = None if numbers is None else torch.from_numpy(numbers)
                 batch = Sequences(
-                    x=x,
+                    x=torch.from_numpy(x),
                     lengths=torch.from_numpy(pieces.lengths[chosen]),
                     y=torch.zeros(len(x), dtype=torch.long) if classes is None else classes[:, 0],
                     ids=torch.from_numpy(rows[chosen]),

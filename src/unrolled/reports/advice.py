@@ -1,7 +1,5 @@
 """Lines below the scores of a run: a better baseline, and losses that cannot be compared."""
 
-import math
-
 from omegaconf import DictConfig, OmegaConf
 
 from unrolled.config.values import is_fitted, model_name
@@ -44,8 +42,8 @@ def advice(result: Result, *, config: DictConfig) -> str:
             name
             for name, (only_baseline, only_model) in pairs.items()
             if only_baseline > only_model
-            and sign_test(only_baseline, only_model) < SIGNIFICANCE
             and name != model_name(config)
+            and _p_value(only_baseline, only_model) < SIGNIFICANCE
         ]
         if accuracy is not None and better:
             best = max(better, key=lambda name: baselines[name])
@@ -53,6 +51,12 @@ def advice(result: Result, *, config: DictConfig) -> str:
             if points > 0:
                 return f"{best} is {points:.1f} points better than this {_remedies(best, config)}"
     return ""
+
+
+def _p_value(only_baseline: int, only_model: int) -> float:
+    from scipy.stats import binomtest  # late: most runs do without
+
+    return float(binomtest(only_baseline, only_baseline + only_model).pvalue)
 
 
 def _remedies(best: str, config: DictConfig) -> str:
@@ -66,16 +70,3 @@ def _remedies(best: str, config: DictConfig) -> str:
     else:
         options += ([] if ensemble else ["ensemble=5"]) + ["model=minirocket"]
     return f"network: try {', or '.join(options[:2])}"
-
-
-def sign_test(num_first: int, num_second: int) -> float:
-    """Return the two-sided p-value of the exact sign test: the chance of so uneven counts.
-
-    num_first, num_second: how often the first and the second of two equal sides is better.
-    """
-    num = num_first + num_second
-    logs = (
-        math.lgamma(num + 1) - math.lgamma(k + 1) - math.lgamma(num - k + 1) - num * math.log(2)
-        for k in range(min(num_first, num_second) + 1)
-    )
-    return min(1.0, 2 * sum(map(math.exp, logs)))
