@@ -27,7 +27,7 @@ CPU = torch.device("cpu")
 
 def is_available() -> bool:
     try:
-        library(torch.float32)
+        library(torch.float32, "cells")
     except UnavailableError:
         return False
     return True
@@ -59,7 +59,7 @@ class Case:
         return [self.x, *self.state, *self.weights]
 
     def native(self) -> Tensor:
-        functions = library(self.x.dtype)
+        functions = library(self.x.dtype, "cells")
         return run(functions, self.cell, self.x, self.lengths, self.state, self.weights)
 
     def plain(self) -> Tensor:
@@ -104,7 +104,7 @@ def test_gradients_are_those_of_finite_differences(cell: str) -> None:
 
     def outputs(x: Tensor, *rest: Tensor) -> Tensor:
         state, weights = rest[: len(case.state)], Weights(*rest[len(case.state) :])
-        return run(library(torch.float64), cell, x, case.lengths, state, weights)
+        return run(library(torch.float64, "cells"), cell, x, case.lengths, state, weights)
 
     assert torch.autograd.gradcheck(outputs, tuple(case.tensors))
 
@@ -164,9 +164,9 @@ def test_a_stack_with_both_directions_has_the_same_weights_and_outputs() -> None
 
 def test_auto_depends_on_the_cell_and_the_cpu_alone() -> None:
     modern = frozenset({"avx2", "fma"})
-    faster = {cell for cell in MODULES if kernel.is_faster(cell, modern)}
-    assert faster == {"tanh", "relu", "gru"}
-    assert not any(kernel.is_faster(cell, frozenset({"sse4_2"})) for cell in MODULES)
+    faster = {cell for cell in kernel.SOURCES if kernel.is_faster(cell, modern)}
+    assert faster == {*kernel.SOURCES} - {"lstm"}
+    assert not any(kernel.is_faster(cell, frozenset({"sse4_2"})) for cell in kernel.SOURCES)
     assert kernel.resolve("native", "gru", torch.device("cuda")) == "torch"
 
 
@@ -204,16 +204,16 @@ def test_a_cache_folder_that_others_can_write_to_is_not_used() -> None:
     compiled.cache_folder().mkdir(parents=True)
     compiled.cache_folder().chmod(0o777)
     with pytest.raises(UnavailableError, match="others can write to it"):
-        library(torch.float32)
+        library(torch.float32, "cells")
 
 
 @needs_compiler
 @pytest.mark.usefixtures("_nothing_cached")
 def test_the_library_is_compiled_once_into_a_folder_of_the_user() -> None:
-    library(torch.float32)
+    library(torch.float32, "cells")
     files = {path: path.stat().st_mtime_ns for path in compiled.cache_folder().iterdir()}
     library.cache_clear()
-    library(torch.float32)
+    library(torch.float32, "cells")
     after = {path: path.stat().st_mtime_ns for path in compiled.cache_folder().iterdir()}
     assert {path for path in after if path.suffix == ".so"} == {
         path for path in files if path.suffix == ".so" and files[path] == after[path]

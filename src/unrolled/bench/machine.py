@@ -22,7 +22,7 @@ def machine() -> dict[str, Any]:
     found["hardware"]["cpu_flags"] = sorted(cpu_flags().intersection(FLAGS))
     found["hardware"]["libc"] = "-".join(platform.libc_ver())
     try:
-        library(torch.float32)
+        library(torch.float32, "cells")
         found["native_kernel"] = "compiled"
     except UnavailableError as error:
         found["native_kernel"] = f"not available: {error}"

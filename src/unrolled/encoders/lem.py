@@ -3,6 +3,8 @@
 Departure: the recurrent products have no biases. In the authors' code each linear map has one.
 """
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -10,6 +12,8 @@ from torch import Tensor, nn
 from unrolled.encoders.blocks.encoder import Sizes, State
 from unrolled.encoders.blocks.residual import Layer
 from unrolled.encoders.blocks.unroll import unroll
+from unrolled.encoders.native import lem_slstm
+from unrolled.encoders.native.library import Library
 
 
 class LEM(Layer):
@@ -22,6 +26,8 @@ class LEM(Layer):
     hidden_size: units (h).
     dt: largest time step, 0 < dt <= 1.
     """
+
+    cell: ClassVar[str | None] = "lem"
 
     def __init__(self, sizes: Sizes, *, hidden_size: int, dt: float) -> None:
         super().__init__()
@@ -55,3 +61,10 @@ class LEM(Layer):
             return y, (y, z)
 
         return unroll(step, self.input(x), lengths, state or self.start(x[:, 0]))
+
+    def run_native(
+        self, library: Library, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b t h"]:
+        """Return y of whole sequences, by a loop in C++."""
+        from_y, from_z = self.from_y.weight, self.from_z.weight
+        return lem_slstm.lem(library, x, lengths, self.input, from_y, from_z, self.dt)

@@ -11,6 +11,7 @@ Departures:
 """
 
 import math
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -20,6 +21,8 @@ from unrolled.encoders.blocks.encoder import Sizes, State, at_least_single
 from unrolled.encoders.blocks.residual import Layer
 from unrolled.encoders.blocks.scan import scan
 from unrolled.encoders.blocks.unroll import unroll
+from unrolled.encoders.native import scans
+from unrolled.encoders.native.library import Library
 
 
 class LRU(Layer):
@@ -31,6 +34,8 @@ class LRU(Layer):
     r_min, r_max: radii between which the eigenvalues start, 0 <= r_min < r_max < 1.
     max_phase: largest angle at which they start, in radians, > 0.
     """
+
+    cell: ClassVar[str | None] = "lru"
 
     def __init__(
         self,
@@ -69,6 +74,14 @@ class LRU(Layer):
         y = torch.view_as_real(states).flatten(-2) @ _interleaved(self.c_parts.T)
         return self._with_skip(y, x)
 
+    def run_native(
+        self, library: Library, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b t h"]:
+        """Return the outputs of whole sequences, by a loop in C++."""
+        bx = x @ self._b().T
+        states = scans.lru(library, bx, lengths, torch.stack(self._eigenvalues()))
+        return self._with_skip(states @ self.c_parts.T, x)
+
     def start(self, x_t: Float[Tensor, "b d"]) -> State:
         """Return zeros, as the real and imaginary part of the states."""
         zero = x_t.new_zeros(x_t.shape[0], self.log_nu.shape[0])
@@ -78,8 +91,7 @@ class LRU(Layer):
         self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"] | None, state: State | None
     ) -> tuple[Float[Tensor, "b t h"], State]:
         """Return the outputs, and the real and imaginary part of the states."""
-        radius = (-self.log_nu.exp()).exp()
-        a_re, a_im = radius * self.log_theta.exp().cos(), radius * self.log_theta.exp().sin()
+        a_re, a_im = self._eigenvalues()
 
         def step(bx_t: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
             (s_re, s_im), (bx_re, bx_im) = state, bx_t.chunk(2, dim=-1)
@@ -88,6 +100,10 @@ class LRU(Layer):
 
         states, last = unroll(step, x @ self._b().T, lengths, state or self.start(x[:, 0]))
         return self._with_skip(states @ self.c_parts.T, x), last
+
+    def _eigenvalues(self) -> tuple[Float[Tensor, " k"], Float[Tensor, " k"]]:
+        radius, angle = (-self.log_nu.exp()).exp(), self.log_theta.exp()
+        return radius * angle.cos(), radius * angle.sin()
 
     def _b(self) -> Float[Tensor, "k d"]:
         return self.log_gamma.exp().repeat(2)[:, None] * self.b_parts

@@ -5,6 +5,8 @@ candidates positive by g(x) = x + 0.5 or sigmoid(x) for a scan that divides. The
 (blocks/scan.py) only multiplies and adds, so it does not need positive candidates.
 """
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -12,6 +14,8 @@ from torch import Tensor, nn
 from unrolled.encoders.blocks.encoder import Sizes, State
 from unrolled.encoders.blocks.residual import Layer
 from unrolled.encoders.blocks.scan import scan
+from unrolled.encoders.native import scans
+from unrolled.encoders.native.library import Library
 
 
 class MinGRU(Layer):
@@ -20,6 +24,8 @@ class MinGRU(Layer):
     sizes: sizes of the layer's input (input_size is d).
     hidden_size: units (h).
     """
+
+    cell: ClassVar[str | None] = "mingru"
 
     def __init__(self, sizes: Sizes, *, hidden_size: int) -> None:
         super().__init__()
@@ -36,3 +42,9 @@ class MinGRU(Layer):
         gate, candidate = self.gate_and_candidate(x).chunk(2, dim=-1)
         z = torch.sigmoid(gate)
         return scan(torch.sigmoid(-gate), z * candidate, lengths, state)
+
+    def run_native(
+        self, library: Library, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b t h"]:
+        """Return the hidden states of whole sequences, by a loop in C++."""
+        return scans.mingru(library, self.gate_and_candidate(x), lengths)

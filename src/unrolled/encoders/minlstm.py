@@ -4,6 +4,8 @@ This is the paper's plain form, in which the candidate is linear (see mingru.py)
 forget gate is computed as sigmoid(log f - log i), which is equal to f / (f + i) and never 0 / 0.
 """
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -12,6 +14,8 @@ from torch.nn import functional
 from unrolled.encoders.blocks.encoder import Sizes, State
 from unrolled.encoders.blocks.residual import Layer
 from unrolled.encoders.blocks.scan import scan
+from unrolled.encoders.native import scans
+from unrolled.encoders.native.library import Library
 
 
 class MinLSTM(Layer):
@@ -21,6 +25,8 @@ class MinLSTM(Layer):
     hidden_size: units (h).
     forget_bias: initial bias of the forget gate. Units with a larger bias remember longer.
     """
+
+    cell: ClassVar[str | None] = "minlstm"
 
     def __init__(self, sizes: Sizes, *, hidden_size: int, forget_bias: float) -> None:
         super().__init__()
@@ -39,3 +45,9 @@ class MinLSTM(Layer):
         log_ratio = functional.logsigmoid(forget) - functional.logsigmoid(insert)
         inputs = torch.sigmoid(-log_ratio) * candidate
         return scan(torch.sigmoid(log_ratio), inputs, lengths, state)
+
+    def run_native(
+        self, library: Library, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b t h"]:
+        """Return the hidden states of whole sequences, by a loop in C++."""
+        return scans.minlstm(library, self.gates_and_candidate(x), lengths)

@@ -1,8 +1,8 @@
 """Diagonal state space model, S4D. Gu et al. (2022), NeurIPS, the variant S4D-Lin.
 
 A starts at A_n = -1/2 + i pi n, discretization is by zero-order hold, B = 1, and C is trained.
-Whole sequences are convolved with the kernel K_l = 2 Re(C B' A'^l) by FFT; chunks and steps run the
-equivalent recurrence.
+Whole sequences are convolved with the kernel K_l = 2 Re(C B' A'^l) by FFT, or on a CPU by
+the equivalent recurrence in C++ (`encoders/native`), which chunks and steps run in torch.
 
 Departures:
 - The GELU after the layer is the exact one, and there is no dropout between GELU and gated linear
@@ -10,6 +10,7 @@ Departures:
 """
 
 import math
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -19,6 +20,8 @@ from unrolled.encoders.blocks.convolution import causal_convolution
 from unrolled.encoders.blocks.encoder import Sizes, State
 from unrolled.encoders.blocks.residual import Layer
 from unrolled.encoders.blocks.unroll import unroll
+from unrolled.encoders.native import scans
+from unrolled.encoders.native.library import Library
 
 
 class S4D(Layer):
@@ -30,6 +33,8 @@ class S4D(Layer):
         counts conjugates.
     dt_min, dt_max: range in which the time steps start, log-uniformly, 0 < dt_min <= dt_max.
     """
+
+    cell: ClassVar[str | None] = "s4d"
 
     def __init__(
         self, sizes: Sizes, *, hidden_size: int, state_size: int, dt_min: float, dt_max: float
@@ -63,6 +68,17 @@ class S4D(Layer):
         )
         kernel = 2 * parts.flatten(1)[:, : x.shape[1]].T  # (t, h)
         return causal_convolution(x, kernel) + self.d * x
+
+    def run_native(
+        self, library: Library, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b t h"]:
+        """Return the outputs of whole sequences, by the recurrence in C++."""
+        x = self.input(x)
+        a, (b_re, b_im) = self._discrete_parts()
+        c_re, c_im = (2 * self.c_parts).unbind(0)
+        weights = c_re * b_re - c_im * b_im, c_re * b_im + c_im * b_re
+        y = scans.s4d(library, x, lengths, torch.stack([*a, *weights]).mT)
+        return y + self.d * x
 
     def start(self, x_t: Float[Tensor, "b d"]) -> State:
         """Return zeros, as the real and imaginary part of the states."""

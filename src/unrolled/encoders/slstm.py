@@ -12,6 +12,8 @@ Departures:
   over the units.
 """
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -20,8 +22,9 @@ from torch.nn import functional
 from unrolled.encoders.blocks.encoder import Sizes, State
 from unrolled.encoders.blocks.residual import Layer
 from unrolled.encoders.blocks.unroll import unroll
-
-FIRST_STABILIZER = -1e9  # m before the first step
+from unrolled.encoders.native import lem_slstm
+from unrolled.encoders.native.lem_slstm import FIRST_STABILIZER
+from unrolled.encoders.native.library import Library
 
 
 class SLSTM(Layer):
@@ -34,6 +37,8 @@ class SLSTM(Layer):
     num_heads: heads, >= 1.
     forget_bias: initial bias of the forget gate.
     """
+
+    cell: ClassVar[str | None] = "slstm"
 
     def __init__(
         self, sizes: Sizes, *, hidden_size: int, num_heads: int, forget_bias: float
@@ -77,3 +82,9 @@ class SLSTM(Layer):
             return h, (h, c, n, newest)
 
         return unroll(step, self.input(x), lengths, state or self.start(x[:, 0]))
+
+    def run_native(
+        self, library: Library, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b t h"]:
+        """Return h of whole sequences, by a loop in C++."""
+        return lem_slstm.slstm(library, x, lengths, self.input, self.recurrent)

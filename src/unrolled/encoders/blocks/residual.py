@@ -14,13 +14,16 @@ Departures:
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
 from unrolled.encoders.blocks.encoder import Encoder, Sizes, State, decay_groups, with_past
+from unrolled.encoders.native.kernel import KERNELS, native_library, resolve
+from unrolled.encoders.native.library import Library
 
 
 class Layer(nn.Module, ABC):
@@ -30,7 +33,12 @@ class Layer(nn.Module, ABC):
     units, and the keys of `model.layer` in its config:
 
         def __init__(self, sizes: Sizes, *, hidden_size: int, dt: float) -> None:
+
+    cell: the name of its compiled loop in `encoders.native.kernel`, or None. A layer that has one
+        implements `run_native`.
     """
+
+    cell: ClassVar[str | None] = None
 
     @abstractmethod
     def read(
@@ -45,6 +53,15 @@ class Layer(nn.Module, ABC):
     def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t h"]:
         """Return the hidden states of whole sequences. Override it if there is a faster way."""
         return self.read(x, None, None)[0]
+
+    def run_native(
+        self, library: Library, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b t h"]:
+        """Return the hidden states of whole sequences like `forward`, by the compiled loop.
+
+        Those in the padding have no meaning.
+        """
+        raise NotImplementedError
 
     def initialize_as_last(self) -> None:
         """Change the initial weights of the last layer of a stack."""
@@ -85,10 +102,19 @@ class Block(nn.Module):
         self.mix = nn.Sequential(*mixers)
         self.dropout = dropout
 
-    def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t h"]:
-        """Return the output of this block for whole sequences."""
+    def forward(
+        self, x: Float[Tensor, "b t d"], lengths: Int[Tensor, " b"], kernel: str
+    ) -> Float[Tensor, "b t h"]:
+        """Return the output of this block for whole sequences.
+
+        kernel: auto, torch or native.
+        """
         inner, _ = self._convolved(x, None, None)
-        return self._joined(x, self.layer(inner))
+        cell = self.layer.cell
+        library = None if cell is None else native_library(kernel, cell, inner)
+        if library is None:
+            return self._joined(x, self.layer(inner))
+        return self._joined(x, self.layer.run_native(library, inner, lengths))
 
     def start(self, x_t: Float[Tensor, "b d"]) -> State:
         """Return the state of convolution and layer before the first step."""
@@ -132,6 +158,8 @@ class ResidualStack(Encoder):
         residual=True).
     dropout: fraction of units dropped after each block, or between bare layers, 0 <= dropout < 1.
     recurrent_lr_scale: factor on the learning rate of the recurrent parameters, > 0.
+    kernel: which code computes the loop over time of whole sequences: torch, native (on a CPU, only
+        for layers that have it), or auto, the faster one; see `encoders.native.kernel`.
     """
 
     def __init__(
@@ -146,8 +174,11 @@ class ResidualStack(Encoder):
         conv_size: int,
         dropout: float,
         recurrent_lr_scale: float,
+        kernel: str = "torch",
     ) -> None:
         super().__init__(output_size=hidden_size)
+        if kernel not in KERNELS:
+            raise ValueError(f"need kernel auto, torch or native, got kernel={kernel!r}")
         if num_layers < 1 or conv_size < 0 or recurrent_lr_scale <= 0:
             raise ValueError(
                 "need num_layers >= 1, conv_size >= 0 and recurrent_lr_scale > 0, got "
@@ -159,6 +190,7 @@ class ResidualStack(Encoder):
         if not residual and (mixing or conv_size):
             raise ValueError(f"mixing={mixing} and conv_size={conv_size} need residual=true")
         self.recurrent_lr_scale = recurrent_lr_scale
+        self.kernel = kernel
         self.embedding = nn.Linear(sizes.input_size, hidden_size) if residual else nn.Identity()
         first = hidden_size if residual else sizes.input_size
         blocks = [
@@ -182,7 +214,7 @@ class ResidualStack(Encoder):
         """Return the hidden states of the last layer."""
         hidden = self.embedding(x)
         for block in self.blocks:
-            hidden = block(hidden)
+            hidden = block(hidden, lengths, self.kernel)
         normed: Tensor = self.norm(hidden)
         return normed
 
@@ -207,6 +239,13 @@ class ResidualStack(Encoder):
             hidden, after = block.read(hidden, lengths, state and state[index])
             states.append(after)
         return self.norm(hidden), tuple(states)
+
+    def resolve_kernel(self, device: torch.device) -> str:
+        """Return torch or native, depending on `kernel`, the layer and the device."""
+        block = self.blocks[0]
+        assert isinstance(block, Block)
+        cell = block.layer.cell
+        return "torch" if cell is None else resolve(self.kernel, cell, device)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return matrices, vectors and the recurrent parameters, which are in no other group."""

@@ -1,1 +1,1 @@
-"""RNN, LSTM and GRU on a CPU with their loop over time in C++; see `model.kernel`."""
+"""Loops over time in C++ for a CPU; see `model.kernel`."""

@@ -4,15 +4,16 @@
 once, which give the gradients of inputs and weights, are computed by torch.
 """
 
-import ctypes
-from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
+
+from unrolled.encoders.native.library import Library
+from unrolled.encoders.native.order import batch_first, steps_first, unpadded
 
 
 class Weights(NamedTuple):
@@ -22,41 +23,6 @@ class Weights(NamedTuple):
     recurrent: Float[Tensor, "gates h"]
     input_bias: Float[Tensor, " gates"]
     recurrent_bias: Float[Tensor, " gates"]
-
-
-POINTERS = ("x", "w", "u", "b", "c", "hs", "cs", "saved", "grad", "d_gates", "dh", "dc", "lengths")
-INTEGERS = ("T", "B", "d", "h", "grad_step", "grad_row", "is_relu", "num_threads")
-
-
-class Arguments(ctypes.Structure):
-    """The arguments of every function in `cells.cpp`, which describes the fields."""
-
-    _fields_: ClassVar = [
-        *((name, ctypes.c_void_p) for name in POINTERS),
-        *((name, ctypes.c_int64) for name in INTEGERS),
-    ]
-
-
-class Library:
-    """The functions of `cells.cpp`, compiled for one floating-point type."""
-
-    def __init__(self, path: Path) -> None:
-        self._library = ctypes.CDLL(str(path))
-        self._num_lanes = ctypes.c_int.in_dll(self._library, "num_lanes").value
-
-    def padded_size(self, hidden_size: int) -> int:
-        """Return the number of units, rounded up to whole vectors."""
-        return -(-hidden_size // self._num_lanes) * self._num_lanes
-
-    def call(self, name: str, **arguments: Tensor | int | None) -> None:
-        """Call a function with fields of `Arguments`, with addresses in place of tensors."""
-        values = {
-            key: value.data_ptr() if isinstance(value, Tensor) else value
-            for key, value in arguments.items()
-        }
-        function = getattr(self._library, name)
-        function.restype = None
-        function(ctypes.byref(Arguments(**values, num_threads=torch.get_num_threads())))
 
 
 class _Loop(torch.autograd.Function):
@@ -142,9 +108,9 @@ class _Loop(torch.autograd.Function):
         is_gru = ctx.cell == "gru"
         of_input = rows[:, : 3 * padded] if is_gru else rows
         of_recurrent = rows[:, padded:] if is_gru else rows
-        d_u = _unpadded(of_recurrent.T @ before, size, padded)[:, :size]
-        d_w = _unpadded(of_input.T @ x.view(-1, input_size), size, padded)
-        d_b = d_c = _unpadded(rows.sum(dim=0)[:, None], size, padded)[:, 0]
+        d_u = unpadded(of_recurrent.T @ before, size, padded)[:, :size]
+        d_w = unpadded(of_input.T @ x.view(-1, input_size), size, padded)
+        d_b = d_c = unpadded(rows.sum(dim=0)[:, None], size, padded)[:, 0]
         if is_gru:
             d_w, d_b, d_c = d_w.roll(-size, dims=0), d_b[: 3 * size].roll(-size), d_c[size:]
         d_x = None
@@ -170,13 +136,6 @@ def _set_first(target: Float[Tensor, "b H"], value: Float[Tensor, "b h"] | None)
         target[:, : value.shape[1]] = value
 
 
-def _unpadded(rows: Float[Tensor, "rows k"], size: int, padded: int) -> Float[Tensor, "kept k"]:
-    """Return the rows of the units, without those that fill the last vector."""
-    if size == padded:
-        return rows
-    return rows.view(-1, padded, rows.shape[1])[:, :size].reshape(-1, rows.shape[1])
-
-
 def run(
     library: Library,
     cell: str,
@@ -190,14 +149,9 @@ def run(
     cell: tanh or relu (a simple recurrent network), lstm, or gru.
     state: the first state, (h,) or (h, c). None: zeros.
     """
+    x, lengths, order = steps_first(x, lengths)
     h_0, c_0 = (*(state or ()), None, None)[:2]
-    lengths = lengths.to(torch.int64)
-    order = None
-    if not bool((lengths == x.shape[1]).all()):
-        lengths, order = lengths.sort(descending=True, stable=True)
-        x = x.index_select(0, order)
+    if order is not None:
         h_0, c_0 = (s if s is None else s.index_select(0, order) for s in (h_0, c_0))
-    x = x.transpose(0, 1).contiguous()
     outputs: Tensor = _Loop.apply(library, cell, x, lengths, h_0, c_0, *weights)  # type: ignore[no-untyped-call]
-    hidden = outputs.transpose(0, 1)
-    return hidden if order is None else hidden.index_select(0, order.argsort())
+    return batch_first(outputs, order)

@@ -1,7 +1,7 @@
-"""Compiles `cells.cpp` for this CPU at its first use, and keeps it in the user's cache folder.
+"""Compiles a source for this CPU at its first use, and keeps it in the user's cache folder.
 
 The folder belongs to the user, and nobody else can write to it. The name of a file depends on the
-source, the compiler and the CPU. A file gets its name when it is complete.
+source and `loops.h`, the compiler and the CPU. A file gets its name when it is complete.
 """
 
 import hashlib
@@ -17,9 +17,9 @@ from pathlib import Path
 
 import torch
 
-from unrolled.encoders.native.cells import Library
+from unrolled.encoders.native.library import Library
 
-SOURCE = Path(__file__).with_name("cells.cpp")
+FOLDER = Path(__file__).parent
 OPTIONS = ("-std=c++17", "-O2", "-march=native", "-ffp-contract=fast", "-shared", "-fPIC")
 COMPILERS = ("c++", "g++", "clang++")
 TIMEOUT = 300.0  # seconds; on a quiet machine it takes 2
@@ -40,14 +40,16 @@ def cpu_flags() -> frozenset[str]:
 
 
 @cache
-def library(dtype: torch.dtype) -> Library:
-    """Return the functions for torch.float32 or torch.float64.
+def library(dtype: torch.dtype, source: str) -> Library:
+    """Return the functions of a source for torch.float32 or torch.float64.
+
+    source: cells, lem_slstm or scans.
 
     Raises:
         UnavailableError: there is no compiler, it failed, or the cache folder is not safe to use.
     """
     try:
-        return Library(_compiled(dtype))
+        return Library(_compiled(dtype, source), source)
     except (OSError, subprocess.SubprocessError) as error:
         reason = getattr(error, "stderr", None) or str(error)
         raise UnavailableError(reason.strip().splitlines()[0]) from error
@@ -59,7 +61,7 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "unrolled" / "native"
 
 
-def _compiled(dtype: torch.dtype) -> Path:
+def _compiled(dtype: torch.dtype, source: str) -> Path:
     if sys.platform != "linux":
         raise UnavailableError(f"it is only built on Linux, not on {sys.platform}")
     compiler = os.environ.get("CXX") or next(filter(shutil.which, COMPILERS), None)
@@ -68,16 +70,18 @@ def _compiled(dtype: torch.dtype) -> Path:
     options = [*OPTIONS, *(["-DDOUBLE"] if dtype == torch.float64 else [])]
     version = _run([compiler, "--version"])
     made_from = [version, *options, platform.machine(), *sorted(cpu_flags())]
-    digest = hashlib.sha256("\0".join(made_from).encode() + SOURCE.read_bytes()).hexdigest()
+    files = FOLDER / f"{source}.cpp", FOLDER / "loops.h"
+    texts = b"\0".join(file.read_bytes() for file in files)
+    digest = hashlib.sha256("\0".join(made_from).encode() + texts).hexdigest()
     folder = cache_folder()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"cells-{digest[:24]}.so"
+    path = folder / f"{source}-{digest[:24]}.so"
     _require_own(folder)
     with _lock(folder / "lock"):
         if not path.exists():
             partial = folder / f"{path.stem}.{os.getpid()}.partial"
             try:
-                _run([compiler, *options, str(SOURCE), "-o", str(partial)])
+                _run([compiler, *options, str(files[0]), "-o", str(partial)])
                 partial.chmod(0o700)
                 partial.replace(path)
             finally:

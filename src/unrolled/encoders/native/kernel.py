@@ -1,16 +1,21 @@
-"""Which code computes the loop over time of rnn, lstm and gru: `model.kernel`."""
+"""Which code computes the loop over time on a CPU: `model.kernel`."""
 
 import logging
 from functools import cache
 
 import torch
 
-from unrolled.encoders.native.cells import Library
 from unrolled.encoders.native.compiled import UnavailableError, cpu_flags, library
+from unrolled.encoders.native.library import Library
 
 log = logging.getLogger(__name__)
 
 KERNELS = ("auto", "torch", "native")
+SOURCES = {  # the source of each cell
+    **dict.fromkeys(("tanh", "relu", "lstm", "gru"), "cells"),
+    **dict.fromkeys(("lem", "slstm"), "lem_slstm"),
+    **dict.fromkeys(("mingru", "minlstm", "lru", "s4d"), "scans"),
+}
 DTYPES = (torch.float32, torch.float64)
 
 
@@ -18,7 +23,7 @@ def resolve(kernel: str, cell: str, device: torch.device) -> str:
     """Return "torch" or "native" for a cell on a device. It depends on nothing else.
 
     kernel: auto, torch or native. auto is native where docs/results.md shows that it is faster.
-    cell: tanh, relu, lstm or gru.
+    cell: a key of SOURCES.
 
     If the native code cannot be compiled, one line in the log gives the reason.
     """
@@ -26,13 +31,14 @@ def resolve(kernel: str, cell: str, device: torch.device) -> str:
         return "torch"
     if kernel == "auto" and not is_faster(cell, cpu_flags()):
         return "torch"
-    return "native" if _is_available(warn=kernel == "native") else "torch"
+    return "native" if _is_available(SOURCES[cell], warn=kernel == "native") else "torch"
 
 
 def is_faster(cell: str, flags: frozenset[str]) -> bool:
     """Return whether the native code is faster than torch on a CPU with these instruction sets.
 
-    torch's LSTM (oneDNN) is faster for large batches or many units, and with AVX-512.
+    torch's LSTM (oneDNN) is faster for large batches or many units, and with AVX-512. All other
+    loops are faster in C++, which makes one pass over memory where torch makes several.
     """
     return {"avx2", "fma"} <= flags and cell != "lstm"
 
@@ -43,15 +49,15 @@ def native_library(kernel: str, cell: str, x: torch.Tensor) -> Library | None:
         return None
     if torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export():
         return None  # an exported graph has no foreign code
-    return library(x.dtype) if resolve(kernel, cell, x.device) == "native" else None
+    return library(x.dtype, SOURCES[cell]) if resolve(kernel, cell, x.device) == "native" else None
 
 
 @cache
-def _is_available(*, warn: bool) -> bool:
+def _is_available(source: str, *, warn: bool) -> bool:
     try:
-        library(torch.float32)
+        library(torch.float32, source)
     except UnavailableError as error:
         level = logging.WARNING if warn else logging.INFO
-        log.log(level, "PyTorch's own RNN, LSTM and GRU are used: %s", error)
+        log.log(level, "PyTorch computes the loops over time: %s", error)
         return False
     return True
