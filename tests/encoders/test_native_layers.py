@@ -76,7 +76,13 @@ class Case:
 @pytest.mark.parametrize(("dtype", "rtol"), [(torch.float32, 2e-5), (torch.float64, 1e-11)])
 @pytest.mark.parametrize(
     ("b", "t", "d", "h", "ragged"),
-    [(1, 3, 2, 6, False), (13, 6, 1, 16, True), (70, 5, 4, 34, True), (40, 9, 8, 8, False)],
+    [
+        (1, 3, 2, 6, False),
+        (13, 6, 1, 16, True),
+        (70, 5, 4, 34, True),
+        (40, 9, 8, 8, False),
+        (5, 3, 2, 64, True),
+    ],
 )
 def test_outputs_and_gradients_equal_those_of_torch(
     cell: str, dtype: torch.dtype, rtol: float, b: int, t: int, d: int, h: int, ragged: bool

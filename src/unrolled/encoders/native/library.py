@@ -2,35 +2,34 @@
 
 import ctypes
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 
-class Loop(ctypes.Structure):
-    """The arguments of every function in `cells.cpp` and `lem_slstm.cpp`; `loops.h` describes them."""
+def _fields(*, pointers: str, integers: str, numbers: str = "") -> list[tuple[str, Any]]:
+    by_type = (ctypes.c_void_p, pointers), (ctypes.c_int64, integers), (ctypes.c_double, numbers)
+    return [(name, kind) for kind, names in by_type for name in names.split()]
 
-    _fields_: ClassVar = [
-        *(
-            (name, ctypes.c_void_p)
-            for name in "x w u b c hs cs saved grad d_gates dh dc lengths".split()
-        ),
-        *(
-            (name, ctypes.c_int64)
-            for name in "T B d h grad_step grad_row is_relu head_size num_threads".split()
-        ),
-        ("dt", ctypes.c_double),
-    ]
+
+class Loop(ctypes.Structure):
+    """The arguments of all functions in `cells.cpp` and `lem_slstm.cpp`; see `loops.h`."""
+
+    _fields_: ClassVar = _fields(
+        pointers="x w u b c hs cs saved grad d_gates dh dc lengths",
+        integers="T B d h grad_step grad_row is_relu head_size num_threads",
+        numbers="dt",
+    )
 
 
 class Scan(ctypes.Structure):
-    """The arguments of every function in `scans.cpp`, which describes them."""
+    """The arguments of all functions in `scans.cpp`, which describes them."""
 
-    _fields_: ClassVar = [
-        *((name, ctypes.c_void_p) for name in "x constants y grad d_x d_constants lengths".split()),
-        *((name, ctypes.c_int64) for name in "T B h num_states num_threads part".split()),
-    ]
+    _fields_: ClassVar = _fields(
+        pointers="x constants y grad d_x d_constants lengths",
+        integers="T B h num_states num_threads part",
+    )
 
 
 ARGUMENTS: dict[str, type[ctypes.Structure]] = {"cells": Loop, "lem_slstm": Loop, "scans": Scan}

@@ -215,8 +215,11 @@ struct Arguments {
     Real *d_gates;              // (T, B, H or 4 H): gradients before the functions
     Real *dh, *dc;              // (B, H): zeros, which become gradients of the first state
     const int64_t *lengths;     // (B,)
-    int64_t T, B, d, h, grad_step, grad_row, is_relu, head_size, num_threads;
-    double dt;
+    int64_t T, B, d, h, grad_step, grad_row;
+    int64_t is_relu;    // of the RNN
+    int64_t head_size;  // of sLSTM, in units
+    int64_t num_threads;
+    double dt;  // of LEM
 };
 
 // Sequences first to first + rows at step t. The first `num` of them have this step.
