@@ -60,7 +60,7 @@ def slstm(
     num_heads, _, size = recurrent.shape
     if num_heads > 1 and size % library.num_lanes:  # a dense matrix, with 0 between heads
         blocks = torch.unflatten(recurrent, 1, (4, size))
-        by_gate = [torch.block_diag(*blocks[:, gate]) for gate in range(4)]
+        by_gate = [torch.block_diag(*blocks[:, gate]) for gate in range(4)]  # type: ignore[no-untyped-call]
         weights = torch.cat(by_gate)
     else:
         weights = torch.unflatten(recurrent, 1, (4, size)).transpose(0, 1).flatten(0, 2)
@@ -97,8 +97,14 @@ class _Loop(torch.autograd.Function):
             states[0, :, 2 * padded :] = FIRST_STABILIZER
         width = NUM_SAVED[cell] * padded
         saved = wx.new_empty(num_steps, batch_size, width) if trains else None
-        settings = {"T": num_steps, "B": batch_size, "h": size, "lengths": lengths}
-        settings |= {"dt": dt, "head_size": u.shape[1]}
+        settings: dict[str, Tensor | int | float] = {
+            "T": num_steps,
+            "B": batch_size,
+            "h": size,
+            "head_size": u.shape[1],
+            "dt": dt,
+            "lengths": lengths,
+        }
         library.call(
             f"{cell}_forward", x=wx, u=u, w=w, hs=hidden, cs=states, saved=saved, **settings
         )
