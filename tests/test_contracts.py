@@ -368,8 +368,9 @@ def test_mixed_precision_is_close_to_single_precision(variant: Variant) -> None:
         hidden = encoder(x, LENGTHS)
         by_chunks = encoder.read(x, LENGTHS, None)[0]
     expected = encoder(x, LENGTHS)
-    torch.testing.assert_close(hidden.float(), expected, rtol=0.1, atol=0.1)
-    torch.testing.assert_close(by_chunks.float(), expected, rtol=0.1, atol=0.1)
+    real = real_steps(LENGTHS, x.shape[1])
+    for found in (hidden, by_chunks):
+        torch.testing.assert_close(found.float()[real], expected[real], rtol=0.1, atol=0.1)
 
 
 @each_variant

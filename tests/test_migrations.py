@@ -75,3 +75,9 @@ def test_a_change_of_format_is_one_function_per_file(
 
     assert folder.preprocessing()["names_of_classes"] == ["falling", "rising"]
     assert folder.config().added == 3
+
+
+def test_a_residual_stack_from_before_the_compiled_loops_is_computed_as_then() -> None:
+    model = {"_target_": "unrolled.encoders.blocks.residual.ResidualStack"}
+    assert migrations.migrate_config({"model": model})["model"]["kernel"] == "torch"
+    assert migrations.migrate_config({"model": None})["model"] is None

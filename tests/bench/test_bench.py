@@ -67,10 +67,11 @@ def test_a_model_has_a_row_per_kernel_and_its_own_reference(bench: Path) -> None
     assert [(row.name, row.reference) for row in rows] == [
         ("rnn torch 4x2x3x8", "torch.nn.RNN"),
         ("rnn native 4x2x3x8", "torch.nn.RNN"),
-        ("mingru 4x2x3x8", "torch.nn.GRU"),
+        ("mingru torch 4x2x3x8", "torch.nn.GRU"),
+        ("mingru native 4x2x3x8", "torch.nn.GRU"),
     ]
     # t b h (h + d) forward, t b h d backward for w, and twice t b h h for u and the states
-    assert [row.flops for row in rows] == [2 * 4 * 2 * 8 * (3 * 8 + 2 * 3)] * 2 + [None]
+    assert [row.flops for row in rows] == [2 * 4 * 2 * 8 * (3 * 8 + 2 * 3)] * 2 + [None] * 2
 
 
 def test_the_record_names_code_versions_and_cpu(bench: Path) -> None:
@@ -257,7 +258,7 @@ def test_a_file_of_something_else_is_refused(
     ("words", "message"),
     [
         (["parts=loop", "loop=[model=lstm,model.bidirectional=true]"], "model.bidirectional=True"),
-        (["parts=loop", "loop=[model=mingru]"], "model.kernel"),
+        (["parts=loop", "loop=[model=tcn]"], "model.kernel"),
         (["parts=steps", "models=minirocket"], "has no training steps"),
         (["parts=steps", "models=lstn"], "did you mean 'lstm'?"),
     ],

@@ -147,6 +147,7 @@ BLOCK: dict[str, Any] = {
     "conv_size": 3,
     "dropout": 0.0,
     "recurrent_lr_scale": 1.0,
+    "kernel": "torch",
 }
 
 

@@ -189,6 +189,7 @@ def test_a_stack_has_the_same_outputs_with_both_kernels() -> None:
 
 
 def test_a_layer_without_a_compiled_loop_is_computed_by_torch() -> None:
-    encoder = stack(partial(IndRNN, amplification=2.0, last_u_min=0.0), "native")
-    assert encoder.resolve_kernel(torch.device("cpu")) == "torch"
-    assert encoder(torch.randn(3, 6, 2), torch.tensor([6, 2, 4])).shape == (3, 6, 4)
+    layer = partial(IndRNN, amplification=2.0, last_u_min=0.0)
+    assert stack(layer, "auto").resolve_kernel(torch.device("cpu")) == "torch"
+    with pytest.raises(ValueError, match="no compiled loop"):
+        stack(layer, "native")

@@ -223,6 +223,7 @@ def test_the_state_of_a_linear_layer_is_multiplied_by_its_eigenvalues(layer: par
         conv_size=0,
         dropout=0.0,
         recurrent_lr_scale=1.0,
+        kernel="torch",
     )
     state = encoder.step(torch.randn(1, 4), None)[1]
 

@@ -119,18 +119,23 @@ def _batch(shape: Shape) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _networks(model: str, shape: Shape) -> Iterator[tuple[str | None, Network]]:
-    """Yield the network of a model with each kernel, or with None if it has no `model.kernel`.
+    """Yield the network of a model with each kernel, or with None if it has no compiled loop.
 
     Raises:
         ConfigError: there is no such model, or it is not a network.
     """
     config = _config(model).copy()
-    for kernel in ("torch", "native") if "kernel" in config.model else (None,):
-        if kernel is not None:
-            config.model.kernel = kernel
-        if "hidden_size" in config.model:
-            config.model.hidden_size = shape.h
-        yield kernel, _network(config, shape)
+    if "hidden_size" in config.model:
+        config.model.hidden_size = shape.h
+    if "kernel" in config.model:
+        config.model.kernel = "torch"
+    network = _network(config, shape)
+    if not network.encoder.has_compiled_loop:
+        yield None, network
+        return
+    yield "torch", network
+    config.model.kernel = "native"
+    yield "native", _network(config, shape)
 
 
 @cache

@@ -21,6 +21,9 @@ FILES: dict[str, dict[int, Callable[[dict[str, Any]], None]]] = {
 def _add_later_settings(values: dict[str, Any]) -> None:
     values.setdefault("calibration", "none")
     values.setdefault("report", {"examples": 8})
+    model = values.get("model") or {}
+    if str(model.get("_target_")).endswith(".ResidualStack"):
+        model.setdefault("kernel", "torch")
     views = (values.get("callbacks") or {}).get("tensorboard_views")
     if views is not None:
         views.setdefault("graph", False)

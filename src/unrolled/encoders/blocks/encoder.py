@@ -100,6 +100,11 @@ class Encoder(nn.Module, ABC):
         hidden, state = self.read(x_t[:, None], None, state)
         return hidden[:, 0], state
 
+    @property
+    def has_compiled_loop(self) -> bool:
+        """Whether `model.kernel=native` is possible."""
+        return False
+
     def resolve_kernel(self, device: torch.device) -> str:
         """Return which code computes whole sequences on a device: torch or native."""
         return "torch"

@@ -110,7 +110,7 @@ class Block(nn.Module):
         kernel: auto, torch or native.
         """
         inner, _ = self._convolved(x, None, None)
-        cell = self.layer.cell
+        cell = self.layer.cell if isinstance(self.layer, Layer) else None  # an export replaces it
         library = None if cell is None else native_library(kernel, cell, inner)
         if library is None:
             return self._joined(x, self.layer(inner))
@@ -174,7 +174,7 @@ class ResidualStack(Encoder):
         conv_size: int,
         dropout: float,
         recurrent_lr_scale: float,
-        kernel: str = "torch",
+        kernel: str,
     ) -> None:
         super().__init__(output_size=hidden_size)
         if kernel not in KERNELS:
@@ -204,6 +204,9 @@ class ResidualStack(Encoder):
             )
             for index, size in enumerate([first] + [hidden_size] * (num_layers - 1))
         ]
+        self.cell = blocks[-1].layer.cell
+        if kernel == "native" and self.cell is None:
+            raise ValueError("kernel=native, but this model has no compiled loop; use kernel=auto")
         blocks[-1].layer.initialize_as_last()
         self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(hidden_size) if residual else nn.Identity()
@@ -240,12 +243,14 @@ class ResidualStack(Encoder):
             states.append(after)
         return self.norm(hidden), tuple(states)
 
+    @property
+    def has_compiled_loop(self) -> bool:
+        """Whether `model.kernel=native` is possible."""
+        return self.cell is not None
+
     def resolve_kernel(self, device: torch.device) -> str:
         """Return torch or native, depending on `kernel`, the layer and the device."""
-        block = self.blocks[0]
-        assert isinstance(block, Block)
-        cell = block.layer.cell
-        return "torch" if cell is None else resolve(self.kernel, cell, device)
+        return "torch" if self.cell is None else resolve(self.kernel, self.cell, device)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return matrices, vectors and the recurrent parameters, which are in no other group."""

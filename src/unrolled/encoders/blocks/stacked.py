@@ -252,6 +252,11 @@ class Stacked(Encoder):
             hidden = outputs
         return hidden
 
+    @property
+    def has_compiled_loop(self) -> bool:
+        """Whether `model.kernel=native` is possible."""
+        return True
+
     def resolve_kernel(self, device: torch.device) -> str:
         """Return torch or native, depending on `kernel` and the device."""
         return resolve(self.kernel, _cell(self.left_to_right[0]), device)
