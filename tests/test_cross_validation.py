@@ -161,6 +161,7 @@ def test_windows_are_averaged_for_each_recording(
     )
 
     assert made.record["cross_validation"]["num_sequences"] == 12
+    assert made.record["cross_validation"]["noun"] == "recordings"
     assert len((made.folder.path / "out_of_fold.csv").read_text().splitlines()) == 13
     assert "cv/vote_accuracy" in made.record["scores"]
 
@@ -251,7 +252,7 @@ def test_sequences_that_are_outside_their_fold_too_are_counted_and_left_out_of_a
         for repeated in ([True, False, False, False], [False, False, False, True])
     ]
     result = Result(scores={"test/accuracy": 0.75, "test/unseen_accuracy": 0.7})
-    summary = summarize([result, result], parts, folds=[], num_classes=2)
+    summary = summarize([result, result], parts, folds=[], num_classes=2, noun="sequences")
     assert (summary.num_repeated, summary.num_right_repeated) == (2, 1)
     assert list(summary.mean) == ["accuracy"]
     show_scores(Result(cross_validation=summary))

@@ -145,10 +145,10 @@ def _show_folds(folds: CrossValidation, console: Console) -> None:
     mean, deviation = folds.mean["accuracy"], folds.deviation["accuracy"]
     console.print(
         f"cross-validation: accuracy {100 * mean:.1f} ± {100 * deviation:.1f} % over "
-        f"{len(folds.folds)} folds, {folds.num_sequences:,} sequences"
+        f"{len(folds.folds)} folds, {folds.num_sequences:,} {folds.noun}"
     )
     console.print(
-        f"all held-out sequences: {folds.num_right:,} of {folds.num_sequences:,} correct, "
+        f"all held-out {folds.noun}: {folds.num_right:,} of {folds.num_sequences:,} correct, "
         f"{100 * folds.num_right / folds.num_sequences:.1f} % "
         f"(95 % interval {100 * folds.low:.1f} to {100 * folds.high:.1f} %)"
     )
@@ -156,7 +156,7 @@ def _show_folds(folds: CrossValidation, console: Console) -> None:
     if folds.num_repeated and num:
         right = folds.num_right - folds.num_right_repeated
         console.print(
-            f"without {folds.num_repeated:,} sequences that have the same values as others: "
+            f"without {folds.num_repeated:,} {folds.noun} that have the same values as others: "
             f"{right:,} of {num:,} correct"
         )
     for name, accuracy in folds.baselines.items():

@@ -42,6 +42,7 @@ class CrossValidation:
     """Scores of the folds of a cross-validation, each on the sequences that it holds out.
 
     num_sequences: in all folds together; each is held out once.
+    noun: what they are: sequences, windows, or recordings of which the windows are averaged.
     num_right: of these, how many were classified correctly.
     num_repeated: sequences with the same values as one outside the fold that holds them out.
     num_right_repeated: of these, how many were classified correctly.
@@ -64,6 +65,7 @@ class CrossValidation:
     num_repeated: int = 0
     num_right_repeated: int = 0
     baseline_pairs: dict[str, list[int]] = field(default_factory=dict)
+    noun: str = "sequences"
 
 
 @dataclass

@@ -87,6 +87,7 @@ def _cross_validate(
         parts,
         folds=[_part(*pair) for pair in zip(folder.folds, results, strict=True)],
         num_classes=data.num_classes,
+        noun="recordings" if data.averages_windows else data.noun,
     )
     result.scores |= {f"cv/{name}": value for name, value in result.cross_validation.mean.items()}
     result.data_fingerprint = data.fingerprint

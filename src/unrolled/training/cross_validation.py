@@ -49,12 +49,18 @@ class HeldOut:
 
 
 def summarize(
-    results: Sequence[Result], parts: Sequence[HeldOut], *, folds: list[Part], num_classes: int
+    results: Sequence[Result],
+    parts: Sequence[HeldOut],
+    *,
+    folds: list[Part],
+    num_classes: int,
+    noun: str,
 ) -> CrossValidation:
     """Return the summary.
 
     results: of the fold's runs, with scores on their test sets.
     parts: the test sets; none overlaps another.
+    noun: what they consist of.
     """
     from scipy.stats import binomtest  # late: single runs do without
 
@@ -84,6 +90,7 @@ def summarize(
         },
         confusion=counts.reshape(num_classes, num_classes).tolist(),
         folds=folds,
+        noun=noun,
     )
 
 

@@ -97,6 +97,7 @@ def _sentence(
     low, high = wilson_interval(right, num)
     held_out = f"{SPLITS[split]} {noun}"
     if result.cross_validation is not None:
+        noun = result.cross_validation.noun
         held_out = f"{noun}, each held out once in {len(result.cross_validation.folds)} folds,"
     text = (
         f"{100 * right / num:.1f} % of {num:,} {held_out} are classified correctly "
