@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from unrolled.contracts import real_steps
-from unrolled.encoders.blocks.encoder import Sizes
+from unrolled.encoders.blocks.encoder import Sizes, State
 from unrolled.encoders.blocks.residual import Layer, ResidualStack
 from unrolled.encoders.indrnn import IndRNN
 from unrolled.encoders.lem import LEM
@@ -129,8 +129,8 @@ def test_threads_and_repetitions_change_no_bit(cell: str) -> None:
     width, others = {
         "mingru": (2 * h, ()),
         "minlstm": (3 * h, ()),
-        "lru": (2 * h, (torch.rand(2, h) / 2,)),
-        "s4d": (h, (torch.rand(4, 3, h) / 2,)),
+        "lru": (2 * h, ((torch.rand(2, h) / 2).requires_grad_(),)),
+        "s4d": (h, ((torch.rand(4, 3, h) / 2).requires_grad_(),)),
         "lem": (4 * h, (torch.nn.Identity(), torch.rand(3 * h, h), torch.rand(h, h), 0.5)),
         "slstm": (4 * h, (torch.nn.Identity(), torch.rand(2, 2 * h, h // 2))),
     }[cell]
@@ -142,13 +142,61 @@ def test_threads_and_repetitions_change_no_bit(cell: str) -> None:
         for num_threads in (1, 3, 3):
             torch.set_num_threads(num_threads)
             outputs = run(functions, x, lengths, *others)
-            grad = torch.autograd.grad(outputs.square().sum(), x)[0]
-            results.append((outputs, grad))
+            inputs = [x, *(other for other in others if getattr(other, "requires_grad", False))]
+            results.append([outputs, *torch.autograd.grad(outputs.square().sum(), inputs)])
     finally:
         torch.set_num_threads(before)
     for result in results[1:]:
-        assert torch.equal(result[0], results[0][0])
-        assert torch.equal(result[1], results[0][1])
+        assert all(map(torch.equal, result, results[0]))
+
+
+@each_cell
+def test_padding_that_was_never_written_has_no_influence_on_gradients(cell: str) -> None:
+    case = Case(cell, b=13, t=6, d=1, h=16, dtype=torch.float32, ragged=True)
+    expected = case.with_gradients(case.torchs())
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)  # new memory holds NaN
+    try:
+        found = case.with_gradients(case.native())
+    finally:
+        torch.use_deterministic_algorithms(before)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=2e-5, atol=2e-5 * float(other.abs().max()))
+
+
+@each_cell
+def test_an_empty_batch_and_expanded_lengths_work(cell: str) -> None:
+    case = Case(cell, b=4, t=3, d=2, h=6, dtype=torch.float32, ragged=False)
+    expected = case.native()
+    case.lengths = torch.tensor([3]).expand(4)
+    assert torch.equal(case.native(), expected)
+    empty = case.layer.run_native(case.library, case.x[:0], case.lengths[:0])
+    empty.sum().backward()
+    assert empty.shape == (0, 3, 6)
+
+
+@each_cell
+def test_frozen_weights_have_the_same_outputs(cell: str) -> None:
+    case = Case(cell, b=4, t=3, d=2, h=6, dtype=torch.float32, ragged=True)
+    expected = case.native()
+    case.layer.requires_grad_(False)
+    case.x.requires_grad_(False)
+    assert torch.equal(case.native(), expected)
+
+
+class Changed(MinGRU):
+    """Equations of its own, but no compiled loop for them."""
+
+    def read(self, x: Tensor, lengths: Tensor | None, state: State | None) -> tuple[Tensor, State]:
+        hidden, after = super().read(x, lengths, state)
+        return 2 * hidden, after
+
+
+def test_a_changed_layer_is_not_computed_by_the_loop_of_its_parent() -> None:
+    x, lengths = torch.randn(3, 6, 2), torch.full((3,), 6)
+    encoder = stack(Changed, "auto")
+    torch.testing.assert_close(encoder(x, lengths), encoder.read(x, lengths, None)[0])
+    assert encoder.resolve_kernel(torch.device("cpu")) == "torch"
 
 
 @each_cell

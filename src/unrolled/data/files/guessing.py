@@ -119,7 +119,10 @@ def _features(
     embedding: int | None,
     warnings: list[str],
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the features, and which of them are words. For the arguments see `guess`.
+    """Return the features, and which of them are words. For embedding see `guess`.
+
+    names: columns that may be features.
+    warnings: gets what may be wrong.
 
     Raises:
         DataError: there is no feature without embedding.

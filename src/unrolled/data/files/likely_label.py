@@ -1,4 +1,4 @@
-"""Which column looks like the label."""
+"""Guesses the label column."""
 
 import re
 

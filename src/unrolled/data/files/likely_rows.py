@@ -1,4 +1,4 @@
-"""Whether each row of a table is a step, and which column names the sequences."""
+"""Guesses whether each row of a table is a step, and the column that names the sequences."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import pandas as pd
 from unrolled.data.files.bookkeeping import OWNER_NAMES
 from unrolled.data.files.joined_columns import join_id
 from unrolled.data.files.keys import guess_key
-from unrolled.data.files.likely_time import hold_times
+from unrolled.data.files.likely_time import columns_of_times
 from unrolled.data.files.tabular import Table, shown
 from unrolled.data.files.time_cells import looks_like_times
 from unrolled.data.files.wide_names import parse_names
@@ -25,7 +25,7 @@ IDS = (
 
 @dataclass(frozen=True)
 class Rows:
-    """What a row is.
+    """The meaning of a row.
 
     is_long: whether it is a step; otherwise it is a sequence.
     identity: the column that names the sequences, or None.
@@ -45,7 +45,9 @@ def guess_rows(
     form: str | None,
     warnings: list[str],
 ) -> Rows:
-    """Return what a row is. For the arguments see `guess`.
+    """Return the meaning of the rows. For known and form see `guess`.
+
+    warnings: gets what may be wrong.
 
     Raises:
         DataError: each row seems to be a step, but no column names the sequences.
@@ -54,7 +56,7 @@ def guess_rows(
     names = [name for name in table.columns if name != label]
     identity = known["id"] or _guess_id(frame, names, label)
     is_long = identity is not None and bool(frame[identity].duplicated().any())
-    times = hold_times(frame, names, known["time"])
+    times = columns_of_times(frame, names, known["time"])
     if known["id"] is None and form != "wide" and not is_long:
         identity, is_long = _without_typical_id(
             table, names, identity, label=label, times=times, is_long=form == "long"

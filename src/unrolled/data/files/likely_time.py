@@ -1,4 +1,4 @@
-"""Which columns hold times."""
+"""Guesses the columns of times."""
 
 import re
 
@@ -14,7 +14,7 @@ TIMES = (
 )
 
 
-def hold_times(frame: pd.DataFrame, names: list[str], known: str | None) -> list[str]:
+def columns_of_times(frame: pd.DataFrame, names: list[str], known: str | None) -> list[str]:
     """Return the columns that hold times by their names or their cells."""
     return [
         name

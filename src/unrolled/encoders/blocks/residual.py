@@ -35,10 +35,16 @@ class Layer(nn.Module, ABC):
         def __init__(self, sizes: Sizes, *, hidden_size: int, dt: float) -> None:
 
     cell: the name of its compiled loop in `encoders.native.kernel`, or None. A layer that has one
-        implements `run_native`.
+        implements `run_native`. A subclass with other equations has none, unless it implements one.
     """
 
     cell: ClassVar[str | None] = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = vars(cls)
+        if ("read" in own or "forward" in own) and "run_native" not in own:
+            cls.cell = None
 
     @abstractmethod
     def read(
@@ -59,7 +65,7 @@ class Layer(nn.Module, ABC):
     ) -> Float[Tensor, "b t h"]:
         """Return the hidden states of whole sequences like `forward`, by the compiled loop.
 
-        Those in the padding have no meaning.
+        Hidden states in the padding have no meaning.
         """
         raise NotImplementedError
 
@@ -206,7 +212,9 @@ class ResidualStack(Encoder):
         ]
         self.cell = blocks[-1].layer.cell
         if kernel == "native" and self.cell is None:
-            raise ValueError("kernel=native, but this model has no compiled loop; use kernel=auto")
+            raise ValueError(
+                "kernel=native, but this model has no compiled loop; use model.kernel=auto"
+            )
         blocks[-1].layer.initialize_as_last()
         self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(hidden_size) if residual else nn.Identity()

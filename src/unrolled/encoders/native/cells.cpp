@@ -1,7 +1,7 @@
 // The loop over time of RNN, LSTM and GRU on a CPU, forward and backward.
 //
-// The equations are those of torch.nn. `reference.py` has the same loops in plain Python. Everything
-// that is one large product over all steps (gradients of weights and inputs) is left to torch.
+// The equations are in torch.nn. `reference.py` has the same loops in plain Python. Everything that
+// is one large product over all steps (gradients of weights and inputs) is left to torch.
 
 #include "loops.h"
 

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from unrolled.encoders.native.library import Library
-from unrolled.encoders.native.order import batch_first, steps_first, unpadded
+from unrolled.encoders.native.order import batch_first, needs_gradient, steps_first, unpadded
 
 
 class Weights(NamedTuple):
@@ -36,6 +36,7 @@ class _Loop(torch.autograd.Function):
         ctx: Any,
         library: Library,
         cell: str,
+        trains: bool,
         x: Tensor,
         lengths: Tensor,
         h_0: Tensor | None,
@@ -45,7 +46,6 @@ class _Loop(torch.autograd.Function):
         num_steps, batch_size, input_size = x.shape
         size = weights[1].shape[1]
         padded = library.padded_size(size)
-        trains = any(ctx.needs_input_grad)
         w, u, b, c = (weight.contiguous() for weight in weights)
         hidden = x.new_empty(num_steps + 1, batch_size, padded)
         _set_first(hidden[0], h_0)
@@ -114,16 +114,16 @@ class _Loop(torch.autograd.Function):
         if is_gru:
             d_w, d_b, d_c = d_w.roll(-size, dims=0), d_b[: 3 * size].roll(-size), d_c[size:]
         d_x = None
-        if ctx.needs_input_grad[2]:
+        if ctx.needs_input_grad[3]:
             by_gate = w.view(-1, size, input_size)
             by_gate = by_gate.roll(1, dims=0) if is_gru else by_gate
             by_gate = functional.pad(by_gate, (0, 0, 0, padded - size))
             d_x = (of_input @ by_gate.reshape(-1, input_size)).view(x.shape)
         d_first = [
             d[:, :size] if d is not None and wanted else None
-            for d, wanted in zip((d_hidden, d_cell), ctx.needs_input_grad[4:6], strict=True)
+            for d, wanted in zip((d_hidden, d_cell), ctx.needs_input_grad[5:7], strict=True)
         ]
-        return None, None, d_x, None, *d_first, d_w, d_u, d_b, d_c
+        return None, None, None, d_x, None, *d_first, d_w, d_u, d_b, d_c
 
 
 def _name(cell: str) -> str:
@@ -153,5 +153,6 @@ def run(
     h_0, c_0 = (*(state or ()), None, None)[:2]
     if order is not None:
         h_0, c_0 = (s if s is None else s.index_select(0, order) for s in (h_0, c_0))
-    outputs: Tensor = _Loop.apply(library, cell, x, lengths, h_0, c_0, *weights)  # type: ignore[no-untyped-call]
+    trains = needs_gradient(x, h_0, c_0, *weights)
+    outputs: Tensor = _Loop.apply(library, cell, trains, x, lengths, h_0, c_0, *weights)  # type: ignore[no-untyped-call]
     return batch_first(outputs, order)

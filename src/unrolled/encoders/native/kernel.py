@@ -1,4 +1,4 @@
-"""Which code computes the loop over time on a CPU: `model.kernel`."""
+"""Chooses the code for the loop over time on a CPU: `model.kernel`."""
 
 import logging
 from functools import cache
@@ -22,7 +22,8 @@ DTYPES = (torch.float32, torch.float64)
 def resolve(kernel: str, cell: str, device: torch.device) -> str:
     """Return "torch" or "native" for a cell on a device. It depends on nothing else.
 
-    kernel: auto, torch or native. auto is native where docs/results.md shows that it is faster.
+    kernel: auto, torch or native. auto is native where docs/results.md and
+        docs/performance.md show that it is faster.
     cell: a key of SOURCES.
 
     If the native code cannot be compiled, one line in the log gives the reason.
@@ -38,7 +39,7 @@ def is_faster(cell: str, flags: frozenset[str]) -> bool:
     """Return whether the native code is faster than torch on a CPU with these instruction sets.
 
     torch's LSTM (oneDNN) is faster for large batches or many units, and with AVX-512. All other
-    loops are faster in C++, which makes one pass over memory where torch makes several.
+    loops are at least as fast in C++ in all shapes that were measured (docs/performance.md).
     """
     return {"avx2", "fma"} <= flags and cell != "lstm"
 
@@ -58,6 +59,6 @@ def _is_available(source: str, *, warn: bool) -> bool:
         library(torch.float32, source)
     except UnavailableError as error:
         level = logging.WARNING if warn else logging.INFO
-        log.log(level, "PyTorch computes the loops over time: %s", error)
+        log.log(level, "compiled loops are not available, so PyTorch computes them: %s", error)
         return False
     return True

@@ -17,7 +17,7 @@ INLINE void gates(
 
 // ---- LEM ---------------------------------------------------------------------------------------
 
-// Of a, c, z and y in x: u has a, c and z from y_{t-1} (3 h, h), and w has y from z_t (h, h). hs has
+// Gates a, c, z and y in x; u is for a, c and z from y_{t-1} (3 h, h), w for y from z_t (h, h). hs has
 // y, and cs has z. Saves a, c and the values of both tanh.
 extern "C" void lem_forward(const Arguments &a) {
     int h = a.h, H = padded(h);
@@ -30,7 +30,7 @@ extern "C" void lem_forward(const Arguments &a) {
         Real *new_y = a.hs + s.next(H), *saved = a.saved ? a.saved + s.at(4 * H) : nullptr;
         const Real *z = a.cs + (saved ? s.at(H) : (size_t)s.first * H);
         Real *new_z = a.cs + (saved ? s.next(H) : (size_t)s.first * H);
-        s.clear_rest(new_y, H);
+        s.clear_rest(new_y, H), s.clear_rest(new_z, H);
         for (int unit = 0; unit < H; unit += L)
             in_tiles<NUM_SUMS / 2>(s.num, [&](auto size, int row) INLINE_BODY {
                 constexpr int R = decltype(size)::value;
@@ -101,9 +101,9 @@ extern "C" void lem_backward(const Arguments &a) {
 
 // ---- sLSTM -------------------------------------------------------------------------------------
 
-// Of i, f, o and z in x; u has the same from h_{t-1}: (4 h, k) for heads of k units, k = h or a
-// multiple of L. cs (T + 1, B, 3 H) has c, n and m. Saves exp(log f + m - m_t), exp(i - m_t), the sigmoid
-// of -f, o and z: (T, B, 5 H).
+// Gates i, f, o and z in x; u has the same from h_{t-1}: (4 h, k) for heads of k units, k = h or a
+// multiple of L. cs (T + 1, B, 3 H) has c, n and m. Saves exp(log f + m - m_t), exp(i - m_t), the
+// sigmoid of -f, o and z: (T, B, 5 H).
 extern "C" void slstm_forward(const Arguments &a) {
     int h = a.h, H = padded(h), k = a.head_size, width = padded(k);
     auto recurrent = pack(a.u, 4, h, k, width);

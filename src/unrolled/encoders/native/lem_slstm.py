@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from unrolled.encoders.native.library import Library
-from unrolled.encoders.native.order import batch_first, steps_first, unpadded
+from unrolled.encoders.native.order import batch_first, needs_gradient, steps_first, unpadded
 
 # By cell, how many values per unit are in the state besides h, are saved for the backward pass, and
 # have gradients that go back in time besides h.
@@ -41,7 +41,7 @@ def lem(
     from_z: weights of z_t for y.
     """
     x, lengths, order = steps_first(x, lengths)
-    outputs: Tensor = _Loop.apply(library, "lem", input_map(x), lengths, from_y, from_z, dt)  # type: ignore[no-untyped-call]
+    outputs = _run(library, "lem", input_map(x), lengths, from_y, from_z, dt=dt)
     return batch_first(outputs, order)
 
 
@@ -65,8 +65,23 @@ def slstm(
     else:
         weights = torch.unflatten(recurrent, 1, (4, size)).transpose(0, 1).flatten(0, 2)
     x, lengths, order = steps_first(x, lengths)
-    outputs: Tensor = _Loop.apply(library, "slstm", input_map(x), lengths, weights, None, 1.0)  # type: ignore[no-untyped-call]
+    outputs = _run(library, "slstm", input_map(x), lengths, weights, None, dt=1.0)
     return batch_first(outputs, order)
+
+
+def _run(
+    library: Library,
+    cell: str,
+    wx: Tensor,
+    lengths: Tensor,
+    u: Tensor,
+    w: Tensor | None,
+    *,
+    dt: float,
+) -> Tensor:
+    trains = needs_gradient(wx, u, w)
+    outputs: Tensor = _Loop.apply(library, cell, trains, wx, lengths, u, w, dt)  # type: ignore[no-untyped-call]
+    return outputs
 
 
 class _Loop(torch.autograd.Function):
@@ -77,6 +92,7 @@ class _Loop(torch.autograd.Function):
         ctx: Any,
         library: Library,
         cell: str,
+        trains: bool,
         wx: Tensor,
         lengths: Tensor,
         u: Tensor,
@@ -86,8 +102,7 @@ class _Loop(torch.autograd.Function):
         num_steps, batch_size = wx.shape[:2]
         size = wx.shape[2] // 4
         padded = library.padded_size(size)
-        trains = any(ctx.needs_input_grad)
-        u, w = u.contiguous(), None if w is None else w.contiguous()
+        wx, u, w = wx.contiguous(), u.contiguous(), None if w is None else w.contiguous()
         hidden = wx.new_empty(num_steps + 1, batch_size, padded)
         hidden[0] = 0.0
         num_kept = num_steps + 1 if trains else 1
@@ -153,4 +168,4 @@ class _Loop(torch.autograd.Function):
             parts = rows.split(u.shape[1], dim=1)  # by gate, then by head
             d_u = torch.cat([parts[i].T @ heads[i % len(heads)] for i in range(len(parts))])
         d_wx = d_gates.view(num_steps, batch_size, 4, padded)[..., :size].flatten(2)
-        return None, None, d_wx, None, d_u, d_w, None
+        return None, None, None, d_wx, None, d_u, d_w, None

@@ -1,4 +1,4 @@
-// What the compiled loops share: vectors of numbers, functions of them, products, and loops over steps.
+// Shared parts of the compiled loops: vectors, functions of them, products, loops over steps.
 //
 // Sizes: T steps, B sequences, d inputs, h units, H = h rounded up to whole vectors. Tensors are
 // contiguous.
@@ -204,7 +204,8 @@ static void in_threads(int num, int size, int num_threads, Body body) {
 // Of all loops with products, with the fields of `Loop` in library.py; G is the number of gates.
 // Steps come first. Units h to H have weights 0 and stay 0. Sequences are sorted by length, the
 // longest first, so that the sequences with a step t are the first ones. Steps after the end of a
-// sequence are not computed: outputs and gradients there are 0.
+// sequence are not computed: outputs and gradients there are 0. `lem_slstm.cpp` describes where it
+// differs.
 struct Arguments {
     const Real *x;              // (T, B, d)
     const Real *w, *u, *b, *c;  // parameters (G h, d), (G h, h), (G h,), (G h,)
@@ -242,9 +243,10 @@ struct Step {
 // Calls body(step) for all steps of one group of sequences after the other, in several threads.
 template <class Body>
 static void steps(const Arguments &a, bool forward, Body body) {
+    if (!a.B) return;
     int parts = (a.B + GROUP - 1) / GROUP;
     parts = (parts + a.num_threads - 1) / a.num_threads * a.num_threads;
-    int size = ((a.B + parts - 1) / parts + 11) / 12 * 12;  // whole tiles of 3, 4 or 6 rows
+    int size = ((a.B + parts - 1) / parts + 11) / 12 * 12;  // a multiple of most tiles
     in_threads(a.B, size, a.num_threads, [&](int first, int end) {
         int rows = end - first, num = forward ? rows : 0;
         for (int i = 0; i < a.T; i++) {

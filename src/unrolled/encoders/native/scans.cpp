@@ -5,6 +5,8 @@
 // computed: outputs and gradients there are 0. Sums over sequences are made for parts of a fixed
 // size, so that the number of threads has no influence on them.
 
+#include <algorithm>
+
 #include "loops.h"
 
 // Of all scans, with the fields of `Scan` in library.py.
@@ -35,7 +37,7 @@ template <class Body>
 static void sequences(const Scan &a, Body body) {
     in_threads(a.B, a.part, a.num_threads, [&](int first, int end) {
         for (int64_t i = first; i < end; i++)
-            body(Sequence{i, a.lengths[i]}, first / a.part);
+            body(Sequence{i, a.lengths[i] < a.T ? a.lengths[i] : a.T}, first / a.part);
     });
 }
 
@@ -52,35 +54,37 @@ INLINE void each_vector(int h, Body body) {
     if (unit < h) body(unit, h - unit);
 }
 
-// ---- h_t = h_{t-1} + z (c - h_{t-1}), with z from the input alone ------------------------------
+// ---- h_t = (1 - z) h_{t-1} + z c, z = sigmoid(g), with g from the input alone ------------------
 
-// minGRU: x has g and c, z = sigmoid(g).
+// minGRU: x has g and c.
 struct MinGRU {
     static constexpr int parts = 2;
-    static INLINE_BODY inline Vector z(const Real *x, int, int count) {
-        return sigmoid(load_first(x, count));
+    static INLINE_BODY inline Vector gate(const Real *x, int, int count) {
+        return load_first(x, count);
     }
-    static INLINE_BODY inline void backward(
-        const Real *, Real *d, int, int count, Vector z, Vector dz
-    ) {
-        store_first(d, dz * z * (all(1) - z), count);
+    static INLINE_BODY inline void backward(const Real *, Real *d, int, int count, Vector dg) {
+        store_first(d, dg, count);
     }
 };
 
-// minLSTM: x has f, i and c, z = sigmoid(log sigmoid(i) - log sigmoid(f)) = i / (f + i).
+// minLSTM: x has f, i and c, and g = log sigmoid(i) - log sigmoid(f).
 struct MinLSTM {
     static constexpr int parts = 3;
-    static INLINE_BODY inline Vector z(const Real *x, int h, int count) {
-        return sigmoid(log_sigmoid(load_first(x + h, count)) - log_sigmoid(load_first(x, count)));
+    static INLINE_BODY inline Vector gate(const Real *x, int h, int count) {
+        return log_sigmoid(load_first(x + h, count)) - log_sigmoid(load_first(x, count));
     }
-    static INLINE_BODY inline void backward(
-        const Real *x, Real *d, int h, int count, Vector z, Vector dz
-    ) {
-        Vector of_ratio = dz * z * (all(1) - z);
-        store_first(d, -of_ratio * sigmoid(-load_first(x, count)), count);
-        store_first(d + h, of_ratio * sigmoid(-load_first(x + h, count)), count);
+    static INLINE_BODY inline void backward(const Real *x, Real *d, int h, int count, Vector dg) {
+        store_first(d, -dg * sigmoid(-load_first(x, count)), count);
+        store_first(d + h, dg * sigmoid(-load_first(x + h, count)), count);
     }
 };
+
+// z and 1 - z, without a difference that loses digits
+INLINE void shares(Vector gate, Vector &insert, Vector &keep) {
+    Vector power = exp(-gate);
+    insert = all(1) / (all(1) + power);
+    keep = power * insert;
+}
 
 template <class Gate>
 static void gated_forward(const Scan &a) {
@@ -91,9 +95,9 @@ static void gated_forward(const Scan &a) {
             const Real *x = s.row(a.x, t, a.T, width);
             Real *y = s.row(a.y, t, a.T, h);
             each_vector(h, [&](int unit, auto count) INLINE_BODY {
-                Vector before = load(&state[unit]);
-                Vector value = load_first(x + width - h + unit, count);
-                Vector now = before + Gate::z(x + unit, h, count) * (value - before);
+                Vector insert, keep, value = load_first(x + width - h + unit, count);
+                shares(Gate::gate(x + unit, h, count), insert, keep);
+                Vector now = keep * load(&state[unit]) + insert * value;
                 store(&state[unit], now);
                 store_first(y + unit, now, count);
             });
@@ -105,22 +109,23 @@ static void gated_forward(const Scan &a) {
 template <class Gate>
 static void gated_backward(const Scan &a) {
     int h = a.h, width = Gate::parts * h;
+    const Real *y = a.y;
     std::vector<Real> zeros(padded(h));
     sequences(a, [&](Sequence s, int) {
         std::vector<Real> state(padded(h));  // the gradient of y_t from later steps
         clear_padding(a, s, a.d_x, width);
         for (int64_t t = s.length - 1; t >= 0; t--) {
             const Real *x = s.row(a.x, t, a.T, width), *grad = s.row(a.grad, t, a.T, h);
-            const Real *old = t ? s.row(const_cast<const Real *>(a.y), t - 1, a.T, h) : zeros.data();
+            const Real *old = t ? s.row(y, t - 1, a.T, h) : zeros.data();
             Real *d = s.row(a.d_x, t, a.T, width);
             each_vector(h, [&](int unit, auto count) INLINE_BODY {
                 Vector dy = load_first(grad + unit, count) + load(&state[unit]);
-                Vector z = Gate::z(x + unit, h, count);
-                Vector value = load_first(x + width - h + unit, count);
+                Vector insert, keep, value = load_first(x + width - h + unit, count);
+                shares(Gate::gate(x + unit, h, count), insert, keep);
                 Vector dz = dy * (value - load_first(old + unit, count));
-                Gate::backward(x + unit, d + unit, h, count, z, dz);
-                store_first(d + width - h + unit, dy * z, count);
-                store(&state[unit], dy * (all(1) - z));
+                Gate::backward(x + unit, d + unit, h, count, dz * insert * keep);
+                store_first(d + width - h + unit, dy * insert, count);
+                store(&state[unit], dy * keep);
             });
         }
     });
@@ -133,7 +138,7 @@ extern "C" void minlstm_backward(const Scan &a) { gated_backward<MinLSTM>(a); }
 
 // ---- LRU: s_t = lambda s_{t-1} + x_t, complex --------------------------------------------------
 
-// x and y have the real parts, then the imaginary ones; constants (2, h) are those of lambda.
+// x and y have the real parts, then the imaginary ones; constants (2, h): lambda.
 extern "C" void lru_forward(const Scan &a) {
     int h = a.h;
     sequences(a, [&](Sequence s, int) {
@@ -158,6 +163,7 @@ extern "C" void lru_forward(const Scan &a) {
 // d_constants (parts, 2, h) must be 0.
 extern "C" void lru_backward(const Scan &a) {
     int h = a.h;
+    const Real *y = a.y;
     std::vector<Real> zeros(2 * padded(h));
     sequences(a, [&](Sequence s, int part) {
         std::vector<Real> state(2 * padded(h));  // the gradient of s_t from later steps
@@ -165,8 +171,7 @@ extern "C" void lru_backward(const Scan &a) {
         clear_padding(a, s, a.d_x, 2 * h);
         for (int64_t t = s.length - 1; t >= 0; t--) {
             const Real *grad = s.row(a.grad, t, a.T, 2 * h);
-            const Real *old =
-                t ? s.row(const_cast<const Real *>(a.y), t - 1, a.T, 2 * h) : zeros.data();
+            const Real *old = t ? s.row(y, t - 1, a.T, 2 * h) : zeros.data();
             Real *d = s.row(a.d_x, t, a.T, 2 * h);
             each_vector(h, [&](int unit, auto count) INLINE_BODY {
                 Vector re = load_first(grad + unit, count) + load(&state[unit]);
@@ -226,7 +231,7 @@ extern "C" void s4d_forward(const Scan &a) {
         for (int unit = 0; unit < h; unit += L) {
             int count = h - unit < L ? h - unit : L;
             gather(s.row(a.x, 0, a.T, h) + unit, s.length, h, count, xs.data());
-            memset(ys.data(), 0, sizeof(Real) * ys.size());
+            std::fill(ys.begin(), ys.end(), Real(0));
             in_tiles<NUM_SUMS / 6>(a.num_states, [&](auto size, int state) INLINE_BODY {
                 constexpr int G = decltype(size)::value;
                 States<G> states(a, state, unit, count);
@@ -256,7 +261,7 @@ extern "C" void s4d_backward(const Scan &a) {
             int count = h - unit < L ? h - unit : L;
             gather(s.row(a.x, 0, a.T, h) + unit, s.length, h, count, xs.data());
             gather(s.row(a.grad, 0, a.T, h) + unit, s.length, h, count, dys.data());
-            memset(dxs.data(), 0, sizeof(Real) * dxs.size());
+            std::fill(dxs.begin(), dxs.end(), Real(0));
             in_tiles<MOST>(a.num_states, [&](auto size, int state) INLINE_BODY {
                 constexpr int G = decltype(size)::value;
                 States<G> states(a, state, unit, count);

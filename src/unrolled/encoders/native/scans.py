@@ -72,14 +72,13 @@ class _Scan(torch.autograd.Function):
         y = x.new_empty(batch_size, num_steps, 2 * size if name == "lru" else size)
         settings = {
             "lengths": lengths,
-            "constants": constants,
             "B": batch_size,
             "T": num_steps,
             "h": size,
             "num_states": 0 if constants is None else constants.shape[1],
-            "part": -(-batch_size // MOST_PARTS),
+            "part": max(1, -(-batch_size // MOST_PARTS)),
         }
-        library.call(f"{name}_forward", x=x, y=y, **settings)
+        library.call(f"{name}_forward", x=x, constants=constants, y=y, **settings)
         if any(ctx.needs_input_grad):
             ctx.save_for_backward(
                 x if name != "lru" else None, y if name != "s4d" else None, constants
@@ -99,6 +98,7 @@ class _Scan(torch.autograd.Function):
         ctx.library.call(
             f"{ctx.name}_backward",
             x=x,
+            constants=constants,
             y=y,
             grad=grad.contiguous(),
             d_x=d_x,
