@@ -70,7 +70,7 @@ class _Scan(torch.autograd.Function):
         constants = None if constants is None else constants.contiguous()
         batch_size, num_steps = x.shape[:2]
         y = x.new_empty(batch_size, num_steps, 2 * size if name == "lru" else size)
-        settings = {
+        settings: dict[str, Tensor | int] = {
             "lengths": lengths,
             "B": batch_size,
             "T": num_steps,
