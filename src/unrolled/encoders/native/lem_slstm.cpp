@@ -31,43 +31,32 @@ extern "C" void lem_forward(const Arguments &a) {
         const Real *z = a.cs + (saved ? s.at(H) : (size_t)s.first * H);
         Real *new_z = a.cs + (saved ? s.next(H) : (size_t)s.first * H);
         s.clear_rest(new_y, H), s.clear_rest(new_z, H);
-        for (int unit = 0; unit < H; unit += L)
-            in_tiles<NUM_SUMS / 2>(s.num, [&](auto size, int row) INLINE_BODY {
-                constexpr int R = decltype(size)::value;
-                const Real *wx = xs + (size_t)row * 4 * h + unit, *from = y + (size_t)row * H;
-                Vector share[R][1], value[R][1];
-                gates<R, 1>(wx, h, from, to_a.data(), H, unit, share);
-                gates<R, 1>(wx + 2 * h, h, from, to_z.data(), H, unit, value);
-                EACH(r, R) {
-                    size_t at = (size_t)(row + r) * H + unit;
-                    Vector part = dt * sigmoid(share[r][0]), v = tanh(value[r][0]);
-                    Vector before = load(z + at);
-                    store(new_z + at, before + part * (v - before));
-                    if (saved) {
-                        Real *kept = saved + (size_t)(row + r) * 4 * H + unit;
+        // fresh = old + part (v - old): part = dt sigmoid(gate), v = tanh(gate + 2)
+        auto sweep = [&](
+            int gate, const std::vector<Real> &to_part, const Real *part_from,
+            const std::vector<Real> &to_v, const Real *v_from, const Real *old, Real *fresh
+        ) INLINE_BODY {
+            for (int unit = 0; unit < H; unit += L)
+                in_tiles<NUM_SUMS / 2>(s.num, [&](auto size, int row) INLINE_BODY {
+                    constexpr int R = decltype(size)::value;
+                    const Real *wx = xs + (size_t)row * 4 * h + gate * h + unit;
+                    size_t from = (size_t)row * H;
+                    Vector parts[R][1], values[R][1];
+                    gates<R, 1>(wx, h, part_from + from, to_part.data(), H, unit, parts);
+                    gates<R, 1>(wx + 2 * h, h, v_from + from, to_v.data(), H, unit, values);
+                    EACH(r, R) {
+                        size_t at = from + r * H + unit;
+                        Vector part = dt * sigmoid(parts[r][0]), v = tanh(values[r][0]);
+                        Vector before = load(old + at);
+                        store(fresh + at, before + part * (v - before));
+                        if (!saved) continue;
+                        Real *kept = saved + (size_t)(row + r) * 4 * H + gate * H + unit;
                         store(kept, part), store(kept + 2 * H, v);
                     }
-                }
-            });
-        for (int unit = 0; unit < H; unit += L)
-            in_tiles<NUM_SUMS / 2>(s.num, [&](auto size, int row) INLINE_BODY {
-                constexpr int R = decltype(size)::value;
-                const Real *wx = xs + (size_t)row * 4 * h + unit;
-                Vector share[R][1], value[R][1];
-                gates<R, 1>(wx + h, h, y + (size_t)row * H, to_c.data(), H, unit, share);
-                gates<R, 1>(
-                    wx + 3 * h, h, new_z + (size_t)row * H, to_y.data(), H, unit, value);
-                EACH(r, R) {
-                    size_t at = (size_t)(row + r) * H + unit;
-                    Vector part = dt * sigmoid(share[r][0]), v = tanh(value[r][0]);
-                    Vector before = load(y + at);
-                    store(new_y + at, before + part * (v - before));
-                    if (saved) {
-                        Real *kept = saved + (size_t)(row + r) * 4 * H + unit;
-                        store(kept + H, part), store(kept + 3 * H, v);
-                    }
-                }
-            });
+                });
+        };
+        sweep(0, to_a, y, to_z, y, z, new_z);
+        sweep(1, to_c, y, to_y, new_z, y, new_y);
     });
 }
 
