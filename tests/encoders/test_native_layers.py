@@ -15,7 +15,7 @@ from unrolled.encoders.lem import LEM
 from unrolled.encoders.lru import LRU
 from unrolled.encoders.mingru import MinGRU
 from unrolled.encoders.minlstm import MinLSTM
-from unrolled.encoders.native import lem_slstm, scans
+from unrolled.encoders.native import kernel, lem_slstm, scans
 from unrolled.encoders.native.compiled import UnavailableError, library
 from unrolled.encoders.native.kernel import SOURCES
 from unrolled.encoders.s4d import S4D
@@ -211,7 +211,7 @@ def test_values_beyond_every_limit_keep_their_meaning(cell: str) -> None:
         assert case.native().isnan().all()
 
 
-def stack(layer: Callable[..., Layer], kernel: str) -> ResidualStack:
+def stack(layer: Callable[..., Layer], chosen: str) -> ResidualStack:
     torch.manual_seed(1)
     return ResidualStack(
         Sizes(2, 6),
@@ -223,7 +223,7 @@ def stack(layer: Callable[..., Layer], kernel: str) -> ResidualStack:
         conv_size=2,
         dropout=0.0,
         recurrent_lr_scale=1.0,
-        kernel=kernel,
+        kernel=chosen,
     )
 
 
@@ -236,8 +236,16 @@ def test_a_stack_has_the_same_outputs_with_both_kernels() -> None:
     assert native.resolve_kernel(torch.device("cuda")) == "torch"
 
 
-def test_a_layer_without_a_compiled_loop_is_computed_by_torch() -> None:
-    layer = partial(IndRNN, amplification=2.0, last_u_min=0.0)
-    assert stack(layer, "auto").resolve_kernel(torch.device("cpu")) == "torch"
-    with pytest.raises(ValueError, match="no compiled loop"):
-        stack(layer, "native")
+def test_a_layer_without_a_compiled_loop_is_computed_by_torch(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    layer, cpu = partial(IndRNN, amplification=2.0, last_u_min=0.0), torch.device("cpu")
+    kernel._warn_of_no_loop.cache_clear()
+    assert stack(layer, "auto").resolve_kernel(cpu) == "torch"
+    assert not caplog.records
+    encoder = stack(layer, "native")
+    assert encoder.resolve_kernel(cpu) == encoder.resolve_kernel(cpu) == "torch"
+    assert [r.getMessage() for r in caplog.records] == [
+        "model.kernel=native: this model has no compiled loop, so PyTorch computes it"
+    ]
+    assert encoder(torch.randn(3, 6, 2), torch.tensor([6, 2, 4])).shape == (3, 6, 4)

@@ -117,7 +117,7 @@ class Block(nn.Module):
         """
         inner, _ = self._convolved(x, None, None)
         cell = self.layer.cell if isinstance(self.layer, Layer) else None  # an export replaces it
-        library = None if cell is None else native_library(kernel, cell, inner)
+        library = native_library(kernel, cell, inner)
         if library is None:
             return self._joined(x, self.layer(inner))
         return self._joined(x, self.layer.run_native(library, inner, lengths))
@@ -211,10 +211,6 @@ class ResidualStack(Encoder):
             for index, size in enumerate([first] + [hidden_size] * (num_layers - 1))
         ]
         self.cell = blocks[-1].layer.cell
-        if kernel == "native" and self.cell is None:
-            raise ValueError(
-                "kernel=native, but this model has no compiled loop; use model.kernel=auto"
-            )
         blocks[-1].layer.initialize_as_last()
         self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(hidden_size) if residual else nn.Identity()
@@ -258,7 +254,7 @@ class ResidualStack(Encoder):
 
     def resolve_kernel(self, device: torch.device) -> str:
         """Return torch or native, depending on `kernel`, the layer and the device."""
-        return "torch" if self.cell is None else resolve(self.kernel, self.cell, device)
+        return resolve(self.kernel, self.cell, device)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return matrices, vectors and the recurrent parameters, which are in no other group."""

@@ -19,15 +19,19 @@ SOURCES = {  # the source of each cell
 DTYPES = (torch.float32, torch.float64)
 
 
-def resolve(kernel: str, cell: str, device: torch.device) -> str:
+def resolve(kernel: str, cell: str | None, device: torch.device) -> str:
     """Return "torch" or "native" for a cell on a device. It depends on nothing else.
 
     kernel: auto, torch or native. auto is native where docs/results.md and
         docs/performance.md show that it is faster.
-    cell: a key of SOURCES.
+    cell: a key of SOURCES, or None for a layer without a compiled loop.
 
-    If the native code cannot be compiled, one line in the log gives the reason.
+    If there is no native code, or it cannot be compiled, one line in the log gives the reason.
     """
+    if cell is None:
+        if kernel == "native":
+            _warn_of_no_loop()
+        return "torch"
     if kernel == "torch" or device.type != "cpu":
         return "torch"
     if kernel == "auto" and not is_faster(cell, cpu_flags()):
@@ -44,13 +48,18 @@ def is_faster(cell: str, flags: frozenset[str]) -> bool:
     return {"avx2", "fma"} <= flags and cell != "lstm"
 
 
-def native_library(kernel: str, cell: str, x: torch.Tensor) -> Library | None:
+def native_library(kernel: str, cell: str | None, x: torch.Tensor) -> Library | None:
     """Return the functions for an input, or None if torch has to compute it."""
-    if x.dtype not in DTYPES or torch.is_autocast_enabled(x.device.type):
+    if cell is None or x.dtype not in DTYPES or torch.is_autocast_enabled(x.device.type):
         return None
     if torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export():
         return None  # an exported graph has no foreign code
     return library(x.dtype, SOURCES[cell]) if resolve(kernel, cell, x.device) == "native" else None
+
+
+@cache
+def _warn_of_no_loop() -> None:
+    log.warning("model.kernel=native: this model has no compiled loop, so PyTorch computes it")
 
 
 @cache
