@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from unrolled.encoders.native.compiled import UnavailableError, cpu_flags, library
+from unrolled.encoders.native.library import ARGUMENTS
 from unrolled.runs.provenance import provenance
 
 SIZE = 1024
@@ -22,7 +23,8 @@ def machine() -> dict[str, Any]:
     found["hardware"]["cpu_flags"] = sorted(cpu_flags().intersection(FLAGS))
     found["hardware"]["libc"] = "-".join(platform.libc_ver())
     try:
-        library(torch.float32, "cells")
+        for source in ARGUMENTS:
+            library(torch.float32, source)
         found["native_kernel"] = "compiled"
     except UnavailableError as error:
         found["native_kernel"] = f"not available: {error}"

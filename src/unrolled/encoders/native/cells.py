@@ -79,31 +79,21 @@ class _Loop(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
         x, lengths, w, u, hidden, cells, saved = ctx.saved_tensors
-        num_steps, batch_size, input_size = x.shape
-        size, padded = u.shape[1], hidden.shape[2]
-        width = padded if saved is None else 4 * padded
-        d_gates = x.new_empty(num_steps, batch_size, width)
-        d_hidden = x.new_zeros(batch_size, padded)
-        d_cell = None if cells is None else x.new_zeros(batch_size, padded)
-        if grad.stride(2) != 1:
-            grad = grad.contiguous()
-        ctx.library.call(
-            f"{_name(ctx.cell)}_backward",
+        input_size, size, padded = x.shape[2], u.shape[1], hidden.shape[2]
+        d_gates, d_hidden, d_cell = ctx.library.gradients(
+            _name(ctx.cell),
+            grad,
+            hidden,
+            num_gates=1 if saved is None else 4,
+            num_states=0 if cells is None else 1,
             u=u,
-            hs=hidden,
             cs=cells,
             saved=saved,
             lengths=lengths,
-            grad=grad,
-            grad_step=grad.stride(0),
-            grad_row=grad.stride(1),
-            d_gates=d_gates,
-            dh=d_hidden,
-            dc=d_cell,
             **ctx.settings,
         )
-        rows = d_gates.view(num_steps * batch_size, width)
-        before = hidden[:-1].view(num_steps * batch_size, padded)
+        rows = d_gates.flatten(0, 1)
+        before = hidden[:-1].flatten(0, 1)
         # The columns of a GRU belong to n, r, z (with the input) and n (with the state).
         is_gru = ctx.cell == "gru"
         of_input = rows[:, : 3 * padded] if is_gru else rows

@@ -132,34 +132,24 @@ class _Loop(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
         u, w, hidden, states, saved = ctx.saved_tensors
-        num_steps, batch_size, padded = len(saved), hidden.shape[1], hidden.shape[2]
-        size = ctx.settings["h"]
-        d_gates = hidden.new_empty(num_steps, batch_size, 4 * padded)
-        d_hidden = hidden.new_zeros(batch_size, padded)
-        d_states = hidden.new_zeros(batch_size, NUM_GRADIENTS[ctx.cell] * padded)
-        if grad.stride(2) != 1:
-            grad = grad.contiguous()
-        ctx.library.call(
-            f"{ctx.cell}_backward",
+        size, padded = ctx.settings["h"], hidden.shape[2]
+        d_gates, _, _ = ctx.library.gradients(
+            ctx.cell,
+            grad,
+            hidden,
+            num_gates=4,
+            num_states=NUM_GRADIENTS[ctx.cell],
             u=u,
             w=w,
-            hs=hidden,
             cs=states,
             saved=saved,
-            grad=grad,
-            grad_step=grad.stride(0),
-            grad_row=grad.stride(1),
-            d_gates=d_gates,
-            dh=d_hidden,
-            dc=d_states,
             **ctx.settings,
         )
-        rows = d_gates.view(-1, 4 * padded)
-        before = hidden[:-1].view(-1, padded)
+        rows, before = d_gates.flatten(0, 1), hidden[:-1].flatten(0, 1)
         d_w = None
         if w is not None:  # LEM
             d_u = unpadded(rows[:, : 3 * padded].T @ before, size, padded)[:, :size]
-            of_w = rows[:, 3 * padded :].T @ states[1:].view(-1, padded)
+            of_w = rows[:, 3 * padded :].T @ states[1:].flatten(0, 1)
             d_w = unpadded(of_w, size, padded)[:, :size]
         elif u.shape[1] == size:
             d_u = unpadded(rows.T @ before, size, padded)[:, :size]
@@ -167,5 +157,5 @@ class _Loop(torch.autograd.Function):
             heads = before.split(u.shape[1], dim=1)
             parts = rows.split(u.shape[1], dim=1)  # by gate, then by head
             d_u = torch.cat([parts[i].T @ heads[i % len(heads)] for i in range(len(parts))])
-        d_wx = d_gates.view(num_steps, batch_size, 4, padded)[..., :size].flatten(2)
+        d_wx = d_gates.unflatten(2, (4, padded))[..., :size].flatten(2)
         return None, None, None, d_wx, None, d_u, d_w, None

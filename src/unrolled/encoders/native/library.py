@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 
@@ -50,6 +51,42 @@ class Library:
     def padded_size(self, hidden_size: int) -> int:
         """Return the number of units, rounded up to whole vectors."""
         return -(-hidden_size // self.num_lanes) * self.num_lanes
+
+    def gradients(
+        self,
+        cell: str,
+        grad: Float[Tensor, "t b h"],
+        hidden: Float[Tensor, "t1 b H"],
+        *,
+        num_gates: int,
+        num_states: int,
+        **arguments: Tensor | int | float | None,
+    ) -> tuple[Float[Tensor, "t b gates"], Float[Tensor, "b H"], Float[Tensor, "b states"] | None]:
+        """Return the gradients of the gates, and of the first state: h, and further values.
+
+        grad: of the outputs.
+        hidden: h before the first and after each step, with padded units (H).
+        num_gates, num_states: values per unit in the first and last result.
+        arguments: the other arguments of the backward function of this cell.
+        """
+        _, batch_size, padded = hidden.shape
+        d_gates = hidden.new_empty(len(grad), batch_size, num_gates * padded)
+        d_hidden = hidden.new_zeros(batch_size, padded)
+        d_states = hidden.new_zeros(batch_size, num_states * padded) if num_states else None
+        if grad.stride(2) != 1:
+            grad = grad.contiguous()
+        self.call(
+            f"{cell}_backward",
+            hs=hidden,
+            grad=grad,
+            grad_step=grad.stride(0),
+            grad_row=grad.stride(1),
+            d_gates=d_gates,
+            dh=d_hidden,
+            dc=d_states,
+            **arguments,
+        )
+        return d_gates, d_hidden, d_states
 
     def call(self, name: str, **arguments: Tensor | int | float | None) -> None:
         """Call a function with its arguments, with addresses in place of tensors."""
